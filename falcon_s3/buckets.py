@@ -1,0 +1,43 @@
+"""Bucket names and what they mean in PFS: `[commit.][branch.]repo[.project]`, read here and written here.
+
+A bucket is a branch, or one commit of a repo. The dot is in no PFS name, so a name has one reading:
+
+    images                     the branch `master` of the repo `images`
+    dev.images                 the branch `dev`
+    dev.images.research        the same in the project `research`
+    <commit>.dev.images        that commit of `images`; also `<commit>.images`, `<commit>.dev.images.research`
+
+The first part is a commit if it looks like a commit id; a branch name never does. The branch in the name of a
+commit's bucket says where a reader found it; the commit alone decides what is shown.
+"""
+
+from __future__ import annotations
+
+from falcon_s3 import pfs
+
+# As long as PFS lets one of its names be, and as Pachyderm's own gateway lets a bucket be.
+NAME_LENGTH = 255
+
+
+def parse(name: str) -> pfs.Ref:
+    """The branch or commit that the bucket `name` shows, whether it exists or not; raises pfs.InvalidName."""
+    if len(name) > NAME_LENGTH:
+        raise pfs.InvalidName(f"bucket name invalid: it has {len(name)} characters; at most {NAME_LENGTH} are allowed")
+    first, *others = name.split(".")
+    commit = first if pfs.is_commit_id(first) else None
+    parts = others if commit is not None else [first, *others]
+    if len(parts) == 1:
+        parts = [pfs.DEFAULT_BRANCH, *parts]
+    if len(parts) == 2:
+        parts = [*parts, pfs.DEFAULT_PROJECT]
+    if len(parts) != 3:
+        raise pfs.InvalidName(f"bucket name ({name}) invalid: it must be [commit.][branch.]repo[.project]")
+    branch = pfs.Branch(pfs.Repo(parts[2], parts[1]), parts[0])
+    pfs.check_branch(branch)
+    return branch if commit is None else pfs.Commit(branch.repo, commit)
+
+
+def name_of(branch: pfs.Branch) -> str:
+    """The bucket name that shows `branch`: with the project only outside the default one."""
+    name = f"{branch.name}.{branch.repo.name}"
+    return name if branch.repo.project == pfs.DEFAULT_PROJECT else f"{name}.{branch.repo.project}"

@@ -1,0 +1,272 @@
+"""Every S3 document but the error: those sent, as bytes, and those received, as plain values.
+
+What is sent is built from strings, each escaped where it enters; the rows of a listing come ready from
+`_speedups.contents_xml`. What is received is parsed by defusedxml, and anything but the document that S3's schema
+describes raises MalformedXML. Rule: a document is received in any namespace or none, for clients send all of
+them. Rule: an element that would change what a request means is never skipped; it is refused.
+
+Element names and their order are those of the S3 API reference, one page for each operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
+
+from falcon_s3 import _speedups, errors
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+CONTENT_TYPE = "application/xml"
+# The region whose buckets have an empty location (S3 API, GetBucketLocation).
+FIRST_REGION = "us-east-1"
+# As many as DeleteObjects takes in one request.
+DELETE_OBJECTS = 1000
+
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# No document that is received is nested deeper than a few levels; a tree that is costs memory to refuse later.
+_DEPTH = 8
+
+
+class Owner(NamedTuple):
+    id: str
+    display_name: str
+
+
+# All buckets and files have the same owner, as in Pachyderm's own gateway.
+OWNER = Owner("0" * 32, "pachyderm")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What both listings say of one page: the request as it was understood, and the rows."""
+
+    bucket: str
+    prefix: str
+    delimiter: str
+    max_keys: int
+    truncated: bool
+    rows: bytes  # the Contents and CommonPrefixes elements, as of _speedups.contents_xml
+    url_encode: bool = False  # the client asked for encoding-type=url; the rows must agree
+
+
+class ObjectIdentifier(NamedTuple):
+    """One object of a DeleteObjects request; the ETag is a condition, quoted or not as it was sent."""
+
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+
+
+class Deletion(NamedTuple):
+    """A DeleteObjects request."""
+
+    objects: list[ObjectIdentifier]
+    quiet: bool
+
+
+class Failure(NamedTuple):
+    """An object that DeleteObjects could not delete, and why."""
+
+    key: str
+    code: str
+    message: str
+    version_id: str | None = None
+
+
+def iso_date(milliseconds: int) -> str:
+    """A moment as S3 writes it: ISO 8601 in UTC, with milliseconds and Z."""
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def list_all_my_buckets(buckets: Iterable[tuple[str, int]], owner: Owner = OWNER) -> bytes:
+    """ListBuckets' answer for (name, created in milliseconds since the epoch)."""
+    rows = "".join(
+        f"<Bucket>{_element('Name', name)}{_element('CreationDate', iso_date(created_ms))}</Bucket>"
+        for name, created_ms in buckets
+    )
+    who = f"<Owner>{_element('ID', owner.id)}{_element('DisplayName', owner.display_name)}</Owner>"
+    return _document("ListAllMyBucketsResult", f"{who}<Buckets>{rows}</Buckets>")
+
+
+def location(region: str) -> bytes:
+    """GetBucketLocation's answer: empty for the first region, as S3 has it."""
+    return _document("LocationConstraint", "" if region == FIRST_REGION else _speedups.escape(region))
+
+
+def versioning(status: str = "Enabled") -> bytes:
+    """GetBucketVersioning's answer: `status` is "Enabled", "Suspended", or "" for a bucket that never had any."""
+    return _document("VersioningConfiguration", _element("Status", status) if status else "")
+
+
+def list_bucket_result_v1(page: Page, marker: str, next_marker: str | None = None) -> bytes:
+    """ListObjects' answer. S3 gives a `next_marker` only with a delimiter; more of them do no harm."""
+    head = [
+        _element("Name", page.bucket),
+        _echo(page, "Prefix", page.prefix),
+        _echo(page, "Marker", marker),
+        _echo(page, "NextMarker", next_marker),
+    ]
+    return _listing(page, head)
+
+
+def list_bucket_result_v2(
+    page: Page,
+    key_count: int,
+    start_after: str | None = None,
+    continuation_token: str | None = None,
+    next_continuation_token: str | None = None,
+) -> bytes:
+    """ListObjectsV2's answer. Tokens are opaque and never url-encoded."""
+    head = [
+        _element("Name", page.bucket),
+        _echo(page, "Prefix", page.prefix),
+        _optional("ContinuationToken", continuation_token),
+        _optional("NextContinuationToken", next_continuation_token),
+        _echo(page, "StartAfter", start_after),
+        _element("KeyCount", str(key_count)),
+    ]
+    return _listing(page, head)
+
+
+def delete_result(deleted: Iterable[ObjectIdentifier], failures: Iterable[Failure]) -> bytes:
+    """DeleteObjects' answer; a quiet request gives no `deleted`."""
+    rows = [f"<Deleted>{_element('Key', one.key)}{_optional('VersionId', one.version_id)}</Deleted>" for one in deleted]
+    rows += [
+        f"<Error>{_element('Key', one.key)}{_optional('VersionId', one.version_id)}"
+        f"{_element('Code', one.code)}{_element('Message', one.message)}</Error>"
+        for one in failures
+    ]
+    return _document("DeleteResult", "".join(rows))
+
+
+def read_create_bucket(body: bytes) -> str | None:
+    """The LocationConstraint of CreateBucket's body, which may be empty; raises MalformedXML, NotImplemented."""
+    if not body:
+        return None
+    fields = _fields(
+        _root(body, "CreateBucketConfiguration"), ("LocationConstraint",), refused=("Location", "Bucket", "Tags")
+    )
+    return fields.get("LocationConstraint") or None
+
+
+def read_delete(body: bytes) -> Deletion:
+    """DeleteObjects' body; raises MalformedXML, also for no object, an empty key or more than 1,000 objects.
+
+    NotImplemented for the conditions that S3 has on directory buckets only.
+    """
+    root = _root(body, "Delete")
+    objects = []
+    quiet = None
+    for child in _children(root):
+        name = _name(child)
+        if name == "Object":
+            fields = _fields(child, ("Key", "VersionId", "ETag"), refused=("LastModifiedTime", "Size"))
+            if not fields.get("Key"):
+                raise errors.MalformedXML
+            objects.append(ObjectIdentifier(fields["Key"], fields.get("VersionId"), fields.get("ETag")))
+        elif name == "Quiet" and quiet is None:
+            quiet = _boolean(child)
+        else:
+            raise errors.MalformedXML
+    if not 0 < len(objects) <= DELETE_OBJECTS:
+        raise errors.MalformedXML
+    return Deletion(objects, bool(quiet))
+
+
+def _document(root: str, content: str) -> bytes:
+    return f'{_DECLARATION}<{root} xmlns="{NAMESPACE}">{content}</{root}>'.encode()
+
+
+def _element(name: str, text: str) -> str:
+    return f"<{name}>{_speedups.escape(text)}</{name}>"
+
+
+def _optional(name: str, text: str | None) -> str:
+    return "" if text is None else _element(name, text)
+
+
+def _echo(page: Page, name: str, text: str | None) -> str:
+    """A piece of the request sent back, url-encoded if the client asked for that."""
+    if text is None:
+        return ""
+    return _element(name, _speedups.url_encoded(text) if page.url_encode else text)
+
+
+def _listing(page: Page, head: Sequence[str]) -> bytes:
+    tail = [
+        _element("MaxKeys", str(page.max_keys)),
+        _echo(page, "Delimiter", page.delimiter or None),
+        _optional("EncodingType", "url" if page.url_encode else None),
+        _element("IsTruncated", "true" if page.truncated else "false"),
+    ]
+    start = f'{_DECLARATION}<ListBucketResult xmlns="{NAMESPACE}">{"".join(head)}{"".join(tail)}'
+    return b"".join((start.encode(), page.rows, b"</ListBucketResult>"))
+
+
+class _ShallowTree(TreeBuilder):
+    """Builds the tree of a document, and gives up on one that is nested deeper than any of ours."""
+
+    depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self.depth += 1
+        if self.depth > _DEPTH:
+            raise errors.MalformedXML
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> Element:
+        self.depth -= 1
+        return super().end(tag)
+
+
+def _root(body: bytes, name: str) -> Element:
+    parser = DefusedXMLParser(target=_ShallowTree(), forbid_dtd=True)
+    try:
+        parser.feed(body)
+        root: Element = parser.close()
+    # LookupError and ValueError: the declared encoding is unknown, or not true.
+    except (ParseError, DefusedXmlException, LookupError, ValueError) as ex:
+        raise errors.MalformedXML from ex
+    if _name(root) != name:
+        raise errors.MalformedXML
+    return root
+
+
+def _name(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _children(element: Element) -> list[Element]:
+    """The elements in `element`; raises MalformedXML if there is text between them."""
+    children = list(element)
+    if any(text and not text.isspace() for text in (element.text, *(child.tail for child in children))):
+        raise errors.MalformedXML
+    return children
+
+
+def _fields(element: Element, names: Sequence[str], refused: Sequence[str]) -> dict[str, str]:
+    """The texts in `element` by element name, each at most once."""
+    fields: dict[str, str] = {}
+    for child in _children(element):
+        name = _name(child)
+        if name in refused:
+            raise errors.NotImplemented(f"The element {name} is not implemented.")
+        if name not in names or name in fields or len(child):
+            raise errors.MalformedXML
+        fields[name] = child.text or ""
+    return fields
+
+
+def _boolean(element: Element) -> bool:
+    text = (element.text or "").strip().lower()
+    if len(element) or text not in ("true", "false", "1", "0"):
+        raise errors.MalformedXML
+    return text in ("true", "1")
