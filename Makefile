@@ -1,0 +1,76 @@
+# The commands of everyday work. Everything is installed into .venv; nothing but Python >= 3.10, make and a C compiler is needed.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+# A change of any of these needs a new build of the compiled modules.
+BUILT_FROM := pyproject.toml setup.py $(wildcard _speedups/*.pyx _speedups/*.pxd)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+help: ## Show this list
+	@echo "Everyday commands (PYTHON=python3.12 chooses the interpreter, ARGS='...' is passed on):"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## Build, and start the gateway on http://127.0.0.1:30600 (ARGS='--workers 1')
+	$(BIN)/falcon-s3 serve $(ARGS)
+
+test: lint test-pure test-wheel test-all ## Everything CI runs: lint, types, layers, twins, the wheel, all tests
+
+test-all: $(VENV)/installed-dev dist
+	FALCON_S3_DIST=wheels/dist $(PYTEST) $(ARGS)
+
+test-pure: $(VENV)/installed-dev
+	FALCON_S3_PURE=1 $(PYTEST) -q tests/speedups tests/unit
+
+test-wheel: dist
+	PYTHON=$(BIN)/python wheels/test.sh
+
+test-long: $(VENV)/installed-dev dist ## All tests in full length: gigabytes, a million keys, hundreds of crashes
+	FALCON_S3_DIST=wheels/dist $(PYTEST) --long $(ARGS)
+
+test-lowest: ## All tests on the oldest dependencies that pyproject.toml allows
+	$(PYTHON) -m venv --clear .venv-lowest
+	sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml >.venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install -q -c .venv-lowest/constraints.txt -e '.[test,dev]'
+	.venv-lowest/bin/python -m pytest $(ARGS)
+
+bench: $(VENV)/installed-dev ## Measure, and print a table
+	$(PYTEST) benchmarks --benchmark-only $(ARGS)
+
+lint: $(VENV)/installed-dev ## Ruff, mypy and the layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/installed-dev ## Rewrite the code as ruff would
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+dist: $(VENV)/installed-dev ## Build the sdist, and the wheel from it, into wheels/dist
+	PYTHON=$(BIN)/python wheels/build.sh
+
+clean: ## Remove everything that was built; stored data stays
+	rm -rf $(VENV) .venv-lowest build wheels/dist wheels/build.log *.egg-info falcon_s3/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+	find falcon_s3 tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "falcon-s3 needs Python 3.10 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(BUILT_FROM) | $(BIN)/python
+	$(PIP) install -q -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(BUILT_FROM) | $(BIN)/python
+	$(PIP) install -q -e '.[test,dev]'
+	@touch $@ $(VENV)/installed
+
+.PHONY: help run test test-all test-pure test-wheel test-long test-lowest bench lint format dist clean

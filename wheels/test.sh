@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Test the wheel in wheels/dist, not the checkout: a fresh environment, in a folder that holds nothing but copied tests.
+#
+# First with nothing installed but the wheel and what it requires, then with the test tools.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+[[ "$python" == */* ]] && python=$(realpath -s "$python")
+repository=$PWD
+wheel=$(find "$repository/wheels/dist" -name '*.whl')
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+"$python" -m venv "$folder/venv"
+pip=("$folder/venv/bin/python" -m pip --disable-pip-version-check -q)
+"${pip[@]}" install "$wheel"
+cp -R tests "$folder/tests"
+cp pyproject.toml "$folder/"
+cd "$folder"
+venv/bin/python tests/packaging/smoke.py
+
+"${pip[@]}" install pytest pytest-timeout hypothesis boto3
+FALCON_S3_COMPILED=1 venv/bin/python -m pytest -q -p no:cacheprovider tests/unit tests/speedups tests/s3 "$@"
