@@ -1,0 +1,215 @@
+"""The database of the embedded store: its schema, its connections, and whose turn it is to write.
+
+This is the only module that knows sqlite3. It hands out `Connection`s: one for writing, given to one job at a
+time across all threads and processes, and a few for reading. The statements live beside what they mean:
+commits and branches in `history`, versions and listings in `tree`, bytes in `contents`.
+
+* **Writers take turns.** Jobs of one process queue on a lock, processes queue on a file lock, so SQLite's
+  busy handler (which sleeps and starves) never decides. Whoever gets the turn runs every job that waits, in
+  one transaction: one fsync serves them all, and each job has a savepoint of its own, so that one that raises
+  takes no other with it.
+* **Readers never wait.** The journal is a write-ahead log; a read runs on a connection of its own.
+* **Acknowledged is durable.** synchronous=FULL: `write` returns after the log is on disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from falcon_s3.pfs import Unavailable
+
+Connection = sqlite3.Connection
+Result = TypeVar("Result")
+
+# Changes whenever an older program could not read what a newer one wrote.
+FORMAT = 1
+
+# `last` of what has not ended: greater than every commit's number.
+NEVER = (1 << 62) - 1
+
+SCHEMA = f"""
+CREATE TABLE repo (              -- project and name are NULL when it was deleted and waits to be purged
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  project TEXT, name TEXT, created_ms INTEGER NOT NULL,
+  UNIQUE (project, name));
+
+CREATE TABLE branch (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  repo INTEGER NOT NULL, name TEXT NOT NULL, head INTEGER NOT NULL, created_ms INTEGER NOT NULL,
+  UNIQUE (repo, name));
+
+CREATE TABLE provenance (        -- an output branch and what it is made from
+  branch INTEGER NOT NULL, project TEXT NOT NULL, repo TEXT NOT NULL, name TEXT NOT NULL,
+  PRIMARY KEY (branch, project, repo, name)) WITHOUT ROWID;
+
+CREATE TABLE "commit" (          -- number: grows with time over the whole store; id: what users see
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id BLOB NOT NULL, repo INTEGER NOT NULL, line INTEGER NOT NULL, parent INTEGER, branch TEXT NOT NULL,
+  started_ms INTEGER NOT NULL, finished_ms INTEGER, message TEXT NOT NULL,
+  UNIQUE (repo, id));
+
+CREATE TABLE line (              -- commits that follow each other without a fork; begins where base_line was at base_number
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  repo INTEGER NOT NULL, base_line INTEGER, base_number INTEGER, tip INTEGER NOT NULL);
+CREATE INDEX line_repo ON line (repo);
+
+CREATE TABLE version (           -- what each commit of a line did to a path; content NULL: removed it
+  line INTEGER NOT NULL, path TEXT NOT NULL, number INTEGER NOT NULL,
+  content INTEGER, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL, attributes TEXT,
+  PRIMARY KEY (line, path, number)) WITHOUT ROWID;
+
+CREATE TABLE page (              -- entries of the paths [low, high) for the commits [first, last) of a line
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  line INTEGER NOT NULL, low TEXT NOT NULL, high TEXT, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  total INTEGER NOT NULL, live INTEGER NOT NULL);
+CREATE INDEX page_place ON page (line, low, first, last, high);
+CREATE INDEX page_live ON page (line, low) WHERE last = {NEVER};
+
+CREATE TABLE entry (             -- a file as listings show it, for the commits [first, last)
+  page INTEGER NOT NULL, path TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL,
+  PRIMARY KEY (page, path, first)) WITHOUT ROWID;
+
+CREATE TABLE content (           -- data NULL: the bytes are a file named by sha256; freed_ms: when uses fell to 0
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  sha256 BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, uses INTEGER NOT NULL, freed_ms INTEGER, data BLOB);
+CREATE INDEX content_freed ON content (freed_ms) WHERE freed_ms IS NOT NULL;
+"""
+
+
+class Job(Generic[Result]):
+    """One waiting write and, once it ran, what came of it."""
+
+    __slots__ = ("done", "error", "result", "run")
+
+    def __init__(self, run: Callable[[Connection], Result]):
+        self.run = run
+        self.done = False
+        self.result: Result | None = None
+        self.error: BaseException | None = None
+
+
+class Catalog:
+    """The database in the folder `data`, created if it is not there. One per process, opened after the fork."""
+
+    def __init__(self, data: Path):
+        self._path = data / "catalog.sqlite3"
+        self._lock_file = os.open(data / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._turn = threading.Lock()
+        self._waiting: deque[Job[Any]] = deque()
+        self._idle_readers: list[Connection] = []
+        with self.turn():
+            self._writer = self._connect()
+            self._prepare(self._writer)
+
+    def _connect(self) -> Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=128
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -4096")
+        return connection
+
+    def _prepare(self, writer: Connection) -> None:
+        (found,) = writer.execute("PRAGMA user_version").fetchone()
+        if found > FORMAT:
+            raise Unavailable(
+                f"{self._path} has format {found}; this version of falcon-s3 reads up to {FORMAT}: install a newer one"
+            )
+        if found == 0:
+            writer.execute("PRAGMA page_size = 8192")
+            writer.execute("PRAGMA journal_mode = WAL")
+            writer.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+        writer.execute("PRAGMA journal_size_limit = 67108864")
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold off every other writer of the store, in this process and in others."""
+        with self._turn:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def write(self, run: Callable[[Connection], Result]) -> Result:
+        """Run a job in a transaction and give its result once that is on disk; what it raises undoes it.
+
+        Raises Unavailable when the disk is full or the database cannot be written.
+        """
+        job = Job(run)
+        self._waiting.append(job)
+        if not job.done:
+            with self.turn():
+                if not job.done:  # whoever had the turn before may have run it with his own
+                    self._run_waiting()
+        if job.error is not None:
+            raise job.error
+        return job.result  # type: ignore[return-value]  # a job that did not fail has its result
+
+    def _run_waiting(self) -> None:
+        jobs = []
+        while self._waiting:
+            jobs.append(self._waiting.popleft())
+        writer = self._writer
+        try:
+            writer.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                self._run_one(job)
+            writer.execute("COMMIT")
+        except BaseException as ex:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+            failure = unavailable(ex) if isinstance(ex, sqlite3.Error) else ex
+            for job in jobs:
+                job.error = job.error or failure
+            if not isinstance(ex, Exception):
+                raise
+        finally:
+            for job in jobs:
+                job.done = True
+
+    def _run_one(self, job: Job[Any]) -> None:
+        self._writer.execute("SAVEPOINT job")
+        try:
+            job.result = job.run(self._writer)
+        except Exception as ex:
+            if not self._writer.in_transaction:
+                raise  # SQLite gave up the whole transaction, as on a full disk
+            self._writer.execute("ROLLBACK TO job")
+            job.error = unavailable(ex) if isinstance(ex, sqlite3.OperationalError) else ex
+        self._writer.execute("RELEASE job")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read from, for as long as the block lasts: fetch what is needed and leave."""
+        try:
+            connection = self._idle_readers.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        except sqlite3.OperationalError as ex:
+            raise unavailable(ex) from ex
+        finally:
+            self._idle_readers.append(connection)
+
+    def close(self) -> None:
+        with self._turn:
+            self._writer.close()
+        while self._idle_readers:
+            self._idle_readers.pop().close()
+        os.close(self._lock_file)
+
+
+def unavailable(ex: Exception) -> Unavailable:
+    """What a caller is told when SQLite could not do its work: full disk, no permission, broken file."""
+    return Unavailable(f"the catalog cannot be used now: {ex}")

@@ -1,0 +1,281 @@
+"""EmbeddedPfs: PFS on one machine, in one folder, without a server.
+
+    catalog.sqlite3   names, versions, listings, small content       (catalog, history, tree, growth)
+    contents/         larger content, one file for equal bytes       (contents)
+    incoming/         uploads under way
+    write.lock        whose turn it is to write
+
+Bytes come first, names second: `put_file` stages the body, and one transaction of the catalog checks, names and
+commits. What is acknowledged is on disk; a kill at any point leaves at most bytes that nothing names, which
+`janitor` collects. Any number of processes may open the same folder; each opens it after the fork.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import orjson
+
+from falcon_s3.pfs import (
+    Body,
+    Branch,
+    BranchInfo,
+    BranchNotEmpty,
+    Check,
+    Commit,
+    CommitInfo,
+    Entry,
+    FileInfo,
+    FileNotFound,
+    Ref,
+    Repo,
+    Unavailable,
+    check_path,
+    growth,
+    history,
+    janitor,
+    tree,
+)
+from falcon_s3.pfs.catalog import Catalog, Connection
+from falcon_s3.pfs.contents import Contents, Staged, release
+from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
+from falcon_s3.pfs.history import RepoInfo
+from falcon_s3.pfs.tree import Version, View
+
+logger = logging.getLogger(__name__)
+
+# How many commits a listing of commits reads at a time.
+COMMITS_AT_ONCE = 500
+
+
+class EmbeddedPfs:
+    """The store in the folder `data`, which is created if missing. Implements `Pfs`; safe for many threads.
+
+    Raises Unavailable if the folder cannot be used or was written by a newer version.
+    """
+
+    def __init__(self, data: Path):
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            self._contents = Contents(data)
+            self._catalog = Catalog(data)
+            self._janitor_lock = data / "janitor.lock"
+        except OSError as ex:
+            raise Unavailable(f"the data folder {data} cannot be used: {ex.strerror or ex}") from ex
+        self._cleaning = threading.Thread(target=self._clean, name="janitor", daemon=True)
+        self._closing = threading.Event()
+        self._work = threading.Event()
+        self._work.set()
+        self._cleaning.start()
+
+    # Branches and commits
+
+    def list_branches(self) -> list[BranchInfo]:
+        with self._catalog.read() as connection:
+            return history.list_branches(connection)
+
+    def inspect_branch(self, branch: Branch) -> BranchInfo:
+        with self._catalog.read() as connection:
+            return history.inspect_branch(connection, branch)
+
+    def create_branch(
+        self, branch: Branch, head: Commit | None = None, provenance: Sequence[Branch] = ()
+    ) -> BranchInfo:
+        """As the protocol says. With `provenance` it is an output branch, written only through open commits."""
+
+        def job(connection: Connection) -> BranchInfo:
+            history.create_branch(connection, branch, head, provenance)
+            return history.inspect_branch(connection, branch)
+
+        return self._catalog.write(job)
+
+    def delete_branch(self, branch: Branch, *, if_empty: bool = False) -> None:
+        def job(connection: Connection) -> bool:
+            found = history.point(connection, branch)
+            if if_empty and tree.shows_any(connection, history.view(connection, found.line, found.number)):
+                raise BranchNotEmpty(branch)
+            return history.delete_branch(connection, found)
+
+        if self._catalog.write(job):
+            self._work.set()
+
+    def inspect_commit(self, commit: Commit) -> CommitInfo:
+        with self._catalog.read() as connection:
+            return history.inspect_commit(connection, commit)
+
+    def list_repos(self) -> list[RepoInfo]:
+        """Every repo, ordered by project and name."""
+        with self._catalog.read() as connection:
+            return history.list_repos(connection)
+
+    def list_commits(self, where: Repo | Branch, limit: int | None = None) -> Iterator[CommitInfo]:
+        """Commits of a branch or a whole repo, newest first. Raises BranchNotFound, RepoNotFound (at the call)."""
+        with self._catalog.read() as connection:
+            start = history.newest_commit(connection, where)
+        return self._list_commits(where, start, limit)
+
+    def _list_commits(self, where: Repo | Branch, start: int | None, limit: int | None) -> Iterator[CommitInfo]:
+        left = limit
+        while start is not None and (left is None or left > 0):
+            most = COMMITS_AT_ONCE if left is None else min(left, COMMITS_AT_ONCE)
+            with self._catalog.read() as connection:
+                commits, start = history.list_commits(connection, where, start, most)
+            yield from commits
+            left = None if left is None else left - len(commits)
+
+    def start_commit(self, branch: Branch, message: str = "") -> Commit:
+        """An open commit, which becomes the branch's head and takes its writes until it is finished.
+
+        Raises BranchNotFound, CommitOpen. Output branches are written this way.
+        """
+        return self._catalog.write(lambda connection: history.start_commit(connection, branch, message))
+
+    def finish_commit(self, ref: Ref, message: str | None = None) -> CommitInfo:
+        """Close the open commit `ref` names or heads. Raises BranchNotFound, CommitNotFound, CommitFinished."""
+
+        def job(connection: Connection) -> CommitInfo:
+            return history.inspect_commit(connection, history.finish_commit(connection, ref, message))
+
+        return self._catalog.write(job)
+
+    # Files
+
+    def inspect_file(self, ref: Ref, path: str) -> FileInfo:
+        with self._catalog.read() as connection:
+            found = self._find(connection, self._view(connection, ref), ref.repo, path)
+        if found is None:
+            raise FileNotFound(path, ref)
+        return found
+
+    def _view(self, connection: Connection, ref: Ref) -> View:
+        found = history.point(connection, ref)
+        return history.view(connection, found.line, found.number)
+
+    def _find(self, connection: Connection, view: View, repo: Repo, path: str) -> FileInfo | None:
+        version = tree.find(connection, view, path)
+        if version is None:
+            return None
+        attributes = orjson.loads(version.attributes) if version.attributes else {}
+        commit = Commit(repo, history.commit_id(connection, version.number).hex())
+        return FileInfo(commit, path, version.size, version.etag, version.modified_ms, attributes, version.content)
+
+    def list_files(self, ref: Ref, prefix: str = "", after: str = "", delimiter: str = "") -> Iterator[Entry]:
+        with self._catalog.read() as connection:
+            view = self._view(connection, ref)
+        return tree.entries(self._catalog, view, prefix, after, delimiter)
+
+    def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        end = file.size if stop is None else min(stop, file.size)
+        with self._catalog.read() as connection:
+            row = connection.execute("SELECT data, sha256, size FROM content WHERE id = ?", (file.content,)).fetchone()
+        if row is None:
+            raise FileNotFound(file.path, file.commit)
+        data, sha256, size = row
+        if data is not None:
+            return iter([data[start:end]] if start < end else [])
+        try:
+            return self._contents.open(sha256, size, start, end)
+        except FileNotFoundError:  # collected since the row was read
+            raise FileNotFound(file.path, file.commit) from None
+
+    def check_write(self, ref: Ref, path: str) -> None:
+        check_path(path)
+        with self._catalog.read() as connection:
+            history.check_writable(history.point(connection, ref), ref)
+
+    def put_file(
+        self,
+        ref: Ref,
+        path: str,
+        body: Body,
+        attributes: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> FileInfo:
+        self.check_write(ref, path)
+        staged = self._contents.stage(body)
+        try:
+            return self._catalog.write(lambda connection: self._name(connection, ref, path, staged, attributes, check))
+        finally:
+            self._contents.discard(staged)
+
+    def _name(
+        self,
+        connection: Connection,
+        ref: Ref,
+        path: str,
+        staged: Staged,
+        attributes: Mapping[str, str] | None,
+        check: Check | None,
+    ) -> FileInfo:
+        if check is not None:
+            check(self._find(connection, self._view(connection, ref), ref.repo, path))
+        view, identity = history.begin_write(connection, ref)
+        content = self._contents.acquire(connection, staged)
+        encoded = orjson.dumps(dict(attributes)).decode() if attributes else None
+        version = Version(view.number, content, staged.size, staged.md5.hex(), history.now_ms(), encoded)
+        replaced = growth.put(connection, view, path, version)
+        if replaced is not None:
+            release(connection, replaced)
+        commit = Commit(ref.repo, identity.hex())
+        return FileInfo(commit, path, version.size, version.etag, version.modified_ms, attributes or {}, content)
+
+    def delete_files(self, ref: Ref, paths: Iterable[str], check: Check | None = None) -> Commit | None:
+        wanted = dict.fromkeys(paths)
+
+        def job(connection: Connection) -> Commit | None:
+            found = history.point(connection, ref)
+            history.check_writable(found, ref)
+            now = history.view(connection, found.line, found.number)
+            if check is not None:
+                for path in wanted:
+                    check(self._find(connection, now, ref.repo, path))
+            present = [path for path in wanted if tree.find(connection, now, path) is not None]
+            if not present:
+                return None
+            view, identity = history.begin_write(connection, ref)
+            for path in present:
+                replaced = growth.remove(connection, view, path, history.now_ms())
+                if replaced is not None:
+                    release(connection, replaced)
+            return Commit(ref.repo, identity.hex())
+
+        return self._catalog.write(job)
+
+    # Housekeeping
+
+    def collect(self, grace_ms: int = janitor.GRACE_MS) -> int:
+        """Remove bytes that nothing names: of deleted repos, of overwritten files, of killed writers.
+
+        Content stays `grace_ms` after its last use ended. Gives how many pieces of content were removed.
+        """
+        return janitor.collect(self._catalog, self._contents, grace_ms)
+
+    def fsck(self, repair: bool = False, progress: Progress = silent) -> Report:
+        """Check every table against the others and every content against its digest.
+
+        With `repair` orphans are collected first. What is damaged is told, never changed.
+        """
+        if repair:
+            self.collect()
+        return fsck(self._catalog, self._contents, progress)
+
+    def _clean(self) -> None:
+        """At the start and whenever a repo was deleted, one of the processes on the folder cleans up."""
+        while True:
+            self._work.wait()
+            self._work.clear()
+            if self._closing.is_set():
+                return
+            try:
+                janitor.clean(self._catalog, self._contents, self._janitor_lock, self._closing.is_set)
+            except Unavailable as ex:  # a full disk, say: the next start tries again
+                logger.warning("cleaning up was put off: %s", ex)
+
+    def close(self) -> None:
+        self._closing.set()
+        self._work.set()
+        self._cleaning.join()
+        self._catalog.close()

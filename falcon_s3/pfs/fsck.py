@@ -1,0 +1,164 @@
+"""Whether an embedded store is whole: every table against the others, every content against its digest.
+
+Reads one moment of the catalog while the gateway may go on working. Says what does not fit; changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+from falcon_s3.pfs import tree
+from falcon_s3.pfs.catalog import NEVER, Catalog, Connection
+from falcon_s3.pfs.contents import Contents
+from falcon_s3.pfs.history import view
+
+# Called now and then on long work: what is being done, how much of it is done, how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """The progress nobody watches."""
+
+
+@dataclass
+class Report:
+    """What was found. `orphans` are no problem: bytes that nothing names, which `collect` removes."""
+
+    versions: int = 0
+    contents: int = 0
+    bytes: int = 0  # of all contents, each counted once
+    orphans: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class _Moment:
+    """A reader that always gives the same connection, which is inside one read transaction."""
+
+    def __init__(self, connection: Connection):
+        self._connection = connection
+
+    def read(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self._connection)
+
+
+# Each query gives one row for every thing that does not fit; the row fills the sentence.
+RULES = (
+    (
+        "content {} is used {} times and says {}",
+        (
+            "SELECT content.id, coalesce(used.times, 0), content.uses FROM content LEFT JOIN"
+            " (SELECT content, count(*) AS times FROM version WHERE content IS NOT NULL GROUP BY content) AS used"
+            " ON used.content = content.id WHERE coalesce(used.times, 0) <> content.uses"
+        ),
+    ),
+    (
+        "{} in line {} names content {}, which is not there",
+        (
+            "SELECT path, line, content FROM version WHERE content IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM content WHERE content.id = version.content)"
+        ),
+    ),
+    (
+        "branch {} points at commit number {}, which is not there",
+        ('SELECT name, head FROM branch WHERE NOT EXISTS (SELECT 1 FROM "commit" WHERE "commit".number = branch.head)'),
+    ),
+    (
+        "commit {} is in line {}, which is not there",
+        (
+            'SELECT hex(made.id), made.line FROM "commit" AS made JOIN repo ON repo.id = made.repo'
+            " WHERE repo.name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM line WHERE line.id = made.line)"
+        ),
+    ),
+    (
+        "page {} says {} entries, {} of them live, and has others",
+        (
+            f"SELECT page.id, page.total, page.live FROM page WHERE page.last = {NEVER}"
+            " AND (page.total <> (SELECT count(*) FROM entry WHERE entry.page = page.id)"
+            f" OR page.live <> (SELECT count(*) FROM entry WHERE entry.page = page.id AND entry.last = {NEVER}))"
+        ),
+    ),
+)
+
+
+def fsck(catalog: Catalog, contents: Contents, progress: Progress) -> Report:
+    """Check the store; `progress` hears of lines and bytes."""
+    report = Report()
+    with catalog.read() as connection:
+        connection.execute("BEGIN")
+        try:
+            for (line,) in connection.execute("PRAGMA quick_check"):
+                if line != "ok":
+                    report.problems.append(f"catalog: {line}")
+            for sentence, query in RULES:
+                report.problems += [sentence.format(*row) for row in connection.execute(query)]
+            (report.versions,) = connection.execute("SELECT count(*) FROM version").fetchone()
+            _check_lines(connection, report, progress)
+            _check_contents(connection, contents, report, progress)
+        finally:
+            connection.execute("COMMIT")
+    report.orphans = _count_orphans(catalog, contents)
+    return report
+
+
+def _check_lines(connection: Connection, report: Report, progress: Progress) -> None:
+    """Listings, which come from the pages, against the versions, line by line."""
+    lines = connection.execute(
+        "SELECT line.id, tip FROM line JOIN repo ON repo.id = line.repo WHERE repo.name IS NOT NULL ORDER BY line.id"
+    ).fetchall()
+    for done, (line, tip) in enumerate(lines):
+        progress("lines", done, len(lines))
+        shown = view(connection, line, tip)
+        listed = 0
+        for entry in tree.entries(_Moment(connection), shown, "", "", ""):
+            listed += 1
+            version = tree.find(connection, shown, entry.path)
+            if version is None or (version.size, version.etag) != (entry.size, entry.etag):
+                report.problems.append(f"line {line} lists {entry.path}, which is not its version")
+        there = sum(1 for _ in _paths(connection, shown))
+        if listed != there:
+            report.problems.append(f"line {line} lists {listed} files and has versions of {there}")
+
+
+def _paths(connection: Connection, shown: tree.View) -> Iterator[str]:
+    """The paths that versions say the view shows."""
+    seen: set[str] = set()
+    step: tree.View | None = shown
+    while step is not None:
+        for path, _, content in connection.execute(
+            "SELECT path, max(number), content FROM version WHERE line = ? AND number <= ? GROUP BY path",
+            (step.line, step.number),
+        ):
+            if path in seen:
+                continue
+            if shown.base is not None:  # a line without a base sees each path once
+                seen.add(path)
+            if content is not None:
+                yield path
+        step = step.base
+
+
+def _check_contents(connection: Connection, contents: Contents, report: Report, progress: Progress) -> None:
+    report.contents, total = connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM content").fetchone()
+    for number, sha256, size, data in connection.execute("SELECT id, sha256, size, data FROM content"):
+        progress("bytes", report.bytes, total)
+        digest = hashlib.sha256()
+        try:
+            for chunk in [data] if data is not None else contents.open(sha256, size, 0, size):
+                digest.update(chunk)
+        except OSError as ex:
+            report.problems.append(f"content {number} cannot be read: {ex}")
+            continue
+        if digest.digest() != sha256:
+            report.problems.append(f"content {number} is damaged: its bytes do not have its digest")
+        report.bytes += size
+
+
+def _count_orphans(catalog: Catalog, contents: Contents) -> int:
+    count = len(contents.stale())
+    for shard in contents.shards():
+        with catalog.turn(), catalog.read() as connection:
+            count += len(contents.orphans(connection, shard))
+    return count

@@ -1,0 +1,332 @@
+"""Repos, branches and commits of the embedded store: who points where, and what comes after what.
+
+A branch points at its head. A write on a branch makes a commit after the head; where the head is the tip of its
+line the commit continues that line, elsewhere it begins a new one (see `tree`). A head that is open (started and
+not finished) takes writes without a new commit, as pachd's does. Functions that take a `Connection` and change
+something run inside a job of the catalog.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from falcon_s3.pfs import (
+    Branch,
+    BranchExists,
+    BranchInfo,
+    BranchNotFound,
+    Commit,
+    CommitFinished,
+    CommitInfo,
+    CommitNotFound,
+    CommitOpen,
+    OutputBranch,
+    Ref,
+    Repo,
+    RepoNotFound,
+    check_branch,
+)
+from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.tree import View
+
+
+class RepoInfo(NamedTuple):
+    repo: Repo
+    created_ms: int
+    branches: int
+
+
+class Point(NamedTuple):
+    """A commit's row, found by a branch or by its id: where to read, and where to write next."""
+
+    repo_id: int
+    number: int
+    id: bytes
+    line: int
+    open: bool
+    output: bool  # found by a branch that has provenance
+    branch_id: int  # 0: found by its id
+
+
+POINT = (
+    'SELECT repo.id, "commit".number, "commit".id, "commit".line, "commit".finished_ms IS NULL, {output}, {branch_id}'
+    " FROM repo {join} WHERE repo.project = ? AND repo.name = ? AND {condition} = ?"
+)
+POINT_BY_BRANCH = POINT.format(
+    output="EXISTS (SELECT 1 FROM provenance WHERE provenance.branch = branch.id)",
+    branch_id="branch.id",
+    join='JOIN branch ON branch.repo = repo.id JOIN "commit" ON "commit".number = branch.head',
+    condition="branch.name",
+)
+POINT_BY_ID = POINT.format(
+    output="0", branch_id="0", join='JOIN "commit" ON "commit".repo = repo.id', condition='"commit".id'
+)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def point(connection: Connection, ref: Ref) -> Point:
+    """Raises BranchNotFound or CommitNotFound."""
+    if isinstance(ref, Branch):
+        statement, last = POINT_BY_BRANCH, ref.name
+    else:
+        try:
+            statement, last = POINT_BY_ID, bytes.fromhex(ref.id)  # type: ignore[assignment]
+        except ValueError:
+            raise CommitNotFound(ref) from None
+    row = connection.execute(statement, (ref.repo.project, ref.repo.name, last)).fetchone()
+    if row is None:
+        raise BranchNotFound(ref) if isinstance(ref, Branch) else CommitNotFound(ref)
+    return Point._make(row)
+
+
+def view(connection: Connection, line: int, number: int) -> View:
+    """The line at a commit, with all that it stands on."""
+    row = connection.execute("SELECT base_line, base_number FROM line WHERE id = ?", (line,)).fetchone()
+    if row is None or row[0] is None:
+        return View(line, number, None)
+    return View(line, number, view(connection, row[0], row[1]))
+
+
+def commit_id(connection: Connection, number: int) -> bytes:
+    (identity,) = connection.execute('SELECT id FROM "commit" WHERE number = ?', (number,)).fetchone()
+    return bytes(identity)
+
+
+def check_writable(found: Point, ref: Ref) -> None:
+    """Raise OutputBranch or CommitFinished if no write may come to `ref` now."""
+    if found.open:
+        return
+    if isinstance(ref, Commit):
+        raise CommitFinished(ref)
+    if found.output:
+        raise OutputBranch(ref)
+
+
+def begin_write(connection: Connection, ref: Ref) -> tuple[View, bytes]:
+    """Where the write goes: the view of the head if that is open, else of a new finished commit; and its id."""
+    found = point(connection, ref)
+    check_writable(found, ref)
+    if found.open:
+        return view(connection, found.line, found.number), found.id
+    assert isinstance(ref, Branch)  # a finished commit was refused above
+    now = now_ms()
+    return _follow(connection, found, ref, now, now, "")
+
+
+def _follow(
+    connection: Connection, head: Point, branch: Branch, started_ms: int, finished_ms: int | None, message: str
+) -> tuple[View, bytes]:
+    """A new commit after `head`, which becomes the branch's head."""
+    (tip,) = connection.execute("SELECT tip FROM line WHERE id = ?", (head.line,)).fetchone()
+    line = head.line if tip == head.number else _new_line(connection, head.repo_id, head.line, head.number)
+    number, identity = _new_commit(
+        connection, head.repo_id, line, head.number, branch.name, started_ms, finished_ms, message
+    )
+    connection.execute("UPDATE branch SET head = ? WHERE id = ?", (number, head.branch_id))
+    return view(connection, line, number), identity
+
+
+def _new_line(connection: Connection, repo_id: int, base_line: int | None, base_number: int | None) -> int:
+    cursor = connection.execute(
+        "INSERT INTO line (repo, base_line, base_number, tip) VALUES (?, ?, ?, 0)", (repo_id, base_line, base_number)
+    )
+    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
+    return cursor.lastrowid
+
+
+def _new_commit(
+    connection: Connection,
+    repo_id: int,
+    line: int,
+    parent: int | None,
+    branch: str,
+    started_ms: int,
+    finished_ms: int | None,
+    message: str,
+) -> tuple[int, bytes]:
+    identity = uuid.uuid4().bytes
+    cursor = connection.execute(
+        'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (identity, repo_id, line, parent, branch, started_ms, finished_ms, message),
+    )
+    number = cursor.lastrowid
+    assert number is not None  # an INSERT that did not raise has one
+    connection.execute("UPDATE line SET tip = ? WHERE id = ?", (number, line))
+    return number, identity
+
+
+def create_branch(connection: Connection, branch: Branch, head: Commit | None, provenance: Sequence[Branch]) -> None:
+    """Create the branch and, if missing, its repo. Raises InvalidName, BranchExists, CommitNotFound, BranchNotFound."""
+    for each in (branch, *provenance):
+        check_branch(each)
+    now = now_ms()
+    row = connection.execute(
+        "SELECT id FROM repo WHERE project = ? AND name = ?", (branch.repo.project, branch.repo.name)
+    ).fetchone()
+    if row and connection.execute("SELECT 1 FROM branch WHERE repo = ? AND name = ?", (row[0], branch.name)).fetchone():
+        raise BranchExists(branch)
+    for upstream in provenance:
+        point(connection, upstream)
+    if head is not None:
+        number = point(connection, Commit(branch.repo, head.id)).number
+    repo_id: int = row[0] if row else _new_repo(connection, branch.repo, now)
+    if head is None:
+        line = _new_line(connection, repo_id, None, None)
+        number, _ = _new_commit(connection, repo_id, line, None, branch.name, now, now, "")
+    cursor = connection.execute(
+        "INSERT INTO branch (repo, name, head, created_ms) VALUES (?, ?, ?, ?)", (repo_id, branch.name, number, now)
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO provenance (branch, project, repo, name) VALUES (?, ?, ?, ?)",
+        [(cursor.lastrowid, each.repo.project, each.repo.name, each.name) for each in provenance],
+    )
+
+
+def _new_repo(connection: Connection, repo: Repo, now: int) -> int:
+    cursor = connection.execute(
+        "INSERT INTO repo (project, name, created_ms) VALUES (?, ?, ?)", (repo.project, repo.name, now)
+    )
+    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
+    return cursor.lastrowid
+
+
+def delete_branch(connection: Connection, found: Point) -> bool:
+    """Delete the branch, and with the last one the repo: it loses its name and waits to be purged. Tells which."""
+    connection.execute("DELETE FROM branch WHERE id = ?", (found.branch_id,))
+    connection.execute("DELETE FROM provenance WHERE branch = ?", (found.branch_id,))
+    if connection.execute("SELECT 1 FROM branch WHERE repo = ? LIMIT 1", (found.repo_id,)).fetchone():
+        return False
+    connection.execute("UPDATE repo SET project = NULL, name = NULL WHERE id = ?", (found.repo_id,))
+    return True
+
+
+def start_commit(connection: Connection, branch: Branch, message: str) -> Commit:
+    """An open commit after the branch's head. Raises BranchNotFound, CommitOpen."""
+    found = point(connection, branch)
+    if found.open:
+        raise CommitOpen(Commit(branch.repo, found.id.hex()))
+    _, identity = _follow(connection, found, branch, now_ms(), None, message)
+    return Commit(branch.repo, identity.hex())
+
+
+def finish_commit(connection: Connection, ref: Ref, message: str | None) -> Commit:
+    """Close an open commit. Raises BranchNotFound, CommitNotFound, CommitFinished."""
+    found = point(connection, ref)
+    commit = Commit(ref.repo, found.id.hex())
+    if not found.open:
+        raise CommitFinished(commit)
+    connection.execute(
+        'UPDATE "commit" SET finished_ms = ?, message = coalesce(?, message) WHERE number = ?',
+        (now_ms(), message, found.number),
+    )
+    return commit
+
+
+def list_repos(connection: Connection) -> list[RepoInfo]:
+    rows = connection.execute(
+        "SELECT project, name, created_ms, (SELECT count(*) FROM branch WHERE branch.repo = repo.id)"
+        " FROM repo WHERE name IS NOT NULL ORDER BY project, name"
+    ).fetchall()
+    return [RepoInfo(Repo(project, name), created_ms, branches) for project, name, created_ms, branches in rows]
+
+
+BRANCHES = (
+    "SELECT repo.project, repo.name, branch.name, branch.created_ms, branch.id,"
+    ' "commit".id, "commit".finished_ms IS NULL'
+    ' FROM repo JOIN branch ON branch.repo = repo.id JOIN "commit" ON "commit".number = branch.head'
+)
+
+
+def list_branches(connection: Connection) -> list[BranchInfo]:
+    rows = connection.execute(BRANCHES + " ORDER BY repo.project, repo.name, branch.name").fetchall()
+    provenance: dict[int, list[Branch]] = {}
+    for number, project, repo, name in connection.execute(
+        "SELECT branch, project, repo, name FROM provenance ORDER BY branch, project, repo, name"
+    ):
+        provenance.setdefault(number, []).append(Branch(Repo(project, repo), name))
+    return [_branch_info(row, provenance.get(row[4], [])) for row in rows]
+
+
+def inspect_branch(connection: Connection, branch: Branch) -> BranchInfo:
+    """Raises BranchNotFound."""
+    row = connection.execute(
+        BRANCHES + " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?",
+        (branch.repo.project, branch.repo.name, branch.name),
+    ).fetchone()
+    if row is None:
+        raise BranchNotFound(branch)
+    upstream = connection.execute(
+        "SELECT project, repo, name FROM provenance WHERE branch = ? ORDER BY project, repo, name", (row[4],)
+    ).fetchall()
+    return _branch_info(row, [Branch(Repo(project, repo), name) for project, repo, name in upstream])
+
+
+def _branch_info(row: tuple[str, str, str, int, int, bytes, int], provenance: list[Branch]) -> BranchInfo:
+    project, repo_name, name, created_ms, _, head, head_open = row
+    repo = Repo(project, repo_name)
+    return BranchInfo(Branch(repo, name), Commit(repo, head.hex()), bool(head_open), created_ms, tuple(provenance))
+
+
+COMMITS = (
+    "SELECT made.id, before.id, made.branch, made.started_ms, made.finished_ms, made.message, made.number, made.parent"
+    ' FROM "commit" AS made LEFT JOIN "commit" AS before ON before.number = made.parent'
+)
+
+
+def inspect_commit(connection: Connection, commit: Commit) -> CommitInfo:
+    """Raises CommitNotFound."""
+    number = point(connection, commit).number
+    return _commit_info(commit.repo, connection.execute(COMMITS + " WHERE made.number = ?", (number,)).fetchone())
+
+
+def _commit_info(repo: Repo, row: tuple[bytes, bytes | None, str, int, int | None, str, int, int | None]) -> CommitInfo:
+    identity, parent, branch, started_ms, finished_ms, message, _, _ = row
+    before = Commit(repo, parent.hex()) if parent else None
+    return CommitInfo(Commit(repo, identity.hex()), before, branch, started_ms, finished_ms, message)
+
+
+def newest_commit(connection: Connection, where: Repo | Branch) -> int | None:
+    """The number from which `list_commits` lists. Raises BranchNotFound, RepoNotFound."""
+    if isinstance(where, Branch):
+        return point(connection, where).number
+    row = connection.execute(
+        'SELECT (SELECT max(number) FROM "commit" WHERE "commit".repo = repo.id) FROM repo'
+        " WHERE project = ? AND name = ?",
+        (where.project, where.name),
+    ).fetchone()
+    if row is None:
+        raise RepoNotFound(where)
+    newest: int | None = row[0]
+    return newest
+
+
+def list_commits(
+    connection: Connection, where: Repo | Branch, start: int, limit: int
+) -> tuple[list[CommitInfo], int | None]:
+    """Commits from the number `start` back, newest first, at most `limit`; and the number to go on from.
+
+    Of a branch: what its head stands on; of a repo: all of its commits.
+    """
+    if isinstance(where, Branch):
+        repo = where.repo
+        rows = connection.execute(
+            "WITH RECURSIVE step (number) AS (SELECT ? UNION ALL SELECT parent FROM step"
+            ' JOIN "commit" USING (number) WHERE parent IS NOT NULL LIMIT ?)'
+            + COMMITS
+            + " JOIN step ON step.number = made.number ORDER BY made.number DESC",
+            (start, limit),
+        ).fetchall()
+        return [_commit_info(repo, row) for row in rows], rows[-1][7] if rows else None
+    rows = connection.execute(
+        COMMITS + " JOIN repo ON repo.id = made.repo WHERE repo.project = ? AND repo.name = ? AND made.number <= ?"
+        " ORDER BY made.number DESC LIMIT ?",
+        (where.project, where.name, start, limit),
+    ).fetchall()
+    return [_commit_info(where, row) for row in rows], rows[-1][6] - 1 if len(rows) == limit else None

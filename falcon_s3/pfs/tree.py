@@ -1,0 +1,185 @@
+"""What is where: every version of every path, and listings of any commit at the cost of what they show.
+
+Commits that follow each other without a fork form a *line*; numbers grow along it. A line that forked off has a
+base: the line and commit it left. A `View` is a line as one of its commits shows it.
+
+Two tables say what a view shows:
+
+* `version` holds one row for each change of a path. The file a view shows is the row with the greatest number
+  not above the view's; where its line has none, the base decides. Removals are rows without content.
+* `page` and `entry` keep listings cheap, also of a commit with ten files on a line that has a million today.
+  A page holds the entries of a range of paths for a span of commits, each with the span of its own. When a page
+  has too many entries it is closed and those that are live are copied to new pages (a multiversion B-tree of
+  two levels, after Becker et al., 1996), so that for every commit, the pages that cover it hold mostly what it
+  shows. Copies cost about two rows a write; nothing ever copies a whole tree.
+
+A line with a base begins without pages. Ranges that none of its pages cover are the base's; the first write into
+such a range copies one page of the base. That is why a branch, and the first write to it, cost the same whatever
+the number of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from falcon_s3.pfs import Entry
+from falcon_s3.pfs.catalog import Connection
+
+# Most entries of a page. Larger: fewer queries for a listing; smaller: cheaper first write on a new branch.
+PAGE_ENTRIES = 512
+# Fewer live entries than this, and a removal joins the page with its neighbour.
+SPARSE = PAGE_ENTRIES // 8
+# How many rows a folded listing fetches at a time: it skips most of what a folder holds.
+FOLDED_ROWS = 32
+# Greater than every path: SQLite orders blobs after texts.
+END = b""
+
+
+class View(NamedTuple):
+    """A line as its commit `number` shows it; `base` is what the line began with."""
+
+    line: int
+    number: int
+    base: View | None
+
+
+class Version(NamedTuple):
+    """A row of `version`; `number` is the commit that wrote it."""
+
+    number: int
+    content: int
+    size: int
+    etag: str
+    modified_ms: int
+    attributes: str | None
+
+
+class Readers(Protocol):
+    def read(self) -> AbstractContextManager[Connection]: ...
+
+
+def find(connection: Connection, view: View, path: str) -> Version | None:
+    """The version of `path` that the view shows."""
+    step: View | None = view
+    while step is not None:
+        row = connection.execute(
+            "SELECT number, content, size, etag, modified_ms, attributes FROM version"
+            " WHERE line = ? AND path = ? AND number <= ? ORDER BY number DESC LIMIT 1",
+            (step.line, path, step.number),
+        ).fetchone()
+        if row is not None:
+            return Version._make(row) if row[1] is not None else None
+        step = step.base
+    return None
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The least text greater than all that begin with `prefix`; None when there is none.
+
+    Order of code points is order of UTF-8 bytes. Surrogates are no characters and are jumped over.
+    """
+    for end in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[end])
+        if code < 0x10FFFF:
+            return prefix[:end] + chr(0xE000 if code == 0xD7FF else code + 1)
+    return None
+
+
+class Cover(NamedTuple):
+    """The page that shows a stretch of paths in a view, and the number to read it at."""
+
+    page: int  # 0: nothing was ever written there
+    number: int
+    low: str
+    high: str | None
+
+
+def covering(connection: Connection, view: View, path: str) -> Cover:
+    """The page that shows `path` in the view.
+
+    A line's pages cover unions of whole pages of its base, as these were when the line began; so a page of the
+    base that covers a path in a gap between them lies in that gap as a whole.
+    """
+    step: View | None = view
+    while step is not None:
+        line, number, base = step
+        row = connection.execute(
+            "SELECT id, low, high FROM page WHERE line = ? AND low <= ? AND first <= ? AND last > ?"
+            " ORDER BY low DESC, first DESC LIMIT 1",
+            (line, path, number, number),
+        ).fetchone()
+        if row is not None and (row[2] is None or row[2] > path):
+            return Cover(row[0], number, row[1], row[2])
+        step = base
+    return Cover(0, 0, "", None)
+
+
+def _rows(readers: Readers, view: View, start: str, stop: str | None, most: int) -> tuple[list[Entry], str | None]:
+    """Entries from `start` on, at most `most`, of one page; and where to go on, None at the end of the listing."""
+    with readers.read() as connection:
+        page, number, _, end = covering(connection, view, start)
+        if stop is not None and (end is None or end > stop):
+            end = stop
+        rows = connection.execute(
+            "SELECT path, size, etag, modified_ms FROM entry"
+            " WHERE page = ? AND path >= ? AND path < ? AND first <= ? AND last > ? ORDER BY path LIMIT ?",
+            (page, start, END if end is None else end, number, number, most),
+        ).fetchall()
+    entries = list(map(Entry._make, rows))
+    if len(entries) == most:
+        return entries, entries[-1].path + "\0"
+    return entries, None if end is None or end == stop else end
+
+
+def entries(readers: Readers, view: View, prefix: str, after: str, delimiter: str) -> Iterator[Entry]:
+    """The listing of a view, as `Pfs.list_files` describes it. Holds no connection between two entries."""
+    stop = after_prefix(prefix)
+    position: str | None = prefix
+    if after >= prefix:
+        position = after + "\0"
+        folder = folder_of(after, prefix, delimiter)
+        if folder is not None:  # a folder not greater than `after` is left out with all that is below it
+            position = after_prefix(folder)
+    most = FOLDED_ROWS if delimiter else PAGE_ENTRIES + 1
+    while position is not None and (stop is None or position < stop):
+        rows, position_after = _rows(readers, view, position, stop, most)
+        if not delimiter:
+            yield from rows
+            position = position_after
+            continue
+        skipped = ""
+        for entry in rows:
+            if skipped and entry.path.startswith(skipped):
+                continue
+            folder = folder_of(entry.path, prefix, delimiter)
+            if folder is None:
+                skipped = ""
+                yield entry
+            else:
+                skipped = folder
+                yield Entry(folder, -1, "", 0)
+        position = position_after
+        if skipped and position is not None and position.startswith(skipped):
+            position = after_prefix(skipped)
+
+
+def shows_any(connection: Connection, view: View) -> bool:
+    """Whether the view shows a file at all."""
+    position: str | None = ""
+    while position is not None:
+        page, number, _, position = covering(connection, view, position)
+        if connection.execute(
+            "SELECT 1 FROM entry WHERE page = ? AND first <= ? AND last > ? LIMIT 1", (page, number, number)
+        ).fetchone():
+            return True
+    return False
+
+
+def folder_of(path: str, prefix: str, delimiter: str) -> str | None:
+    """The folder that shows `path`: up to the first delimiter behind the prefix. None: it shows as itself."""
+    if not delimiter or not path.startswith(prefix):
+        return None
+    end = path.find(delimiter, len(prefix))
+    return None if end < 0 else path[: end + len(delimiter)]
