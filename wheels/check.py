@@ -45,7 +45,9 @@ def wheel_problems(path: Path) -> list[str]:
 def sdist_problems(path: Path) -> list[str]:
     """What is missing from the sdist and what has no place in it."""
     with tarfile.open(path) as archive:
-        names = {PurePosixPath(*PurePosixPath(member.name).parts[1:]).as_posix() for member in archive if member.isfile()}
+        names = {
+            PurePosixPath(*PurePosixPath(member.name).parts[1:]).as_posix() for member in archive if member.isfile()
+        }
     cython = {f"_speedups/{path.name}" for path in (ROOT / "_speedups").glob("*.p[yx][xd]")}
     built = {name for name in names if name.endswith((".so", ".pyd", ".pyc", ".c"))}
     return [
