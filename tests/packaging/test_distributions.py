@@ -39,7 +39,7 @@ def test_both_are_complete(dist):
     """The project's own check, which names every file, passes on what was built."""
     done = check(only(dist, "*.whl"), only(dist, "*.tar.gz"))
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_wheel_holds_the_compiled_modules(dist):
@@ -54,7 +54,7 @@ def test_wheel_holds_the_compiled_modules(dist):
 @pytest.mark.parametrize("part", ["tests/", "benchmarks/", "_speedups/", "wheels/", ".pyx", ".c", ".pyc"])
 def test_wheel_holds_nothing_but_the_package(dist, part):
     """No tests, no benchmarks, no sources of the compiled core."""
-    assert [] == [name for name in names(only(dist, "*.whl")) if name.startswith(part) or name.endswith(part)]
+    assert [name for name in names(only(dist, "*.whl")) if name.startswith(part) or name.endswith(part)] == []
 
 
 def test_wheel_is_typed_and_licensed(dist):
@@ -69,9 +69,9 @@ def test_wheel_metadata(dist):
     """Name, licence, Python versions and extras are what the README promises."""
     fields = metadata(only(dist, "*.whl"))
 
-    assert "falcon-s3" == fields["Name"]
-    assert "Apache-2.0" == fields["License-Expression"]
-    assert ">=3.10" == fields["Requires-Python"]
+    assert fields["Name"] == "falcon-s3"
+    assert fields["License-Expression"] == "Apache-2.0"
+    assert fields["Requires-Python"] == ">=3.10"
     assert {"meinheld", "test", "dev"} == set(fields.get_all("Provides-Extra"))
     assert {"falcon", "granian", "click", "orjson", "defusedxml", "awscrt", "tomli"} == {
         requirement.split(">=")[0] for requirement in fields.get_all("Requires-Dist") if "extra ==" not in requirement
@@ -90,7 +90,7 @@ def test_check_names_what_is_missing(dist, tmp_path):
 
     done = check(broken)
 
-    assert 1 == done.returncode
+    assert done.returncode == 1
     for problem in ("errors.py is missing", "_body_c is not compiled", "test_secret.py does not belong there"):
         assert problem in done.stderr
 
@@ -107,7 +107,7 @@ def test_check_refuses_an_incomplete_sdist(dist, tmp_path):
 
     done = check(broken)
 
-    assert 1 == done.returncode
+    assert done.returncode == 1
     assert "_listing_c.pyx is missing" in done.stderr
     assert "_listing_c.so is made by the build" in done.stderr
 
@@ -119,7 +119,7 @@ def test_pure_build_is_explicit(dist, tmp_path):
         command, capture_output=True, text=True, check=False, env=os.environ | {"FALCON_S3_PURE": "1"}
     )
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     package = names(only(tmp_path, "*.whl"))
     assert "falcon_s3/_listing_py.py" in package
-    assert [] == [name for name in package if name.endswith(".so")]
+    assert [name for name in package if name.endswith(".so")] == []

@@ -65,7 +65,7 @@ def test_every_environment_variable_exists():
     sources = "".join(path.read_text() for path in [*(ROOT / "falcon_s3").rglob("*.py"), ROOT / "setup.py"])
     known = {f"FALCON_S3_{option[2:].upper().replace('-', '_')}" for option in options("falcon-s3 serve")}
 
-    assert [] == [name for name in sorted(named - known) if name not in sources]
+    assert [name for name in sorted(named - known) if name not in sources] == []
 
 
 @pytest.mark.parametrize("line", [line for line in TYPED if "falcon-s3 " in line])

@@ -14,8 +14,8 @@ def test_version_stands_in_one_place():
     number = re.compile(rf"(?<![\d.]){re.escape(falcon_s3.__version__)}(?![\d.])")
     files = [*ROOT.glob("*.toml"), *ROOT.glob("*.py"), *(ROOT / "falcon_s3").rglob("*.py"), ROOT / "Makefile"]
 
-    assert ["falcon_s3/__init__.py"] == [
-        path.relative_to(ROOT).as_posix() for path in files if number.search(path.read_text())
+    assert [path.relative_to(ROOT).as_posix() for path in files if number.search(path.read_text())] == [
+        "falcon_s3/__init__.py"
     ]
 
 
