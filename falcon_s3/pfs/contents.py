@@ -19,7 +19,9 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from falcon_s3.pfs import CHUNK_BYTES, Body, Unavailable
@@ -86,22 +88,22 @@ class Contents:
 
     def _stage_file(self, held: list[bytes], chunks: Iterator[bytes], body: Body) -> Staged:
         file = self._incoming / uuid.uuid4().hex
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle = -1
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            with _or_unavailable():
+                handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                fcntl.flock(handle, fcntl.LOCK_EX)
             size = 0
-            for chunk in held:
-                size += write_all(handle, chunk)
-            held.clear()
-            for chunk in chunks:
-                size += write_all(handle, chunk)
-            os.fdatasync(handle)
+            for chunk in chain(held, chunks):
+                with _or_unavailable():
+                    size += write_all(handle, chunk)
+            with _or_unavailable():
+                os.fdatasync(handle)
             digests = body.digests()
-        except BaseException as ex:
-            os.unlink(file)
-            os.close(handle)
-            if isinstance(ex, OSError):
-                raise Unavailable(f"the object cannot be stored now: {ex.strerror or ex}") from ex
+        except BaseException:
+            if handle >= 0:
+                file.unlink()
+                os.close(handle)
             raise
         return Staged(digests.sha256, digests.md5, size, None, file, handle)
 
@@ -126,12 +128,10 @@ class Contents:
             return number
         if staged.file is not None:
             place = self.path(staged.sha256)
-            try:
+            with _or_unavailable():
                 os.rename(staged.file, place)
                 staged.file = None
                 sync_folder(place.parent)
-            except OSError as ex:
-                raise Unavailable(f"the object cannot be stored now: {ex.strerror or ex}") from ex
         cursor = connection.execute(
             "INSERT INTO content (sha256, size, uses, data) VALUES (?, ?, 1, ?)",
             (staged.sha256, staged.size, staged.data),
@@ -204,6 +204,15 @@ class _Reader:
             self._handle = -1
 
     __del__ = close
+
+
+@contextmanager
+def _or_unavailable() -> Iterator[None]:
+    """What the disk refuses is Unavailable. Around the disk's work only: what a body raises passes unchanged."""
+    try:
+        yield
+    except OSError as ex:
+        raise Unavailable(f"the object cannot be stored now: {ex.strerror or ex}") from ex
 
 
 def write_all(handle: int, chunk: bytes) -> int:

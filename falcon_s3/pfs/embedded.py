@@ -159,7 +159,7 @@ class EmbeddedPfs:
         if version is None:
             return None
         attributes = orjson.loads(version.attributes) if version.attributes else {}
-        commit = Commit(repo, history.commit_id(connection, version.number).hex())
+        commit = Commit(repo, version.commit.hex())
         return FileInfo(commit, path, version.size, version.etag, version.modified_ms, attributes, version.content)
 
     def list_files(self, ref: Ref, prefix: str = "", after: str = "", delimiter: str = "") -> Iterator[Entry]:
@@ -169,17 +169,20 @@ class EmbeddedPfs:
 
     def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         end = file.size if stop is None else min(stop, file.size)
+        try:
+            return self._open(file, start, end)
+        except FileNotFoundError:  # collected since its row was read, so that now there is no row
+            return self._open(file, start, end)
+
+    def _open(self, file: FileInfo, start: int, stop: int) -> Iterator[bytes]:
         with self._catalog.read() as connection:
             row = connection.execute("SELECT data, sha256, size FROM content WHERE id = ?", (file.content,)).fetchone()
         if row is None:
             raise FileNotFound(file.path, file.commit)
         data, sha256, size = row
         if data is not None:
-            return iter([data[start:end]] if start < end else [])
-        try:
-            return self._contents.open(sha256, size, start, end)
-        except FileNotFoundError:  # collected since the row was read
-            raise FileNotFound(file.path, file.commit) from None
+            return iter([data[start:stop]] if start < stop else [])
+        return self._contents.open(sha256, size, start, stop)
 
     def check_write(self, ref: Ref, path: str) -> None:
         check_path(path)
@@ -215,7 +218,7 @@ class EmbeddedPfs:
         view, identity = history.begin_write(connection, ref)
         content = self._contents.acquire(connection, staged)
         encoded = orjson.dumps(dict(attributes)).decode() if attributes else None
-        version = Version(view.number, content, staged.size, staged.md5.hex(), history.now_ms(), encoded)
+        version = Version(identity, content, staged.size, staged.md5.hex(), history.now_ms(), encoded)
         replaced = growth.put(connection, view, path, version)
         if replaced is not None:
             release(connection, replaced)

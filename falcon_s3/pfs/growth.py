@@ -43,9 +43,9 @@ def put(connection: Connection, view: View, path: str, version: Version) -> int 
         "SELECT content FROM version WHERE line = ? AND path = ? AND number = ?", (view.line, path, number)
     ).fetchone()
     connection.execute(
-        "INSERT OR REPLACE INTO version (number, content, size, etag, modified_ms, attributes, line, path)"
+        "INSERT OR REPLACE INTO version (line, path, number, content, size, etag, modified_ms, attributes)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*version, view.line, path),
+        (view.line, path, number, *version[1:]),
     )
     page = _live_page(connection, view, path)
     ended = _end_entry(connection, page, path, number)

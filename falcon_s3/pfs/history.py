@@ -87,15 +87,16 @@ def point(connection: Connection, ref: Ref) -> Point:
 
 def view(connection: Connection, line: int, number: int) -> View:
     """The line at a commit, with all that it stands on."""
-    row = connection.execute("SELECT base_line, base_number FROM line WHERE id = ?", (line,)).fetchone()
-    if row is None or row[0] is None:
-        return View(line, number, None)
-    return View(line, number, view(connection, row[0], row[1]))
-
-
-def commit_id(connection: Connection, number: int) -> bytes:
-    (identity,) = connection.execute('SELECT id FROM "commit" WHERE number = ?', (number,)).fetchone()
-    return bytes(identity)
+    steps = connection.execute(
+        "WITH RECURSIVE step (line, number) AS (SELECT ?, ? UNION ALL SELECT base_line, base_number FROM step"
+        " JOIN line ON line.id = step.line WHERE base_line IS NOT NULL) SELECT line, number FROM step",
+        (line, number),
+    ).fetchall()
+    found: View | None = None
+    for step_line, step_number in reversed(steps):
+        found = View(step_line, step_number, found)
+    assert found is not None  # the first step is the line itself
+    return found
 
 
 def check_writable(found: Point, ref: Ref) -> None:

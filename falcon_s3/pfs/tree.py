@@ -46,9 +46,9 @@ class View(NamedTuple):
 
 
 class Version(NamedTuple):
-    """A row of `version`; `number` is the commit that wrote it."""
+    """A row of `version`."""
 
-    number: int
+    commit: bytes  # the id of the commit that wrote it
     content: int
     size: int
     etag: str
@@ -65,8 +65,9 @@ def find(connection: Connection, view: View, path: str) -> Version | None:
     step: View | None = view
     while step is not None:
         row = connection.execute(
-            "SELECT number, content, size, etag, modified_ms, attributes FROM version"
-            " WHERE line = ? AND path = ? AND number <= ? ORDER BY number DESC LIMIT 1",
+            'SELECT "commit".id, content, size, etag, modified_ms, attributes FROM version'
+            ' JOIN "commit" ON "commit".number = version.number'
+            " WHERE version.line = ? AND path = ? AND version.number <= ? ORDER BY version.number DESC LIMIT 1",
             (step.line, path, step.number),
         ).fetchone()
         if row is not None:
