@@ -1,0 +1,149 @@
+"""The program that tests run as a process of its own: `child.py MODE DATA OPTIONS`.
+
+It opens the store, says "ready", waits for a line, does what the mode says and prints a report as JSON. The mode
+`crash` never ends by itself: it keeps a journal of what it is about to do and of what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import sys
+import threading
+from pathlib import Path
+
+from bodies import Bytes, Wrong, get, put
+
+from falcon_s3.pfs import Branch, BranchExists, FileInfo, Repo
+from falcon_s3.pfs.embedded import EmbeddedPfs
+
+MASTER = Branch(Repo("default", "images"), "master")
+
+# What the crash test writes: around every threshold, the large rarely.
+SIZES = [0, 50, 50, 50, 1000, 1000, 16384, 16385, 60_000, 60_000, 1_200_000]
+KEYS = 12
+
+
+def must_be_missing(found: FileInfo | None) -> None:
+    if found is not None:
+        raise Wrong
+
+
+def race(pfs: EmbeddedPfs, slot: int, count: int) -> dict[str, object]:
+    won = []
+    for number in range(count):
+        path = f"race{number}"
+        try:
+            pfs.put_file(MASTER, path, Bytes(f"{slot}".encode() * 20_000), None, must_be_missing)
+            won.append(path)
+        except Wrong:
+            continue
+    return {"won": won}
+
+
+def write(pfs: EmbeddedPfs, slot: int, threads: int, count: int) -> dict[str, object]:
+    """Every thread writes files of its own and reads each one back."""
+    errors: list[str] = []
+
+    def one(thread: int) -> None:
+        try:
+            for number in range(count):
+                path = f"{slot}/{thread}/{number:05}"
+                data = path.encode() * (3000 if number % 10 == 0 else 3)
+                put(pfs, MASTER, path, data)
+                if get(pfs, MASTER, path) != data:
+                    errors.append(f"{path} is not what was written")
+        except BaseException as ex:
+            errors.append(repr(ex))
+
+    running = [threading.Thread(target=one, args=(thread,)) for thread in range(threads)]
+    for each in running:
+        each.start()
+    for each in running:
+        each.join()
+    return {"errors": errors}
+
+
+def content(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+class Journal:
+    """Lines that survive the process: what is about to be done, and what was acknowledged."""
+
+    def __init__(self, file: str):
+        self._handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def line(self, **what: object) -> None:
+        os.write(self._handle, json.dumps(what).encode() + b"\n")
+
+
+def crash(pfs: EmbeddedPfs, slot: int, threads: int, journal: str, seed: int) -> dict[str, object]:
+    log = Journal(journal)
+    running = [
+        threading.Thread(
+            target=write_forever, args=(pfs, f"{slot}.{thread}", log, random.Random(f"{seed}{slot}{thread}"))
+        )
+        for thread in range(threads)
+    ]
+    running.append(threading.Thread(target=churn_forever, args=(pfs, f"churn{slot}-{seed}")))
+    for each in running:
+        each.start()
+    for each in running:
+        each.join()
+    return {}
+
+
+def write_forever(pfs: EmbeddedPfs, writer: str, log: Journal, chance: random.Random) -> None:
+    """Put, overwrite and delete the files of this writer; a step may change several files in one commit."""
+    while True:
+        if chance.random() < 0.2:
+            paths = [f"{writer}/{number}" for number in chance.sample(range(KEYS), 3)]
+            log.line(writer=writer, about_to=dict.fromkeys(paths))
+            pfs.delete_files(MASTER, paths)
+        else:
+            path, size = f"{writer}/{chance.randrange(KEYS)}", chance.choice(SIZES)
+            seed = chance.randrange(5) if chance.random() < 0.5 else chance.randrange(10**9)
+            log.line(writer=writer, about_to={path: [seed, size]})
+            pfs.put_file(MASTER, path, Bytes(content(seed, size), 50_000))
+        log.line(writer=writer, acknowledged=True)
+
+
+def churn_forever(pfs: EmbeddedPfs, name: str) -> None:
+    """Repos with branches, open commits and files come and go."""
+    number = 0
+    while True:
+        number += 1
+        repo = Repo("default", f"{name}-{number}")
+        branch, other = Branch(repo, "master"), Branch(repo, "other")
+        pfs.create_branch(branch)
+        commit = pfs.start_commit(branch)
+        for step in range(5):
+            put(pfs, commit, f"{step}", content(step, 20_000))
+        pfs.create_branch(other, pfs.finish_commit(branch).commit)
+        put(pfs, other, "x", content(number, 20_000))
+        pfs.delete_files(branch, ["0", "1"])
+        pfs.delete_branch(branch)
+        if number % 2:
+            pfs.delete_branch(other)
+
+
+MODES = {"race": race, "write": write, "crash": crash}
+
+
+def main() -> None:
+    mode, data, options = sys.argv[1:]
+    pfs = EmbeddedPfs(Path(data))
+    with contextlib.suppress(BranchExists):  # another process was faster
+        pfs.create_branch(MASTER)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    report = MODES[mode](pfs, **json.loads(options))
+    pfs.close()
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Starting `child.py` some times over one folder, as workers of a gateway are."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(__file__).with_name("child.py")
+
+
+def start(mode: str, data: Path, **options: object) -> subprocess.Popen[str]:
+    """A child that has opened the store and waits for a line on its standard input to begin."""
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM), mode, str(data), json.dumps(options)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def begin(child: subprocess.Popen[str]) -> None:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n", "the child could not open the store"
+    child.stdin.write("go\n")
+    child.stdin.flush()
+
+
+def run_all(mode: str, data: Path, processes: int, **options: object) -> list[dict]:
+    """Run as many children at once; gives what each reports."""
+    children = [start(mode, data, slot=slot, **options) for slot in range(processes)]
+    try:
+        for child in children:
+            begin(child)
+        reports = [json.loads(child.communicate(timeout=300)[0]) for child in children]
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+    return reports
