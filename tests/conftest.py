@@ -1,0 +1,272 @@
+"""What all tests share: the options, the real gateways that client tests talk to, and how they are ended."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import importlib.util
+import itertools
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import settings
+
+# Examples may be slow on a loaded machine: how long a test takes says nothing about what it tests.
+settings.register_profile("falcon-s3", deadline=None, print_blob=True)
+settings.load_profile("falcon-s3")
+
+ACCESS_KEY = "AKIDEXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run also the tests that take minutes or gigabytes")
+    parser.addoption(
+        "--engine",
+        choices=["granian", "meinheld"],
+        default="granian",
+        help="the HTTP server under the gateways that tests talk to",
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--engine") == "meinheld" and importlib.util.find_spec("meinheld") is None:
+        raise pytest.UsageError("--engine meinheld: meinheld is not installed in this Python")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--long") or "long" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+@dataclass
+class Answer:
+    """One HTTP answer as it came over the socket."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def code(self) -> str | None:
+        """The S3 error code, if the body is an S3 error."""
+        return self.text("Code") if self.body.startswith(b"<?xml") and b"<Error" in self.body else None
+
+    def text(self, name):
+        """The text of the first element of that name in the XML body, or None."""
+        for element in ET.fromstring(self.body).iter():
+            if element.tag.rpartition("}")[2] == name:
+                return element.text or ""
+        return None
+
+    def texts(self, name):
+        return [e.text or "" for e in ET.fromstring(self.body).iter() if e.tag.rpartition("}")[2] == name]
+
+    def refused(self, status, code):
+        """Assert that this is that S3 error, complete as S3 has it; gives its message."""
+        assert (self.status, self.code) == (status, code), self
+        assert self.headers["Content-Type"] == "application/xml"
+        assert self.text("RequestId") == self.headers["x-amz-request-id"] != ""
+        assert self.text("Resource") is not None
+        assert self.text("Message")
+        return self.text("Message")
+
+
+@dataclass
+class Gateway:
+    """A running gateway: its address, its data folder, and ways to talk to it."""
+
+    port: int
+    data: Path
+    log: Path
+    process: subprocess.Popen
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
+    engine: str = "granian"
+    _numbers: itertools.count = field(default_factory=itertools.count)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @functools.cached_property
+    def s3(self):
+        """A boto3 client as it comes."""
+        return self.client()
+
+    def client(self, **options):
+        """A boto3 client; `options` are of botocore's Config, but for the two keys."""
+        import boto3
+        from botocore.config import Config
+
+        keys = {
+            "aws_access_key_id": options.pop("access_key", self.access_key),
+            "aws_secret_access_key": options.pop("secret_key", self.secret_key),
+        }
+        options = {"s3": {"addressing_style": "path"}, "retries": {"total_max_attempts": 1}} | options
+        return boto3.session.Session().client(
+            "s3", endpoint_url=self.url, region_name="us-east-1", config=Config(**options), **keys
+        )
+
+    def request(self, method, target, body=None, headers=None):
+        """One request as it stands: nothing is encoded or signed, and no header is added but Host and the length."""
+        head = {"Host": f"127.0.0.1:{self.port}"} | (headers or {})
+        if body is not None and not {"content-length", "transfer-encoding"} & {name.lower() for name in head}:
+            head["Content-Length"] = str(len(body))
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+        return self.send("\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + (body or b""), method)
+
+    def send(self, data, method="GET", *, end=False):
+        """Send bytes and read one answer; `end` closes our side after them."""
+        with self.connect() as connection:
+            # A server that has refused may close before all is sent; what it said is read all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(data)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
+            return read_answer(connection, method)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def new_bucket(self, prefix="master"):
+        """Create a bucket that no other test has."""
+        name = f"{prefix}.t{next(self._numbers)}-{uuid.uuid4().hex[:8]}"
+        self.s3.create_bucket(Bucket=name)
+        return name
+
+
+def read_answer(connection, method="GET"):
+    response = http.client.HTTPResponse(connection, method=method)
+    response.begin()
+    return Answer(response.status, response.headers, response.read())
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_gateway(data, log, *, engine="granian", keys=False, workers=2, arguments=()):
+    """A gateway as its own process on a free port, ended by SIGTERM, which it must obey."""
+    environment = {name: value for name, value in os.environ.items() if not re.match(r"AWS_|FALCON_S3_(?!PURE)", name)}
+    if keys:
+        environment |= {"FALCON_S3_ACCESS_KEY": ACCESS_KEY, "FALCON_S3_SECRET_KEY": SECRET_KEY}
+    port = free_port()
+    command = [sys.executable, "-m", "falcon_s3", "serve", "--listen", f"127.0.0.1:{port}", "--data", str(data)]
+    command += ["--workers", str(workers), "--engine", engine, *arguments]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    gateway = Gateway(port, Path(data), log, process, engine=engine)
+    try:
+        wait_until_healthy(gateway)
+        yield gateway
+    finally:
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            pytest.fail(f"the gateway did not end on SIGTERM:\n{log.read_text()[-4000:]}")
+
+
+def wait_until_healthy(gateway):
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if gateway.process.poll() is not None:
+            break
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if gateway.request("GET", "/~/health").status == 200:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"the gateway did not start:\n{gateway.log.read_text()[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def engine(request):
+    return request.config.getoption("--engine")
+
+
+@pytest.fixture(scope="session")
+def start_gateway(engine, tmp_path_factory):
+    """Starts a gateway of a test's own: a context manager that takes the arguments of `running_gateway`."""
+
+    def start(data=None, **options):
+        folder = tmp_path_factory.mktemp("gateway")
+        return running_gateway(data or folder / "data", folder / "log", **({"engine": engine} | options))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def gateway(start_gateway):
+    """The gateway that most tests talk to: no key, everybody is let in."""
+    with start_gateway() as running:
+        yield running
+    assert "Traceback" not in running.log.read_text(), running.log
+
+
+@pytest.fixture(scope="session")
+def keyed_gateway(start_gateway):
+    """A gateway with one key, which every request must be signed with."""
+    with start_gateway(keys=True) as running:
+        yield running
+    assert "Traceback" not in running.log.read_text(), running.log
+
+
+@pytest.fixture(scope="session")
+def store(gateway):
+    """The store under `gateway`, opened a second time as another process would: for what S3 cannot say."""
+    from falcon_s3.pfs.embedded import EmbeddedPfs
+
+    opened = EmbeddedPfs(gateway.data)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3(gateway):
+    return gateway.s3
+
+
+@pytest.fixture
+def bucket(gateway):
+    return gateway.new_bucket()
+
+
+@pytest.fixture
+def unchanged(store):
+    """A context in which a bucket must not change: not its files, nor its head, which every commit moves."""
+    from falcon_s3 import buckets
+
+    def state(bucket):
+        branch = buckets.parse(bucket)
+        return store.inspect_branch(branch), list(store.list_files(branch))
+
+    @contextlib.contextmanager
+    def check(bucket):
+        before = state(bucket)
+        yield
+        assert state(bucket) == before
+
+    return check

@@ -1,0 +1,254 @@
+"""With a key set every request must be signed with it; without one nobody is asked."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta, timezone
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.exceptions import ClientError
+
+DATA = b"some bytes"
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def bucket(keyed_gateway):
+    name = keyed_gateway.new_bucket()
+    keyed_gateway.s3.put_object(Bucket=name, Key="k", Body=DATA)
+    return name
+
+
+def files(keyed_gateway, bucket):
+    return [(row["Key"], row["ETag"]) for row in keyed_gateway.s3.list_objects_v2(Bucket=bucket)["Contents"]]
+
+
+REQUESTS = [
+    ("GET", "/"),
+    ("GET", "/{}"),
+    ("HEAD", "/{}"),
+    ("PUT", "/{}-new"),
+    ("DELETE", "/{}"),
+    ("GET", "/{}?location"),
+    ("GET", "/{}/k"),
+    ("HEAD", "/{}/k"),
+    ("PUT", "/{}/k"),
+    ("DELETE", "/{}/k"),
+    ("POST", "/{}?delete"),
+    ("GET", "/{}?acl"),
+    ("GET", "/none/k"),
+    ("GET", "/bad..name"),
+    ("GET", "/{}/k%FF"),
+    ("PATCH", "/{}/k"),
+]
+
+
+@pytest.mark.parametrize(("method", "form"), REQUESTS)
+def test_nobody_is_let_in_without_a_signature(keyed_gateway, bucket, method, form):
+    before = files(keyed_gateway, bucket)
+    answer = keyed_gateway.request(method, form.format(bucket), b"x" if method in ("PUT", "POST") else None)
+    if method == "HEAD":
+        assert (answer.status, answer.body) == (403, b"")
+    elif answer.status != 400:
+        answer.refused(403, "AccessDenied")
+    assert DATA not in answer.body
+    assert files(keyed_gateway, bucket) == before
+
+
+def test_health_needs_no_key(keyed_gateway):
+    assert keyed_gateway.request("GET", "/~/health").status == 200
+
+
+@pytest.mark.parametrize("key", ["k", "a b", "a+b", "a%2Fb", "é/😀", "~-_.", "a//b", "!*'()&=;:@$,?#", "x" * 1000])
+def test_a_client_with_the_key_reads_and_writes_any_name(keyed_gateway, key):
+    s3, name = keyed_gateway.s3, keyed_gateway.new_bucket()
+    s3.put_object(Bucket=name, Key=key, Body=DATA, Metadata={"spaces": "a   b"}, ContentType="text/x; a=b")
+    assert s3.get_object(Bucket=name, Key=key, ResponseContentType="a/b c+d")["Body"].read() == DATA
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket=name, Prefix=key, Delimiter="|&=+ ")["Contents"]] == [key]
+    s3.delete_object(Bucket=name, Key=key)
+    s3.delete_bucket(Bucket=name)
+
+
+@pytest.mark.parametrize("key", ["/lead", "a/../b", "./c", "d/", "//", "..", "%01"])
+def test_a_name_that_clients_normalise_is_signed_as_it_is(keyed_gateway, signer, key):
+    from urllib.parse import quote
+
+    name = keyed_gateway.new_bucket()
+    target = f"/{name}/{quote(key, safe='/~')}"
+    headers = signer.headers("PUT", f"/{name}/{key}", {"host": "x"}, SHA256)
+    assert keyed_gateway.request("PUT", target, DATA, {**headers, "Host": "x"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [({"access_key": "AKIDOTHER"}, "InvalidAccessKeyId"), ({"secret_key": "other"}, "SignatureDoesNotMatch")],
+)
+def test_another_key_is_not_let_in(keyed_gateway, bucket, keys, code):
+    with pytest.raises(ClientError) as caught:
+        keyed_gateway.client(**keys).get_object(Bucket=bucket, Key="k")
+    assert caught.value.response["Error"]["Code"] == code
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def signed(signer, method, path, headers=None, **more):
+    return {**signer.headers(method, path, {"host": "x"} | (headers or {}), **more), "Host": "x"}
+
+
+def test_a_request_signed_by_hand_is_let_in(keyed_gateway, bucket, signer):
+    assert keyed_gateway.request("GET", f"/{bucket}/k", headers=signed(signer, "GET", f"/{bucket}/k")).body == DATA
+
+
+def test_any_region_is_taken(keyed_gateway, bucket, signer):
+    signer.region = "moon-north-7"
+    assert keyed_gateway.request("GET", f"/{bucket}/k", headers=signed(signer, "GET", f"/{bucket}/k")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "change"),
+    [
+        ("GET", "/{}/other", {}),
+        ("GET", "/{}/k?versionId=1", {}),
+        ("HEAD", "/{}/k", {}),
+        ("DELETE", "/{}/k", {}),
+        ("GET", "/{}/k", {"Host": "y"}),
+        ("GET", "/{}/k", {"x-amz-date": "20200101T000000Z"}),
+        ("GET", "/{}/k", {"x-amz-content-sha256": "0" * 64}),
+        ("GET", "/{}/k", {"x-amz-meta-signed": "2"}),
+    ],
+)
+def test_a_signature_is_for_that_request_alone(keyed_gateway, bucket, signer, method, target, change):
+    headers = signed(signer, "GET", f"/{bucket}/k", {"x-amz-meta-signed": "1"}) | change
+    answer = keyed_gateway.request(method, target.format(bucket), headers=headers)
+    assert answer.status == 403
+    assert answer.code in ("SignatureDoesNotMatch", "RequestTimeTooSkewed", "AccessDenied", None)
+    assert keyed_gateway.s3.head_object(Bucket=bucket, Key="k")
+
+
+@pytest.mark.parametrize("minutes", [-16, 16, -1000, 100_000])
+def test_a_clock_that_is_wrong_is_refused(keyed_gateway, bucket, signer, minutes):
+    signer.moment = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+    headers = signed(signer, "GET", f"/{bucket}/k")
+    keyed_gateway.request("GET", f"/{bucket}/k", headers=headers).refused(403, "RequestTimeTooSkewed")
+
+
+@pytest.mark.parametrize("minutes", [-13, 13])
+def test_a_clock_that_is_nearly_right_is_taken(keyed_gateway, bucket, signer, minutes):
+    signer.moment = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+    assert keyed_gateway.request("GET", f"/{bucket}/k", headers=signed(signer, "GET", f"/{bucket}/k")).status == 200
+
+
+def test_a_body_that_was_changed_is_not_stored(keyed_gateway, bucket, signer):
+    before = files(keyed_gateway, bucket)
+    headers = signed(signer, "PUT", f"/{bucket}/k", payload=SHA256)
+    answer = keyed_gateway.request("PUT", f"/{bucket}/k", b"other byte", headers)
+    answer.refused(400, "XAmzContentSHA256Mismatch")
+    assert files(keyed_gateway, bucket) == before
+
+
+def test_an_unsigned_body_with_a_signed_head_is_stored(keyed_gateway, bucket, signer):
+    headers = signed(signer, "PUT", f"/{bucket}/k2", payload="UNSIGNED-PAYLOAD")
+    assert keyed_gateway.request("PUT", f"/{bucket}/k2", DATA, headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "x",
+        "AWS4-HMAC-SHA256",
+        "AWS4-HMAC-SHA256 ",
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE",
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/x/y/z/w, SignedHeaders=host, Signature=0",
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request, SignedHeaders=, Signature=",
+        "AWS4-HMAC-SHA256 Credential=/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00",
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0",
+        "AWS4-ECDSA-P256-SHA256 Credential=AKIDEXAMPLE/20260101/s3/aws4_request, SignedHeaders=host, Signature=00",
+        "AWS AKIDEXAMPLE:frJIUN8DYpKDtOLCwo//yllqDzg=",
+        "Basic QUtJREVYQU1QTEU6eA==",
+        "Bearer x",
+        "AWS4-HMAC-SHA256 " + "Credential=" * 1000,
+    ],
+)
+def test_a_header_that_is_no_signature_is_refused(keyed_gateway, bucket, authorization):
+    headers = {"Authorization": authorization, "x-amz-date": datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")}
+    answer = keyed_gateway.request("GET", f"/{bucket}/k", headers=headers)
+    assert answer.status in (400, 403, 501), answer
+    assert answer.code
+    assert DATA not in answer.body
+
+
+@pytest.mark.parametrize("name", ["x-amz-date", "x-amz-content-sha256"])
+def test_a_header_that_a_signature_needs_is_missed(keyed_gateway, bucket, signer, name):
+    headers = signed(signer, "GET", f"/{bucket}/k")
+    del headers[name]
+    answer = keyed_gateway.request("GET", f"/{bucket}/k", headers=headers)
+    assert answer.status in (400, 403)
+    assert answer.code
+
+
+def test_an_amazon_header_that_was_not_signed_is_refused(keyed_gateway, bucket, signer):
+    headers = signed(signer, "PUT", f"/{bucket}/k3", payload=SHA256) | {"x-amz-meta-added": "later"}
+    answer = keyed_gateway.request("PUT", f"/{bucket}/k3", DATA, headers)
+    assert (answer.status, answer.code) in ((403, "AccessDenied"), (403, "SignatureDoesNotMatch"))
+
+
+def target_of(url):
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}", {"Host": parts.netloc}
+
+
+def presigned(keyed_gateway, operation, bucket, seconds=60, **more):
+    client = keyed_gateway.client(signature_version="s3v4")
+    return target_of(client.generate_presigned_url(operation, Params={"Bucket": bucket, **more}, ExpiresIn=seconds))
+
+
+def test_a_link_with_a_signature_reads_without_the_key(keyed_gateway, bucket):
+    target, headers = presigned(keyed_gateway, "get_object", bucket, Key="k", ResponseContentType="a/b")
+    answer = keyed_gateway.request("GET", target, headers=headers)
+    assert (answer.status, answer.body, answer.headers["Content-Type"]) == (200, DATA, "a/b")
+    answer = keyed_gateway.request("GET", target + "&response-content-language=x", headers=headers)
+    answer.refused(403, "SignatureDoesNotMatch")
+    keyed_gateway.request("DELETE", target, headers=headers).refused(403, "SignatureDoesNotMatch")
+
+
+def test_a_link_with_a_signature_writes_without_the_key(keyed_gateway, bucket):
+    target, headers = presigned(keyed_gateway, "put_object", bucket, Key="by link")
+    assert keyed_gateway.request("PUT", target, DATA, headers).status == 200
+    assert keyed_gateway.s3.get_object(Bucket=bucket, Key="by link")["Body"].read() == DATA
+
+
+def test_a_link_is_good_for_its_time(keyed_gateway, bucket, monkeypatch):
+    import botocore.auth
+
+    earlier = datetime.now(timezone.utc) - timedelta(seconds=90)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda **_: earlier.replace(tzinfo=None))
+    target, headers = presigned(keyed_gateway, "get_object", bucket, Key="k")
+    keyed_gateway.request("GET", target, headers=headers).refused(403, "AccessDenied")
+    target, headers = presigned(keyed_gateway, "get_object", bucket, seconds=100, Key="k")
+    assert keyed_gateway.request("GET", target, headers=headers).status == 200
+
+
+@pytest.mark.parametrize("seconds", ["604801", "-1", "x", ""])
+def test_a_link_for_longer_than_a_week_is_refused(keyed_gateway, bucket, seconds):
+    target, headers = presigned(keyed_gateway, "get_object", bucket, Key="k")
+    target = target.replace("X-Amz-Expires=60", f"X-Amz-Expires={seconds}")
+    answer = keyed_gateway.request("GET", target, headers=headers)
+    assert answer.status in (400, 403)
+    assert answer.code in ("AuthorizationQueryParametersError", "AccessDenied")
+
+
+def test_without_a_key_any_signature_is_welcome(gateway, s3):
+    name = gateway.new_bucket()
+    gateway.client(access_key="somebody", secret_key="else").put_object(Bucket=name, Key="k", Body=DATA)
+    for authorization in ("x", "AWS a:b", "AWS4-HMAC-SHA256 Credential=//s3/, SignedHeaders=, Signature="):
+        assert gateway.request("GET", f"/{name}/k", headers={"Authorization": authorization}).body == DATA
+
+
+def test_without_a_key_nobody_need_sign(gateway):
+    from botocore import UNSIGNED
+
+    name = gateway.new_bucket()
+    client = gateway.client(signature_version=UNSIGNED)
+    client.put_object(Bucket=name, Key="k", Body=DATA)
+    assert client.get_object(Bucket=name, Key="k")["Body"].read() == DATA

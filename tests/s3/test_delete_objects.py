@@ -1,0 +1,163 @@
+"""POST /bucket?delete removes up to a thousand keys in one commit."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from xml.sax.saxutils import escape
+
+import pytest
+
+from falcon_s3 import buckets
+
+
+def delete(gateway, bucket, body, headers=None):
+    body = body if isinstance(body, bytes) else body.encode()
+    digest = {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+    return gateway.request("POST", f"/{bucket}?delete", body, digest if headers is None else headers)
+
+
+def document(*keys, more=""):
+    objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+    return f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{objects}{more}</Delete>'
+
+
+@pytest.fixture
+def filled(bucket, s3):
+    for key in ("a", "a/b", "c&d", "é", "e f"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"1")
+    return bucket
+
+
+def keys_of(s3, bucket):
+    return [row["Key"] for row in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+def test_a_client_deletes_many_in_one_commit(s3, filled, store):
+    before = store.inspect_branch(buckets.parse(filled)).head
+    wanted = ["a", "c&d", "é", "none"]
+    answer = s3.delete_objects(Bucket=filled, Delete={"Objects": [{"Key": key} for key in wanted]})
+    assert [one["Key"] for one in answer["Deleted"]] == wanted
+    assert "Errors" not in answer
+    assert keys_of(s3, filled) == ["a/b", "e f"]
+    head = store.inspect_branch(buckets.parse(filled)).head
+    assert store.inspect_commit(head).parent == before
+
+
+def test_a_quiet_client_hears_nothing(s3, filled):
+    answer = s3.delete_objects(Bucket=filled, Delete={"Objects": [{"Key": "a"}, {"Key": "none"}], "Quiet": True})
+    assert "Deleted" not in answer
+    assert "Errors" not in answer
+    assert keys_of(s3, filled) == ["a/b", "c&d", "e f", "é"]
+
+
+def test_nothing_there_is_no_commit_and_no_error(gateway, filled, unchanged):
+    with unchanged(filled):
+        answer = delete(gateway, filled, document("none", "a/"))
+        assert (answer.status, answer.texts("Key")) == (200, ["none", "a/"])
+
+
+def test_the_same_key_twice_is_one_deletion(gateway, s3, filled):
+    answer = delete(gateway, filled, document("a", "a"))
+    assert (answer.status, answer.texts("Code")) == (200, [])
+    assert "a" not in keys_of(s3, filled)
+
+
+def test_a_thousand_keys_are_taken_and_one_more_is_not(gateway, s3, filled, unchanged):
+    many = [f"k{number}" for number in range(999)]
+    with unchanged(filled):
+        delete(gateway, filled, document("a", "é", *many)).refused(400, "MalformedXML")
+    answer = delete(gateway, filled, document("a", *many))
+    assert (answer.status, len(answer.texts("Deleted"))) == (200, 1000)
+    assert "a" not in keys_of(s3, filled)
+
+
+def test_a_version_is_refused_by_itself_and_the_rest_is_deleted(gateway, s3, filled):
+    version = "<Object><Key>a</Key><VersionId>0123456789ab4cdef0123456789abcde</VersionId></Object>"
+    answer = delete(gateway, filled, document("é", more=version))
+    assert answer.status in (200, 501)
+    assert "a" in keys_of(s3, filled)
+    if answer.status == 200:
+        assert answer.texts("Code") == ["NotImplemented"]
+        assert "é" not in keys_of(s3, filled)
+
+
+def test_a_condition_that_does_not_hold_keeps_the_object(gateway, s3, filled):
+    answer = delete(gateway, filled, document("é", more='<Object><Key>a</Key><ETag>"0"</ETag></Object>'))
+    assert answer.status in (200, 501)
+    assert "a" in keys_of(s3, filled)
+    assert answer.texts("Code") in (["PreconditionFailed"], ["NotImplemented"])
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-amz-checksum-crc32": None}, {"x-amz-content-sha256": None}])
+def test_any_digest_or_none_is_taken(gateway, s3, filled, headers):
+    import zlib
+
+    body = document("a").encode()
+    values = {
+        "x-amz-checksum-crc32": base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode(),
+        "x-amz-content-sha256": hashlib.sha256(body).hexdigest(),
+    }
+    answer = delete(gateway, filled, body, {name: values[name] for name in headers})
+    assert answer.status == 200
+    assert "a" not in keys_of(s3, filled)
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Content-MD5": base64.b64encode(bytes(16)).decode()}, "BadDigest"),
+        ({"Content-MD5": "x"}, "InvalidDigest"),
+        ({"x-amz-checksum-crc32": "AAAAAA=="}, "BadDigest"),
+        ({"x-amz-content-sha256": "0" * 64}, "XAmzContentSHA256Mismatch"),
+    ],
+)
+def test_a_wrong_digest_deletes_nothing(gateway, filled, unchanged, headers, code):
+    with unchanged(filled):
+        delete(gateway, filled, document("a"), headers).refused(400, code)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "not XML",
+        "<Delete/>",
+        "<Delete><Object/></Delete>",
+        "<Delete><Object><Key></Key></Object></Delete>",
+        "<Delete><Object><Key>a</Key></Object>",
+        "<Other><Object><Key>a</Key></Object></Other>",
+        "<Delete><Object><Key>a&#0;</Key></Object></Delete>",
+        '<!DOCTYPE d [<!ENTITY a "a">]><Delete><Object><Key>&a;</Key></Object></Delete>',
+        '<!DOCTYPE d [<!ENTITY a SYSTEM "file:///etc/passwd">]><Delete><Object><Key>&a;</Key></Object></Delete>',
+        "<Delete>" + "<a>" * 100_000,
+        b"<Delete><Object><Key>\xff</Key></Object></Delete>",
+        b"\0",
+    ],
+)
+def test_a_body_that_is_no_deletion_deletes_nothing(gateway, filled, unchanged, body):
+    with unchanged(filled):
+        delete(gateway, filled, body).refused(400, "MalformedXML")
+
+
+def test_a_body_over_two_mebibytes_is_refused(gateway, filled, unchanged):
+    with unchanged(filled):
+        answer = delete(gateway, filled, document("a", more=" " * (2 << 20)))
+        assert answer.status == 400
+        assert answer.code in ("MalformedXML", "EntityTooLarge", "MaxMessageLengthExceeded")
+
+
+def test_a_key_that_is_too_long_is_an_error_of_its_own(gateway, s3, filled):
+    answer = delete(gateway, filled, document("a", "k" * 1025))
+    assert answer.status == 400 or (answer.texts("Code") == ["KeyTooLongError"] and "a" not in keys_of(s3, filled))
+
+
+def test_a_bucket_that_is_not_there_is_not_found(gateway):
+    delete(gateway, "none", document("a")).refused(404, "NoSuchBucket")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+def test_the_word_delete_alone_deletes_nothing(gateway, filled, unchanged, method):
+    with unchanged(filled):
+        answer = gateway.request(method, f"/{filled}?delete", b"" if method == "PUT" else None)
+        assert answer.status in (405, 501)

@@ -1,0 +1,180 @@
+"""PUT /bucket/key stores bytes that were checked, in one commit, or nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+
+import pytest
+
+from falcon_s3 import buckets
+from falcon_s3.pfs import is_commit_id
+
+DATA = b"The quick brown fox jumps over the lazy dog"
+MD5 = base64.b64encode(hashlib.md5(DATA).digest()).decode()
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+def test_a_write_is_one_commit_and_says_which(gateway, bucket, store):
+    before = store.inspect_branch(buckets.parse(bucket)).head
+    answer = gateway.request("PUT", f"/{bucket}/k", DATA)
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["ETag"] == f'"{hashlib.md5(DATA).hexdigest()}"'
+    head = store.inspect_branch(buckets.parse(bucket)).head
+    assert answer.headers["x-amz-version-id"] == head.id
+    assert is_commit_id(head.id)
+    assert store.inspect_commit(head).parent == before
+
+
+def test_the_last_write_is_what_is_read(s3, bucket):
+    for body in (b"one", b"", b"three"):
+        s3.put_object(Bucket=bucket, Key="k", Body=body)
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == body
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+
+
+def test_what_was_stored_beside_the_old_bytes_goes_with_them(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", Metadata={"a": "b"}, ContentType="text/x", CacheControl="no-store")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"2")
+    answer = s3.head_object(Bucket=bucket, Key="k")
+    assert (answer["Metadata"], answer["ContentType"], "CacheControl" in answer) == ({}, "binary/octet-stream", False)
+
+
+def test_a_key_and_the_keys_below_it_are_beside_each_other(s3, bucket):
+    for key in ("a", "a/", "a/b", "a/b/c"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    for key in ("a", "a/", "a/b", "a/b/c"):
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-MD5": MD5},
+        {"x-amz-content-sha256": SHA256},
+        {"x-amz-content-sha256": SHA256.upper()},
+        {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"},
+        {"x-amz-checksum-crc32": base64.b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()},
+        {"x-amz-checksum-crc32c": "ImIEBA=="},
+        {"x-amz-checksum-sha1": base64.b64encode(hashlib.sha1(DATA).digest()).decode()},
+        {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(DATA).digest()).decode()},
+        {"x-amz-checksum-crc32": "QU+jOQ==", "x-amz-sdk-checksum-algorithm": "CRC32"},
+        {"Content-MD5": MD5, "x-amz-content-sha256": SHA256},
+    ],
+)
+def test_a_digest_that_is_right_is_taken(gateway, bucket, headers):
+    answer = gateway.request("PUT", f"/{bucket}/k", DATA, headers)
+    assert answer.status == 200, answer
+    assert gateway.request("GET", f"/{bucket}/k").body == DATA
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Content-MD5": base64.b64encode(bytes(16)).decode()}, "BadDigest"),
+        ({"Content-MD5": "garbage"}, "InvalidDigest"),
+        ({"Content-MD5": base64.b64encode(bytes(15)).decode()}, "InvalidDigest"),
+        ({"Content-MD5": hashlib.md5(DATA).hexdigest()}, "InvalidDigest"),
+        ({"x-amz-content-sha256": "0" * 64}, "XAmzContentSHA256Mismatch"),
+        ({"x-amz-content-sha256": "0" * 63}, "InvalidArgument"),
+        ({"x-amz-content-sha256": "STREAMING-WHATEVER"}, "InvalidArgument"),
+        ({"x-amz-checksum-crc32": "AAAAAA=="}, "BadDigest"),
+        ({"x-amz-checksum-crc32c": "AAAAAA=="}, "BadDigest"),
+        ({"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="}, "BadDigest"),
+        ({"x-amz-checksum-sha1": base64.b64encode(bytes(20)).decode()}, "BadDigest"),
+        ({"x-amz-checksum-sha256": base64.b64encode(bytes(32)).decode()}, "BadDigest"),
+        ({"x-amz-checksum-crc32": "AAAA"}, "InvalidRequest"),
+        ({"x-amz-checksum-crc32": "!"}, "InvalidRequest"),
+    ],
+)
+@pytest.mark.parametrize("repeat", [1, 30_000])
+def test_a_digest_that_is_wrong_stores_nothing(gateway, bucket, unchanged, headers, code, repeat):
+    gateway.request("PUT", f"/{bucket}/k", b"old")
+    with unchanged(bucket):
+        answer = gateway.request("PUT", f"/{bucket}/k", DATA * repeat, headers)
+        assert answer.status == 400
+        assert answer.code in (code, "InvalidArgument" if code == "InvalidRequest" else code)
+    assert gateway.request("GET", f"/{bucket}/k").body == b"old"
+
+
+@pytest.mark.parametrize(
+    "name", ["STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER"]
+)
+def test_a_signature_of_another_kind_is_not_implemented(gateway, bucket, unchanged, name):
+    with unchanged(bucket):
+        headers = {"x-amz-content-sha256": name, "x-amz-decoded-content-length": "3"}
+        gateway.request("PUT", f"/{bucket}/k", b"abc", headers).refused(501, "NotImplemented")
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "SHA1", "SHA256", "CRC64NVME"])
+def test_a_client_that_sends_checksums_is_served(s3, bucket, algorithm):
+    s3.put_object(Bucket=bucket, Key="k", Body=DATA, ChecksumAlgorithm=algorithm)
+    assert s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["Body"].read() == DATA
+
+
+def test_a_copy_is_not_taken_for_an_empty_write(gateway, bucket, unchanged):
+    gateway.request("PUT", f"/{bucket}/k", DATA)
+    with unchanged(bucket):
+        headers = {"x-amz-copy-source": f"/{bucket}/k"}
+        gateway.request("PUT", f"/{bucket}/copy", b"", headers).refused(501, "NotImplemented")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-amz-tagging": "a=b"},
+        {"x-amz-acl": "public-read"},
+        {"x-amz-server-side-encryption": "aws:kms"},
+        {"x-amz-server-side-encryption-customer-algorithm": "AES256"},
+        {"x-amz-object-lock-mode": "COMPLIANCE"},
+        {"x-amz-website-redirect-location": "/"},
+        {"x-amz-write-offset-bytes": "3"},
+    ],
+)
+def test_a_header_that_asks_for_more_never_fails_the_server(gateway, bucket, headers):
+    answer = gateway.request("PUT", f"/{bucket}/k", DATA, headers)
+    assert answer.status in (200, 400, 501)
+
+
+def test_a_write_to_nowhere_is_refused(gateway):
+    gateway.request("PUT", "/none/k", DATA).refused(404, "NoSuchBucket")
+
+
+def test_a_length_must_be_said(gateway, bucket, unchanged):
+    with unchanged(bucket):
+        data = (
+            f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".encode()
+        )
+        gateway.send(data).refused(411, "MissingContentLength")
+
+
+def test_a_write_without_length_or_body(gateway, bucket):
+    answer = gateway.send(f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert answer.status == 411 or gateway.request("GET", f"/{bucket}/k").body == b""
+
+
+def test_more_than_five_gibibytes_are_refused_before_they_are_sent(gateway, bucket, unchanged):
+    with unchanged(bucket):
+        head = f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\nContent-Length: {5 * 2**30 + 1}\r\nExpect: 100-continue\r\n\r\n"
+        gateway.send(head.encode()).refused(400, "EntityTooLarge")
+
+
+def test_metadata_over_two_kilobytes_is_refused(gateway, bucket, unchanged):
+    with unchanged(bucket):
+        answer = gateway.request("PUT", f"/{bucket}/k", DATA, {"x-amz-meta-a": "v" * 2100})
+        answer.refused(400, "MetadataTooLarge")
+
+
+def test_small_writes_on_one_connection_do_not_mix(gateway, bucket):
+    with gateway.connect() as connection:
+        for number in range(30):
+            body = str(number).encode() * (number * 1000)
+            head = f"PUT /{bucket}/k{number} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += connection.recv(10_000)
+            assert received.startswith(b"HTTP/1.1 200")
+    for number in range(30):
+        assert gateway.request("GET", f"/{bucket}/k{number}").body == str(number).encode() * (number * 1000)

@@ -1,0 +1,134 @@
+"""The table fails closed: what is not in it is 501, whatever the verb, and nothing else happens instead."""
+
+from __future__ import annotations
+
+import pytest
+
+BUCKET = [
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "cors",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "lifecycle",
+    "logging",
+    "metadataConfiguration",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "session",
+    "tagging",
+    "uploads",
+    "versions",
+    "website",
+    "somethingNew",
+]
+OBJECT = [
+    "acl",
+    "annotation",
+    "attributes",
+    "legal-hold",
+    "object-lock",
+    "renameObject",
+    "restore",
+    "retention",
+    "select",
+    "select&select-type=2",
+    "tagging",
+    "torrent",
+    "uploadId=x",
+    "uploadId=x&partNumber=1",
+    "uploads",
+    "encryption",
+    "somethingNew",
+]
+
+
+@pytest.fixture(scope="module")
+def filled(gateway):
+    bucket = gateway.new_bucket()
+    gateway.s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    return bucket
+
+
+@pytest.fixture(scope="module")
+def empty(gateway):
+    return gateway.new_bucket()
+
+
+def assert_not_implemented(gateway, method, target):
+    answer = gateway.request(method, target, b"" if method in ("PUT", "POST") else None)
+    if method == "HEAD":
+        assert (answer.status, answer.body) == (501, b"")
+    else:
+        answer.refused(501, "NotImplemented")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE"])
+@pytest.mark.parametrize("query", BUCKET)
+def test_a_sub_resource_of_a_bucket_is_not_implemented(gateway, filled, unchanged, query, method):
+    with unchanged(filled):
+        for form in (query, f"{query}=", f"x-id=Any&{query}"):
+            assert_not_implemented(gateway, method, f"/{filled}?{form}")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE"])
+@pytest.mark.parametrize("query", OBJECT)
+def test_a_sub_resource_of_an_object_is_not_implemented(gateway, filled, unchanged, query, method):
+    with unchanged(filled):
+        assert_not_implemented(gateway, method, f"/{filled}/k?{query}")
+
+
+@pytest.mark.parametrize("query", BUCKET)
+def test_deleting_a_sub_resource_does_not_delete_the_bucket(gateway, empty, query):
+    """Pachyderm's own gateway deletes the bucket on `DELETE /bucket?ownershipControls`."""
+    assert_not_implemented(gateway, "DELETE", f"/{empty}?{query}")
+    assert gateway.request("HEAD", f"/{empty}").status == 200
+
+
+@pytest.mark.parametrize("query", BUCKET)
+def test_writing_a_sub_resource_does_not_create_a_bucket(gateway, filled, query):
+    name = f"{filled}-not-made"
+    gateway.request("PUT", f"/{name}?{query}", b"")
+    assert gateway.request("HEAD", f"/{name}").status == 404
+
+
+def test_a_word_that_only_looks_like_a_value_is_a_sub_resource_too(gateway, filled, unchanged):
+    with unchanged(filled):
+        for query in ("acl&prefix=a", "prefix=a&acl", "list-type=2&acl", "%61cl", "Acl"):
+            assert gateway.request("GET", f"/{filled}?{query}").status in (400, 501)
+            assert gateway.request("DELETE", f"/{filled}/k?{query}").status in (400, 501)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "OPTIONS", "TRACE", "LOCK"])
+@pytest.mark.parametrize("form", ["/{}", "/{}/k"])
+def test_a_method_that_a_shape_has_not_changes_nothing(gateway, filled, unchanged, method, form):
+    with unchanged(filled):
+        answer = gateway.request(method, form.format(filled), b"")
+        assert answer.status in (400, 405, 501)
+        assert answer.code in ("MethodNotAllowed", "NotImplemented", None)
+
+
+def test_a_form_upload_is_not_implemented(gateway, filled, unchanged):
+    body = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk2\r\n--x--\r\n'
+    with unchanged(filled):
+        answer = gateway.request("POST", f"/{filled}", body, {"Content-Type": "multipart/form-data; boundary=x"})
+        assert answer.status in (405, 501)
+
+
+def test_a_client_asking_for_an_upload_in_parts_is_told(s3, bucket):
+    from botocore.exceptions import ClientError
+
+    with pytest.raises(ClientError) as caught:
+        s3.create_multipart_upload(Bucket=bucket, Key="k")
+    assert caught.value.response["Error"]["Code"] == "NotImplemented"
