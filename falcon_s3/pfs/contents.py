@@ -188,7 +188,7 @@ class _Reader:
 
     def __next__(self) -> bytes:
         length = min(CHUNK_BYTES, self._stop - self._start)
-        if length <= 0:
+        if length <= 0 or self._handle < 0:
             self.close()
             raise StopIteration
         chunk = os.pread(self._handle, length, self._start)

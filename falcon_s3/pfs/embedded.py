@@ -181,7 +181,8 @@ class EmbeddedPfs:
             raise FileNotFound(file.path, file.commit)
         data, sha256, size = row
         if data is not None:
-            return iter([data[start:stop]] if start < stop else [])
+            # A generator, not iter(): it has the `close()` that readers are promised.
+            return (chunk for chunk in (data[start:stop],) if chunk)
         return self._contents.open(sha256, size, start, stop)
 
     def check_write(self, ref: Ref, path: str) -> None:

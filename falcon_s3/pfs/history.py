@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from falcon_s3.pfs import (
     Branch,
@@ -28,6 +28,7 @@ from falcon_s3.pfs import (
     Repo,
     RepoNotFound,
     check_branch,
+    is_commit_id,
 )
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.tree import View
@@ -70,16 +71,23 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _row(connection: Connection, statement: str, names: tuple[str | bytes, ...]) -> Any:
+    """The first row, or None; also for names that UTF-8 cannot encode, which nothing can have."""
+    try:
+        return connection.execute(statement, names).fetchone()
+    except UnicodeEncodeError:
+        return None
+
+
 def point(connection: Connection, ref: Ref) -> Point:
     """Raises BranchNotFound or CommitNotFound."""
     if isinstance(ref, Branch):
         statement, last = POINT_BY_BRANCH, ref.name
     else:
-        try:
-            statement, last = POINT_BY_ID, bytes.fromhex(ref.id)  # type: ignore[assignment]
-        except ValueError:
-            raise CommitNotFound(ref) from None
-    row = connection.execute(statement, (ref.repo.project, ref.repo.name, last)).fetchone()
+        if not is_commit_id(ref.id):  # fromhex would also take upper case and spaces
+            raise CommitNotFound(ref)
+        statement, last = POINT_BY_ID, bytes.fromhex(ref.id)  # type: ignore[assignment]
+    row = _row(connection, statement, (ref.repo.project, ref.repo.name, last))
     if row is None:
         raise BranchNotFound(ref) if isinstance(ref, Branch) else CommitNotFound(ref)
     return Point._make(row)
@@ -257,10 +265,8 @@ def list_branches(connection: Connection) -> list[BranchInfo]:
 
 def inspect_branch(connection: Connection, branch: Branch) -> BranchInfo:
     """Raises BranchNotFound."""
-    row = connection.execute(
-        BRANCHES + " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?",
-        (branch.repo.project, branch.repo.name, branch.name),
-    ).fetchone()
+    names = (branch.repo.project, branch.repo.name, branch.name)
+    row = _row(connection, BRANCHES + " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?", names)
     if row is None:
         raise BranchNotFound(branch)
     upstream = connection.execute(

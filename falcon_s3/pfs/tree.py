@@ -62,6 +62,13 @@ class Readers(Protocol):
 
 def find(connection: Connection, view: View, path: str) -> Version | None:
     """The version of `path` that the view shows."""
+    try:
+        return _find(connection, view, path)
+    except UnicodeEncodeError:  # no path: nothing can have that name
+        return None
+
+
+def _find(connection: Connection, view: View, path: str) -> Version | None:
     step: View | None = view
     while step is not None:
         row = connection.execute(

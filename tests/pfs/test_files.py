@@ -254,7 +254,20 @@ def test_the_etag_of_the_embedded_store_is_the_md5(pfs):
 
 
 def test_ids_that_are_no_ids_are_commits_not_found(pfs):
-    for text in ("", "x", "0" * 32, "zz" * 16, "0123456789ab4def0123456789abcdef", "ü", "\ud800"):
+    head = pfs.inspect_branch(MASTER).head.id
+    spaced = f"{head[:4]} {head[4:]}"
+    for text in (
+        head.upper(),
+        spaced,
+        head + " ",
+        "",
+        "x",
+        "0" * 32,
+        "zz" * 16,
+        "0123456789ab4def0123456789abcdef",
+        "ü",
+        "\ud800",
+    ):
         commit = Commit(REPO, text)
         for call in (
             lambda: pfs.inspect_commit(commit),
