@@ -1,0 +1,233 @@
+"""S3's errors: the class name is the code that clients see, the attributes are the status and the message.
+
+Raised low, by any module, without knowing the request; rendered once, in `app`. `of` tells which S3 error an
+error of the store is. Codes and messages: S3 API reference, "Error responses".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from falcon_s3 import _speedups, pfs
+
+
+class S3Error(Exception):
+    """The request is refused. `fields` are more elements of the document, `headers` more of the answer."""
+
+    status: ClassVar[int] = 400
+    message: str = "The request is not valid."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ):
+        if message is not None:
+            self.message = message
+        self.fields = fields or {}
+        self.headers = headers or {}
+        super().__init__(self.message)
+
+    @property
+    def code(self) -> str:
+        return type(self).__name__
+
+
+class AccessDenied(S3Error):
+    status = 403
+    message = "Access Denied"
+
+
+class AuthorizationHeaderMalformed(S3Error):
+    message = "The authorization header you provided is invalid."
+
+
+class AuthorizationQueryParametersError(S3Error):
+    message = "The query parameters of the presigned request are not valid."
+
+
+class BadDigest(S3Error):
+    message = "The digest you specified did not match what we received."
+
+
+class BucketAlreadyOwnedByYou(S3Error):
+    status = 409
+    message = "The bucket you tried to create already exists, and you own it."
+
+
+class BucketNotEmpty(S3Error):
+    status = 409
+    message = "The bucket you tried to delete is not empty."
+
+
+class EntityTooLarge(S3Error):
+    message = "Your proposed upload exceeds the maximum allowed object size."
+
+
+class ExpectationFailed(S3Error):
+    status = 417
+    message = "The only expectation that can be met is 100-continue."
+
+
+class IncompleteBody(S3Error):
+    message = "You did not provide the number of bytes specified by the Content-Length HTTP header."
+
+
+class InternalError(S3Error):
+    status = 500
+    message = "We encountered an internal error. Please try again."
+
+
+class InvalidAccessKeyId(S3Error):
+    status = 403
+    message = "The AWS access key ID you provided does not exist in our records."
+
+
+class InvalidArgument(S3Error):
+    message = "Invalid Argument"
+
+
+class InvalidBucketName(S3Error):
+    message = "The specified bucket is not valid."
+
+
+class InvalidDigest(S3Error):
+    message = "The Content-MD5 you specified is not valid."
+
+
+class InvalidFilePath(S3Error):
+    message = "Invalid file path"
+
+
+class InvalidRange(S3Error):
+    status = 416
+    message = "The requested range is not satisfiable"
+
+
+class InvalidRequest(S3Error):
+    message = "The request is not valid."
+
+
+class InvalidStorageClass(S3Error):
+    message = "The storage class you specified is not valid: there is only STANDARD."
+
+
+class InvalidURI(S3Error):
+    message = "Couldn't parse the specified URI."
+
+
+class KeyTooLongError(S3Error):
+    message = "Your key is too long."
+
+
+class MalformedXML(S3Error):
+    message = "The XML you provided was not well-formed or did not validate against our published schema."
+
+
+class MetadataTooLarge(S3Error):
+    message = "Your metadata headers exceed the maximum allowed metadata size."
+
+
+class MethodNotAllowed(S3Error):
+    status = 405
+    message = "The specified method is not allowed against this resource."
+
+
+class MissingContentLength(S3Error):
+    status = 411
+    message = "You must provide the Content-Length HTTP header."
+
+
+class NoSuchBucket(S3Error):
+    status = 404
+    message = "The specified bucket does not exist"
+
+
+class NoSuchKey(S3Error):
+    status = 404
+    message = "The specified key does not exist."
+
+
+class NoSuchVersion(S3Error):
+    status = 404
+    message = "The specified version does not exist."
+
+
+class NotImplemented(S3Error):  # noqa: A001  the class name is S3's code
+    status = 501
+    message = "A header or query you provided implies functionality that is not implemented."
+
+
+class PreconditionFailed(S3Error):
+    status = 412
+    message = "At least one of the pre-conditions you specified did not hold"
+
+
+class RequestTimeTooSkewed(S3Error):
+    status = 403
+    message = "The difference between the request time and the server's time is too large."
+
+
+class ServiceUnavailable(S3Error):
+    status = 503
+    message = "Please reduce your request rate or try again later."
+
+
+class SignatureDoesNotMatch(S3Error):
+    status = 403
+    message = (
+        "The request signature we calculated does not match the signature you provided."
+        " Check your key and signing method."
+    )
+
+
+class WriteToOutputBranch(S3Error):
+    """Pachyderm's own code: the branch is written by a pipeline."""
+
+    message = "You cannot write to an output branch"
+
+
+class XAmzContentSHA256Mismatch(S3Error):
+    message = "The provided 'x-amz-content-sha256' header does not match what was computed."
+
+
+# The first row that fits decides.
+OF_THE_STORE: tuple[tuple[type[pfs.PfsError], type[S3Error]], ...] = (
+    (pfs.FileNotFound, NoSuchKey),
+    (pfs.NotFound, NoSuchBucket),
+    (pfs.InvalidName, InvalidBucketName),
+    (pfs.InvalidPath, InvalidFilePath),
+    (pfs.BranchExists, BucketAlreadyOwnedByYou),
+    (pfs.BranchNotEmpty, BucketNotEmpty),
+    (pfs.OutputBranch, WriteToOutputBranch),
+    (pfs.CommitFinished, AccessDenied),
+    (pfs.Unavailable, ServiceUnavailable),
+)
+
+
+def of(ex: BaseException) -> S3Error:
+    """The S3 error that a client is told of; InternalError for what nobody foresaw."""
+    if isinstance(ex, S3Error):
+        return ex
+    for store_error, s3_error in OF_THE_STORE:
+        if isinstance(ex, store_error):
+            headers = {"Retry-After": "1"} if s3_error is ServiceUnavailable else None
+            return s3_error(f"{s3_error.message.rstrip('.')}: {ex}", headers=headers)
+    return InternalError()
+
+
+def document(error: S3Error, resource: str, request_id: str) -> bytes:
+    """The error as S3 has it: XML without a namespace."""
+    fields = {
+        "Code": error.code,
+        "Message": error.message,
+        **error.fields,
+        "Resource": resource,
+        "RequestId": request_id,
+        "HostId": request_id,
+    }
+    body = "".join(f"<{name}>{_speedups.escape(text)}</{name}>" for name, text in fields.items())
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{body}</Error>'.encode()

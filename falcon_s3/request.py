@@ -1,0 +1,69 @@
+"""S3Request: one request, typed: what is asked for, by whom, and how its body is read."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import falcon
+
+from falcon_s3 import errors
+
+
+class S3Request(falcon.Request):
+    """Falcon's request with what the walk through the gateway adds, each set once, by the module named.
+
+    Attributes:
+        request_id: 16 hexadecimal digits, on every answer (here).
+        query: the query parameters, decoded; the last of a repeated one counts (here).
+        lower_headers: header values by lower-case name (here).
+        bucket, key: from the path; empty where the path has none (routing).
+        chunk_verifier: checks the signatures inside a signed aws-chunked body; None if there are none (auth).
+    """
+
+    __slots__ = ("bucket", "chunk_verifier", "key", "lower_headers", "query", "request_id")
+
+    def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None):
+        super().__init__(env, options)
+        self.request_id = uuid.uuid4().hex[:16].upper()
+        self.bucket = ""
+        self.key = ""
+        self.chunk_verifier: Any = None
+        self.lower_headers: Mapping[str, str] = headers_of(env)
+        self.query: Mapping[str, str] = {}
+
+    @property
+    def read(self) -> Callable[[int], bytes]:
+        """Reads up to so many bytes of the body; fewer only at its end."""
+        read: Callable[[int], bytes] = self.env["wsgi.input"].read
+        return read
+
+
+def headers_of(env: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of a WSGI environment (PEP 3333) by lower-case name."""
+    headers = {name[5:].replace("_", "-").lower(): env[name] for name in env if name.startswith("HTTP_")}
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if env.get(name):
+            headers[name.replace("_", "-").lower()] = env[name]
+    return headers
+
+
+def parse_query(query: str) -> dict[str, str]:
+    """The parameters of a query string, decoded; raises InvalidURI for what is not UTF-8."""
+    found = {}
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            found[decode(name.replace("+", " "))] = decode(value.replace("+", " "))
+    return found
+
+
+def decode(text: str) -> str:
+    if "%" not in text and text.isascii():
+        return text
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError as ex:
+        raise errors.InvalidURI from ex

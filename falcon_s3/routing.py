@@ -1,0 +1,112 @@
+"""S3Router: the path and the query of a request, and the one table of everything S3 can be asked.
+
+A path is `/`, `/bucket` or `/bucket/key`; S3 tells its operations apart by the verb and by *sub-resources*, query
+parameters such as `?versioning`. `app` gives the responders of what is answered; this module knows the rest of
+the S3 API by name. Rule: it fails closed. A sub-resource that nothing answers is 501 NotImplemented whatever the
+verb, and so is a parameter this module has never heard of: an operation from next year must not run as a plain
+PUT. Our own endpoints live below `/~/`, since `~` is in no bucket name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import falcon
+
+from falcon_s3 import errors, pfs
+from falcon_s3.request import S3Request, parse_query
+
+Responder = Callable[[S3Request, falcon.Response], None]
+
+SERVICE, BUCKET, OBJECT, OWN = "service", "bucket", "object", "own"
+
+# Parameters that say how an operation is done, never which one; X-Amz-* belong to `auth`.
+PLAIN = frozenset(
+    "list-type prefix delimiter marker max-keys encoding-type start-after continuation-token fetch-owner max-buckets"
+    " bucket-region versionId x-id response-content-type response-content-language response-expires"
+    " response-cache-control response-content-disposition response-content-encoding".split()
+)
+# Every sub-resource of the S3 API, to name what is refused.
+SUB_RESOURCES = frozenset(
+    "abac accelerate acl analytics annotation attributes cors delete encryption intelligent-tiering inventory"
+    " legal-hold lifecycle location logging metadataConfiguration metadataInventoryTable metadataJournalTable"
+    " metadataTable metrics notification object-lock ownershipControls partNumber policy policyStatus"
+    " publicAccessBlock renameObject replication requestPayment restore retention select session tagging torrent"
+    " uploadId uploads versioning versions website".split()
+)
+
+
+class S3Router:
+    """A Falcon router over a table of operations: (shape, verb, sub-resource or "") -> responder."""
+
+    def __init__(self, operations: Mapping[tuple[str, str, str], Responder]):
+        self._operations = operations
+
+    def find(self, uri: str, req: S3Request) -> tuple[object, dict[str, Responder], dict[str, Any], None]:
+        """The responder of a request, whose bucket, key and query this sets.
+
+        Raises InvalidURI, InvalidBucketName, KeyTooLongError, NotImplemented, MethodNotAllowed.
+        """
+        shape = split_path(req)
+        sub = ""
+        if shape == OWN:
+            sub = req.key
+        elif query := req.env["QUERY_STRING"]:
+            req.query = parse_query(query)
+            sub = sub_resource(req.query)
+        responder = self._operations.get((shape, req.method, sub))
+        if responder is None:
+            raise refusal(shape, req.method, sub)
+        return self, {req.method: responder}, {}, None
+
+
+def split_path(req: S3Request) -> str:
+    """Set the request's bucket and key from its path, byte for byte; gives the path's shape.
+
+    WSGI hands on the path percent-decoded, as Latin-1 (PEP 3333); `//`, `.` and `..` are literal key text.
+    """
+    path = req.env["PATH_INFO"]
+    if not path.isascii():
+        try:
+            path = path.encode("latin-1").decode()
+        except UnicodeError as ex:
+            raise errors.InvalidURI("The key is not UTF-8.") from ex
+    if "\0" in path:
+        raise errors.InvalidURI("A NUL character cannot be part of a key.")
+    req.bucket, _, req.key = path[1:].partition("/")
+    if req.bucket == "~":
+        return OWN
+    if not req.bucket:
+        if req.key:
+            raise errors.InvalidBucketName
+        return SERVICE
+    if not req.key:
+        return BUCKET
+    if len(req.key) > pfs.PATH_BYTES // 4 and len(req.key.encode()) > pfs.PATH_BYTES:
+        raise errors.KeyTooLongError(fields={"MaxSizeAllowed": str(pfs.PATH_BYTES)})
+    return OBJECT
+
+
+def sub_resource(query: Mapping[str, str]) -> str:
+    """What the query asks for besides the plain object, bucket or service: "" for nothing."""
+    unknown = ""
+    for name in query:
+        if name in SUB_RESOURCES:
+            return name
+        if not unknown and name not in PLAIN and name[:6].lower() != "x-amz-":
+            unknown = name
+    return unknown
+
+
+def refusal(shape: str, verb: str, sub: str) -> errors.S3Error:
+    """Why nothing answers: the operation is not there, or the verb means nothing here."""
+    if sub:
+        return errors.NotImplemented(f"{verb} with ?{sub} is not implemented.", fields={"Header": sub})
+    if shape == BUCKET and verb == "POST":
+        return errors.NotImplemented("Uploads by HTML form are not implemented.")
+    if verb == "OPTIONS":
+        return errors.AccessDenied("CORSResponse: CORS is not enabled for this bucket.")
+    if shape == OWN:
+        return errors.NoSuchKey("There is no such endpoint below /~/.")
+    return errors.MethodNotAllowed(fields={"Method": verb, "ResourceType": shape.upper()})
