@@ -1,0 +1,242 @@
+"""The embedded store finds what was damaged, says what it found, and clears away only what nothing names."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from falcon_s3.pfs import Branch, BranchNotFound, Repo, Unavailable
+from falcon_s3.pfs.embedded import EmbeddedPfs
+from falcon_s3.pfs.tree import PAGE_ENTRIES
+from tests.pfs.bodies import get, names, put
+from tests.pfs.stores import MASTER
+
+LARGE = random.Random(1).randbytes(100_000)
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def sound(data):
+    """A store with small and large files, old versions, a removal, and pages that were split."""
+    pfs = EmbeddedPfs(data)
+    pfs.create_branch(MASTER)
+    put(pfs, MASTER, "large", LARGE)
+    put(pfs, MASTER, "small", b"small")
+    for number in range(PAGE_ENTRIES + 10):
+        put(pfs, MASTER, f"n{number:04}")
+    put(pfs, MASTER, "small", b"smaller")
+    pfs.delete_files(MASTER, ["n0000"])
+    yield pfs
+    pfs.close()
+
+
+def content_file(data: Path) -> Path:
+    [file] = [file for file in (data / "contents").rglob("*") if file.is_file()]
+    return file
+
+
+def flip(file: Path) -> None:
+    damaged = bytearray(file.read_bytes())
+    damaged[50_000] ^= 1
+    file.write_bytes(damaged)
+
+
+def execute(statement: str):
+    def run(data: Path) -> None:
+        connection = sqlite3.connect(data / "catalog.sqlite3")
+        assert connection.execute(statement).rowcount > 0
+        connection.commit()
+        connection.close()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        (lambda data: flip(content_file(data)), "is damaged"),
+        (lambda data: os.truncate(content_file(data), 99_999), "cannot be read"),
+        (lambda data: os.truncate(content_file(data), 0), "cannot be read"),
+        (lambda data: content_file(data).unlink(), "cannot be read"),
+        (execute("UPDATE content SET data = x'00' WHERE data = CAST('small' AS BLOB)"), "is damaged"),
+        (execute("DELETE FROM content WHERE data IS NULL"), "not there"),
+        (execute("UPDATE content SET uses = uses + 1 WHERE data IS NULL"), "used 1 times and says 2"),
+        (execute("UPDATE content SET uses = 0 WHERE data IS NULL"), "used 1 times and says 0"),
+        (execute("DELETE FROM entry WHERE path = 'large'"), "entries"),
+        (execute("UPDATE entry SET etag = 'x' WHERE path = 'large'"), "lists large, which is not its version"),
+        (execute("UPDATE entry SET size = 1 WHERE path = 'small'"), "lists small, which is not its version"),
+        (execute("DELETE FROM version WHERE path = 'large'"), "lists large, which is not its version"),
+        (execute("DELETE FROM version WHERE path = 'n0000' AND content IS NULL"), "files and has versions of"),
+        (execute("UPDATE page SET live = live - 1 WHERE last > 1000000000"), "of them live"),
+        (execute("DELETE FROM entry WHERE page = (SELECT min(id) FROM page)"), "entries"),
+        (execute("UPDATE branch SET head = 12345"), "branch master points at commit number 12345"),
+        (execute("DELETE FROM line"), "line"),
+    ],
+)
+def test_damage_is_found(sound, data, damage, said):
+    assert sound.fsck().problems == []
+    damage(data)
+    problems = sound.fsck().problems
+    assert any(said in problem for problem in problems), problems
+
+
+def test_a_damaged_content_file_is_not_read_as_if_it_were_whole(sound, data):
+    os.truncate(content_file(data), 50_000)
+    with pytest.raises(OSError, match="damaged"):
+        sound.open_file(sound.inspect_file(MASTER, "large"))
+
+
+def test_the_report_counts_what_is_there(sound):
+    report = sound.fsck()
+    assert report.versions == PAGE_ENTRIES + 10 + 4
+    assert report.contents == 4
+    assert report.bytes == len(LARGE) + len(b"small") + len(b"x") + len(b"smaller")
+    assert report.orphans == 0
+
+
+@pytest.mark.parametrize("by_repair", [False, True])
+def test_bytes_that_nothing_names_are_collected_and_nothing_else(sound, data, by_repair):
+    shard = content_file(data).parent
+    (shard / ("0" * 64)).write_bytes(b"moved, and its writer killed before it was named")
+    (shard / "not a digest").write_bytes(b"")
+    (data / "incoming" / "killed").write_bytes(b"written, and its writer killed")
+    report = sound.fsck()
+    assert (report.problems, report.orphans) == ([], 3)
+    if by_repair:
+        sound.fsck(repair=True)
+    else:
+        assert sound.collect() == 3
+    report = sound.fsck()
+    assert (report.problems, report.orphans, report.contents) == ([], 0, 4)
+    assert get(sound, MASTER, "large") == LARGE
+
+
+def test_an_upload_under_way_is_not_collected(sound, data):
+    class Slow:
+        def __iter__(self):
+            yield LARGE
+            assert len(list((data / "incoming").iterdir())) == 1
+            assert sound.collect(grace_ms=-1000) == 0
+            assert other.collect(grace_ms=-1000) == 0
+            yield b"and more"
+
+        def digests(self):
+            import hashlib
+
+            from falcon_s3.pfs import Digests
+
+            whole = LARGE + b"and more"
+            return Digests(hashlib.md5(whole).digest(), hashlib.sha256(whole).digest())
+
+    other = EmbeddedPfs(data)
+    sound.put_file(MASTER, "slow", Slow())
+    other.close()
+    assert get(sound, MASTER, "slow") == LARGE + b"and more"
+    assert list((data / "incoming").iterdir()) == []
+
+
+def test_what_was_overwritten_in_an_open_commit_goes_after_its_grace(sound):
+    sound.start_commit(MASTER)
+    put(sound, MASTER, "a", b"1" * 50_000)
+    put(sound, MASTER, "a", b"2" * 50_000)
+    put(sound, MASTER, "b", b"3" * 50_000)
+    sound.delete_files(MASTER, ["b"])
+    assert sound.fsck().contents == 4 + 3
+    assert sound.collect() == 0
+    assert sound.collect(grace_ms=-1000) == 2
+    assert get(sound, MASTER, "a") == b"2" * 50_000
+    assert sound.fsck().problems == []
+
+
+def test_content_in_its_grace_comes_back_to_use(sound):
+    sound.start_commit(MASTER)
+    put(sound, MASTER, "a", b"1" * 50_000)
+    put(sound, MASTER, "a", b"2" * 50_000)
+    put(sound, MASTER, "b", b"1" * 50_000)
+    assert sound.collect(grace_ms=-1000) == 0
+    assert get(sound, MASTER, "b") == b"1" * 50_000
+
+
+def test_a_store_can_be_cleaned_while_it_is_written_to(data):
+    """Four writers make and delete repos that share their content, while two others collect it all the time."""
+    stop = threading.Event()
+    errors: list[BaseException] = []
+    stores = [EmbeddedPfs(data), EmbeddedPfs(data)]
+
+    def work(number: int) -> None:
+        pfs = stores[number % 2]
+        try:
+            for step in range(25):
+                branch = Branch(Repo("default", f"r{number}-{step}"), "master")
+                pfs.create_branch(branch)
+                for shared in range(3):
+                    put(pfs, branch, f"{shared}", bytes([shared]) * 30_000)
+                    assert get(pfs, branch, f"{shared}") == bytes([shared]) * 30_000
+                assert names(pfs, branch) == ["0", "1", "2"]
+                pfs.delete_branch(branch)
+        except BaseException as ex:
+            errors.append(ex)
+
+    def clean(pfs: EmbeddedPfs) -> None:
+        try:
+            while not stop.is_set():
+                pfs.collect(grace_ms=-1000)
+        except BaseException as ex:
+            errors.append(ex)
+
+    cleaners = [threading.Thread(target=clean, args=(pfs,)) for pfs in stores]
+    writers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in (*cleaners, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in cleaners:
+        thread.join()
+    assert errors == []
+    stores[0].collect(grace_ms=-1000)
+    report = stores[0].fsck()
+    assert (report.problems, report.orphans, report.contents, report.versions) == ([], 0, 0, 0)
+    for pfs in stores:
+        pfs.close()
+
+
+def test_a_deleted_repo_is_purged_in_the_background(sound):
+    other = Branch(Repo("default", "other"), "master")
+    sound.create_branch(other)
+    put(sound, other, "a")
+    sound.delete_branch(MASTER)
+    with pytest.raises(BranchNotFound):
+        sound.list_files(MASTER)
+    for _ in range(200):
+        if sound.fsck().versions == 1:
+            break
+        threading.Event().wait(0.05)
+    report = sound.fsck()
+    assert (report.problems, report.versions) == ([], 1)
+
+
+def test_a_store_of_a_newer_version_is_left_alone(data):
+    EmbeddedPfs(data).close()
+    execute_pragma = sqlite3.connect(data / "catalog.sqlite3")
+    execute_pragma.execute("PRAGMA user_version = 99")
+    execute_pragma.close()
+    with pytest.raises(Unavailable, match="newer"):
+        EmbeddedPfs(data)
+
+
+def test_a_folder_that_cannot_be_used_says_so(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Unavailable, match="file"):
+        EmbeddedPfs(tmp_path / "file")
+    with pytest.raises(Unavailable):
+        EmbeddedPfs(tmp_path / "file" / "below")
