@@ -31,8 +31,10 @@ from falcon_s3.pfs.catalog import Connection
 PAGE_ENTRIES = 512
 # Fewer live entries than this, and a removal joins the page with its neighbour.
 SPARSE = PAGE_ENTRIES // 8
-# How many rows a folded listing fetches at a time: it skips most of what a folder holds.
+# How many rows a folded listing fetches at first. Where a fetch shows one folder at most, jumping is cheaper than
+# reading on and the next fetch is half as long; where it shows more, twice as long.
 FOLDED_ROWS = 32
+LEAST_FOLDED_ROWS = 2
 # Greater than every path: SQLite orders blobs after texts.
 END = b""
 
@@ -54,6 +56,10 @@ class Version(NamedTuple):
     etag: str
     modified_ms: int
     attributes: str | None
+
+
+# Of an entry: path, size, etag, modified_ms.
+Row = tuple[str, int, str, int]
 
 
 class Readers(Protocol):
@@ -124,8 +130,8 @@ def covering(connection: Connection, view: View, path: str) -> Cover:
     return Cover(0, 0, "", None)
 
 
-def _rows(readers: Readers, view: View, start: str, stop: str | None, most: int) -> tuple[list[Entry], str | None]:
-    """Entries from `start` on, at most `most`, of one page; and where to go on, None at the end of the listing."""
+def _rows(readers: Readers, view: View, start: str, stop: str | None, most: int) -> tuple[list[Row], str | None]:
+    """Rows of entries from `start` on, at most `most`, of one page; and where to go on, None at the end of the listing."""
     with readers.read() as connection:
         page, number, _, end = covering(connection, view, start)
         if stop is not None and (end is None or end > stop):
@@ -135,10 +141,9 @@ def _rows(readers: Readers, view: View, start: str, stop: str | None, most: int)
             " WHERE page = ? AND path >= ? AND path < ? AND first <= ? AND last > ? ORDER BY path LIMIT ?",
             (page, start, END if end is None else end, number, number, most),
         ).fetchall()
-    entries = list(map(Entry._make, rows))
-    if len(entries) == most:
-        return entries, entries[-1].path + "\0"
-    return entries, None if end is None or end == stop else end
+    if len(rows) == most:
+        return rows, rows[-1][0] + "\0"
+    return rows, None if end is None or end == stop else end
 
 
 def entries(readers: Readers, view: View, prefix: str, after: str, delimiter: str) -> Iterator[Entry]:
@@ -154,20 +159,23 @@ def entries(readers: Readers, view: View, prefix: str, after: str, delimiter: st
     while position is not None and (stop is None or position < stop):
         rows, position_after = _rows(readers, view, position, stop, most)
         if not delimiter:
-            yield from rows
+            yield from map(Entry._make, rows)
             position = position_after
             continue
-        skipped = ""
-        for entry in rows:
-            if skipped and entry.path.startswith(skipped):
+        skipped, shown = "", 0
+        for row in rows:
+            path = row[0]
+            if skipped and path.startswith(skipped):
                 continue
-            folder = folder_of(entry.path, prefix, delimiter)
+            shown += 1
+            folder = folder_of(path, prefix, delimiter)
             if folder is None:
                 skipped = ""
-                yield entry
+                yield Entry._make(row)
             else:
                 skipped = folder
                 yield Entry(folder, -1, "", 0)
+        most = min(most * 2, PAGE_ENTRIES + 1) if shown > 1 else max(most // 2, LEAST_FOLDED_ROWS)
         position = position_after
         if skipped and position is not None and position.startswith(skipped):
             position = after_prefix(skipped)
