@@ -1,0 +1,61 @@
+"""The rows of a listing as XML, and the text rules they share with every other document: the readable twin.
+
+One page of entries becomes one piece of XML: first the files, then the folders, as S3 orders them. Rule: what
+comes out is well-formed whatever the key. XML 1.0 has no way to write most control characters; with
+encoding-type=url keys are percent-encoded and nothing is lost, without it such a character becomes U+FFFD. CR, LF
+and TAB are written as references, since a parser would change them.
+
+Source: S3 API reference, ListObjectsV2; XML 1.0 section 2.2.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from falcon_s3.pfs import Entry
+
+OWNER = "<Owner><ID>00000000000000000000000000000000</ID><DisplayName>pachyderm</DisplayName></Owner>"
+
+# Everything that cannot stand in text as it is; most texts have none of it.
+_SPECIAL = re.compile("[&<>\"\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+
+
+def escape(text: str) -> str:
+    """`text` as the content of an XML element."""
+    return _SPECIAL.sub(lambda found: _REFERENCES.get(found[0], "\ufffd"), text)
+
+
+def url_encoded(text: str) -> str:
+    """`text` as encoding-type=url has it: UTF-8, every byte percent-encoded but A-Z a-z 0-9 - _ . ~ and /."""
+    return quote(text, safe="/-_.~", errors="replace")
+
+
+def contents_xml(entries: Sequence[Entry], url_encode: bool, owner: bool) -> bytes:
+    """The Contents elements of the files of a page, and after them the CommonPrefixes of its folders.
+
+    `url_encode`: keys are url-encoded; `owner`: each file has its Owner.
+    """
+    encode = url_encoded if url_encode else escape
+    tail = (OWNER if owner else "") + "<StorageClass>STANDARD</StorageClass></Contents>"
+    files: list[str] = []
+    folders: list[str] = []
+    for path, size, etag, modified_ms in entries:
+        if size < 0:
+            folders.append(f"<CommonPrefixes><Prefix>{encode(path)}</Prefix></CommonPrefixes>")
+        else:
+            files.append(
+                f"<Contents><Key>{encode(path)}</Key><LastModified>{iso_date(modified_ms)}</LastModified>"
+                f"<ETag>&quot;{escape(etag)}&quot;</ETag><Size>{size}</Size>{tail}"
+            )
+    return "".join(files + folders).encode()
+
+
+def iso_date(modified_ms: int) -> str:
+    """Milliseconds since the epoch as ISO 8601 in UTC."""
+    second, millisecond = divmod(modified_ms, 1000)
+    year, month, day, hour, minute, second = time.gmtime(second)[:6]
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{millisecond:03d}Z"

@@ -1,0 +1,26 @@
+"""Takes the compiled modules if they are there, and says so; FALCON_S3_PURE=1 takes their readable twins.
+
+Type checkers read the twins, so that there is one set of signatures.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+compiled = False
+
+if TYPE_CHECKING or os.environ.get("FALCON_S3_PURE") == "1":
+    from falcon_s3._body_py import BodyEnd, ChunkDecoder, ChunkEnd
+    from falcon_s3._listing_py import contents_xml, escape, url_encoded
+else:
+    from falcon_s3._body_py import BodyEnd, ChunkDecoder, ChunkEnd
+
+    try:
+        from falcon_s3._listing_c import contents_xml, escape, url_encoded
+
+        compiled = True
+    except ImportError:
+        from falcon_s3._listing_py import contents_xml, escape, url_encoded
+
+__all__ = ["BodyEnd", "ChunkDecoder", "ChunkEnd", "compiled", "contents_xml", "escape", "url_encoded"]

@@ -1,0 +1,116 @@
+"""Digests over a body: each computed once, and for big bodies beside the disk write.
+
+hashlib lets go of the interpreter for large chunks, so the MD5, the SHA-256 and the caller's own work on a chunk
+run at the same time. Memory stays bounded: a chunk is handed to the threads only when they are done with the one
+before it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+from awscrt import checksums
+
+from falcon_s3 import pfs
+
+# Chunks from here on are hashed on threads; for smaller ones the hand-over costs more than it saves.
+THREADED_BYTES = 256 << 10
+
+
+class Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+class Crc:
+    """A checksum with the face of a hash. `compute` takes the data and the value so far."""
+
+    def __init__(self, compute: Callable[[bytes, int], int], length: int):
+        self._compute = compute
+        self._length = length
+        self._value = 0
+
+    def update(self, data: bytes, /) -> None:
+        self._value = self._compute(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(self._length, "big")
+
+
+md5 = functools.partial(hashlib.md5, usedforsecurity=False)
+
+# The checksums that clients may send (S3 user guide, "Checking object integrity"), by the ending of their header.
+CHECKSUMS: dict[str, Callable[[], Hash]] = {
+    "crc32": lambda: Crc(zlib.crc32, 4),
+    "crc32c": lambda: Crc(checksums.crc32c, 4),
+    "crc64nvme": lambda: Crc(checksums.crc64nvme, 8),
+    "sha1": functools.partial(hashlib.sha1, usedforsecurity=False),
+    "sha256": hashlib.sha256,
+}
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """The threads that hash for all bodies of a process; made when first needed, and so after the fork."""
+    return ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="digest")
+
+
+class Hashes:
+    """The MD5 and SHA-256 of a body, and one checksum more if `checksum` names it."""
+
+    def __init__(self, checksum: str | None = None):
+        self._hashes: dict[str, Hash] = {"md5": md5(), "sha256": hashlib.sha256()}
+        if checksum is not None and checksum not in self._hashes:
+            self._hashes[checksum] = CHECKSUMS[checksum]()
+        self._under_way: list[Future[None]] = []
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next chunk; may return before it is hashed, so the chunk must not change."""
+        self._wait()
+        if len(chunk) < THREADED_BYTES:
+            for each in self._hashes.values():
+                each.update(chunk)
+        else:
+            self._under_way = [_threads().submit(each.update, chunk) for each in self._hashes.values()]
+
+    def _wait(self) -> None:
+        for future in self._under_way:
+            future.result()
+        self._under_way = []
+
+    def digest(self, name: str) -> bytes:
+        """What a digest came to over all chunks taken; `name` is "md5", "sha256" or the checksum asked for."""
+        self._wait()
+        return self._hashes[name].digest()
+
+    def finish(self) -> pfs.Digests:
+        return pfs.Digests(self.digest("md5"), self.digest("sha256"))
+
+
+class HashedBody:
+    """A `pfs.Body` of chunks that need no check, each cut to at most CHUNK_BYTES."""
+
+    def __init__(self, chunks: Iterable[bytes]):
+        self._chunks = chunks
+        self._hashes = Hashes()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            for start in range(0, len(chunk), pfs.CHUNK_BYTES):
+                piece = chunk[start : start + pfs.CHUNK_BYTES]
+                self._hashes.update(piece)
+                yield piece
+
+    def digests(self) -> pfs.Digests:
+        return self._hashes.finish()
+
+
+def body_of(chunks: Iterable[bytes]) -> pfs.Body:
+    """A body from any bytes at hand, as tests and tools need it."""
+    return HashedBody(chunks)
