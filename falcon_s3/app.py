@@ -1,0 +1,87 @@
+"""create_app: the one place where the parts are put together, and the one where errors become answers."""
+
+from __future__ import annotations
+
+import logging
+
+import falcon
+
+from falcon_s3 import errors, xml
+from falcon_s3.auth import Authentication, Keyring
+from falcon_s3.pfs import Pfs
+from falcon_s3.request import S3Request
+from falcon_s3.resources.bucket import Bucket
+from falcon_s3.resources.deletion import Deletion
+from falcon_s3.resources.listing import Listing
+from falcon_s3.resources.object import Object
+from falcon_s3.resources.service import Service
+from falcon_s3.routing import BUCKET, OBJECT, OWN, SERVICE, Responder, S3Router
+
+logger = logging.getLogger(__name__)
+
+FIRST_REGION = xml.FIRST_REGION
+
+
+class Envelope:
+    """Middleware: what every request must not have, and every answer has."""
+
+    def process_request(self, req: S3Request, resp: falcon.Response) -> None:
+        resp.set_header("x-amz-request-id", req.request_id)
+        # 100-continue is the server's to answer, when the body is first read (RFC 9110 section 10.1.1).
+        expectation = req.env.get("HTTP_EXPECT")
+        if expectation and expectation.lower() != "100-continue":
+            raise errors.ExpectationFailed(fields={"Expectation": expectation})
+
+
+def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
+    """Everything that is answered; all else in S3 is refused by `routing`."""
+    service, bucket, listing = Service(pfs), Bucket(pfs, region), Listing(pfs)
+    thing, deletion = Object(pfs), Deletion(pfs)
+    return {
+        (SERVICE, "GET", ""): service.list_buckets,
+        (SERVICE, "HEAD", ""): service.list_buckets,
+        (BUCKET, "GET", ""): listing.list_objects,
+        (BUCKET, "HEAD", ""): bucket.head,
+        (BUCKET, "PUT", ""): bucket.create,
+        (BUCKET, "DELETE", ""): bucket.delete,
+        (BUCKET, "GET", "location"): bucket.location,
+        (BUCKET, "GET", "versioning"): bucket.versioning,
+        (BUCKET, "POST", "delete"): deletion.delete_objects,
+        (OBJECT, "GET", ""): thing.get,
+        (OBJECT, "HEAD", ""): thing.head,
+        (OBJECT, "PUT", ""): thing.put,
+        (OBJECT, "DELETE", ""): thing.delete,
+        (OWN, "GET", "health"): service.health,
+        (OWN, "HEAD", "health"): service.health,
+    }
+
+
+def create_app(pfs: Pfs, keyring: Keyring | None = None, region: str = FIRST_REGION) -> falcon.App:
+    """The gateway over a store. Without a keyring everybody may do everything."""
+    middleware: list[object] = [Envelope()]
+    if keyring is not None:
+        middleware.append(Authentication(keyring))
+    app = falcon.App(
+        media_type=xml.CONTENT_TYPE,
+        request_type=S3Request,
+        router=S3Router(operations(pfs, region)),
+        middleware=middleware,
+    )
+    app.add_error_handler(Exception, render)
+    return app
+
+
+def render(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[str, object]) -> None:
+    """Any error as S3 has it: status, headers and, but for HEAD, the document."""
+    error = errors.of(ex)
+    if isinstance(error, errors.InternalError):
+        logger.error("request %s: %s %s failed", req.request_id, req.method, req.path, exc_info=ex)
+    resp.status = error.status
+    resp.stream = None
+    resp.content_length = None
+    for name in ("ETag", "Last-Modified", "x-amz-version-id", "Accept-Ranges"):
+        resp.delete_header(name)
+    for name, value in error.headers.items():
+        resp.set_header(name, value)
+    resp.content_type = xml.CONTENT_TYPE
+    resp.data = errors.document(error, req.path, req.request_id)

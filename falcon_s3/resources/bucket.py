@@ -1,0 +1,65 @@
+"""`/bucket` as a thing: made, removed, looked for, and asked where it is."""
+
+from __future__ import annotations
+
+import falcon
+
+from falcon_s3 import body, buckets, errors, xml
+from falcon_s3.pfs import Branch, Commit, Pfs
+from falcon_s3.request import S3Request
+
+# No CreateBucketConfiguration comes near this.
+LARGEST_DOCUMENT = 64 << 10
+
+
+class Bucket:
+    """A branch of a repo, or one commit."""
+
+    def __init__(self, pfs: Pfs, region: str):
+        self._pfs = pfs
+        self._region = region
+
+    def create(self, req: S3Request, resp: falcon.Response) -> None:
+        """CreateBucket (S3 API): a branch, and its repo if there is none yet."""
+        branch = buckets.parse(req.bucket)
+        if isinstance(branch, Commit):
+            raise errors.InvalidBucketName("A bucket that shows a commit cannot be created; commits are made by writes.")
+        if req.lower_headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
+            raise errors.NotImplemented("Object lock is not implemented.")
+        if req.lower_headers.get("content-length", "0") != "0" or "transfer-encoding" in req.lower_headers:
+            expected = body.expected_of(req.lower_headers)
+            xml.read_create_bucket(body.read_small(req.read, expected, LARGEST_DOCUMENT, req.chunk_verifier))
+        self._pfs.create_branch(branch)
+        resp.set_header("Location", f"/{req.bucket}")
+
+    def delete(self, req: S3Request, resp: falcon.Response) -> None:
+        """DeleteBucket (S3 API): the branch if it shows no file, and the repo with its last branch."""
+        branch = buckets.parse(req.bucket)
+        if isinstance(branch, Commit):
+            raise errors.AccessDenied("A bucket that shows a commit cannot be deleted.")
+        self._pfs.delete_branch(branch, if_empty=True)
+        resp.status = 204
+
+    def head(self, req: S3Request, resp: falcon.Response) -> None:
+        """HeadBucket (S3 API)."""
+        self._find(req)
+        resp.set_header("x-amz-bucket-region", self._region)
+
+    def location(self, req: S3Request, resp: falcon.Response) -> None:
+        """GetBucketLocation (S3 API)."""
+        self._find(req)
+        resp.data = xml.location(self._region)
+        resp.content_type = xml.CONTENT_TYPE
+
+    def versioning(self, req: S3Request, resp: falcon.Response) -> None:
+        """GetBucketVersioning (S3 API): always on, for every write is a commit."""
+        self._find(req)
+        resp.data = xml.versioning()
+        resp.content_type = xml.CONTENT_TYPE
+
+    def _find(self, req: S3Request) -> None:
+        ref = buckets.parse(req.bucket)
+        if isinstance(ref, Branch):
+            self._pfs.inspect_branch(ref)
+        else:
+            self._pfs.inspect_commit(ref)

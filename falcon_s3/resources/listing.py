@@ -1,0 +1,98 @@
+"""`/bucket` as a list of its objects: both versions of ListObjects.
+
+A page is the first `max-keys` entries of one lazy listing of the store, and one entry more to know whether it
+was the last page. Files and folders count alike.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from itertools import islice
+
+import falcon
+
+from falcon_s3 import _speedups, buckets, errors, xml
+from falcon_s3.pfs import Entry, Pfs
+from falcon_s3.request import S3Request
+
+# The most entries of a page, and how many there are unless the client says.
+MAX_KEYS = 1000
+# Begins every continuation token, so that a text which is none is known as such.
+TOKEN_MARK = b"falcon-s3:"
+
+
+class Listing:
+    """The objects of a branch's head or of a commit."""
+
+    def __init__(self, pfs: Pfs):
+        self._pfs = pfs
+
+    def list_objects(self, req: S3Request, resp: falcon.Response) -> None:
+        """ListObjects and, with list-type=2, ListObjectsV2 (S3 API)."""
+        kind = req.query.get("list-type")
+        if kind == "2":
+            resp.data = self._version_2(req)
+        elif kind is None:
+            resp.data = self._version_1(req)
+        else:
+            raise errors.InvalidArgument("list-type can only be 2.", fields={"ArgumentName": "list-type"})
+        resp.content_type = xml.CONTENT_TYPE
+
+    def _version_1(self, req: S3Request) -> bytes:
+        marker = req.query.get("marker", "")
+        page, entries = self._page(req, marker, owner=True)
+        following = entries[-1].path if page.truncated and page.delimiter else None
+        return xml.list_bucket_result_v1(page, marker, following)
+
+    def _version_2(self, req: S3Request) -> bytes:
+        query = req.query
+        token, start_after = query.get("continuation-token"), query.get("start-after")
+        after = start_after or "" if token is None else key_of(token)
+        page, entries = self._page(req, after, owner=query.get("fetch-owner", "").lower() == "true")
+        following = token_of(entries[-1].path) if page.truncated else None
+        return xml.list_bucket_result_v2(page, len(entries), start_after, token, following)
+
+    def _page(self, req: S3Request, after: str, owner: bool) -> tuple[xml.Page, list[Entry]]:
+        query = req.query
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+        encoding = query.get("encoding-type")
+        if encoding not in (None, "", "url"):
+            raise errors.InvalidArgument("Invalid Encoding Method specified in Request", fields={"ArgumentName": "encoding-type"})
+        most = max_keys(query.get("max-keys"))
+        listed = self._pfs.list_files(buckets.parse(req.bucket), prefix, after, delimiter)
+        entries = list(islice(listed, most + 1)) if most else []
+        truncated = len(entries) > most
+        del entries[most:]
+        rows = _speedups.contents_xml(entries, encoding == "url", owner)
+        return xml.Page(req.bucket, prefix, delimiter, most, truncated, rows, encoding == "url"), entries
+
+
+def max_keys(text: str | None) -> int:
+    """The size of a page: a larger one than MAX_KEYS is MAX_KEYS, as in S3."""
+    if not text:
+        return MAX_KEYS
+    if not (text.isascii() and text.isdigit()) or int(text[:20]) > (1 << 31) - 1:
+        raise errors.InvalidArgument(
+            "Argument maxKeys must be an integer between 0 and 2147483647",
+            fields={"ArgumentName": "max-keys", "ArgumentValue": text},
+        )
+    return min(int(text), MAX_KEYS)
+
+
+def token_of(key: str) -> str:
+    """The continuation token for a page that ends with `key`; opaque to clients."""
+    return base64.urlsafe_b64encode(TOKEN_MARK + key.encode()).decode()
+
+
+def key_of(token: str) -> str:
+    """The key in a token of `token_of`; raises InvalidArgument for any other text."""
+    try:
+        raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+        if raw.startswith(TOKEN_MARK):
+            return raw.removeprefix(TOKEN_MARK).decode()
+    except (ValueError, binascii.Error):
+        pass
+    raise errors.InvalidArgument(
+        "The continuation token provided is incorrect", fields={"ArgumentName": "continuation-token"}
+    )
