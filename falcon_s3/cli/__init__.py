@@ -1,0 +1,133 @@
+"""`falcon-s3`: the gateway and the tools of the embedded store, from the command line.
+
+`serve` is here; the commands on repos, branches and commits are in `store`, the tables they print in `table`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from falcon_s3 import __version__
+from falcon_s3.cli.store import branch, commit, fsck, repo
+from falcon_s3.config import ENGINES, LOG_LEVELS, Config, ConfigError, read_file
+from falcon_s3.server import serve as run
+
+DEFAULTS = Config()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="falcon-s3")
+def main() -> None:
+    """An S3 gateway for versioned data.
+
+    Every branch of every repo is a bucket (the branch master of the repo images is the bucket master.images),
+    every write is a commit, and every old commit stays readable.
+
+    \b
+      falcon-s3 serve                                  start on http://127.0.0.1:30600
+      falcon-s3 branch list                            what there is
+      falcon-s3 commit list images@master              what happened to it
+      falcon-s3 branch create images@fix --head ID     go back, and on from there
+    """
+
+
+def option(name: str, *, default: object, **settings: Any) -> Any:
+    """An option of `serve`, with its variable; its default is shown, and applied after the file is read."""
+    variable = "FALCON_S3_" + name.upper().replace("-", "_")
+    text = f"{settings.pop('help')}  [default: {default}]"
+    return click.option(f"--{name}", envvar=variable, show_envvar=True, default=None, help=text, **settings)
+
+
+@main.command()
+@option("listen", default=DEFAULTS.listen, metavar="HOST:PORT", help="Where to listen.")
+@option(
+    "data",
+    default=DEFAULTS.data,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where everything is kept; created if missing.",
+)
+@option("workers", default="the number of cores", type=int, metavar="N", help="Worker processes.")
+@option("threads", default=DEFAULTS.threads, type=int, metavar="N", help="Requests that one worker serves at a time.")
+@option(
+    "engine",
+    default=DEFAULTS.engine,
+    type=click.Choice(ENGINES),
+    help="The HTTP server. meinheld needs falcon-s3[meinheld], serves one request at a time in each worker and holds uploads back until they are complete.",
+)
+@option("region", default=DEFAULTS.region, metavar="NAME", help="The region the buckets say they are in.")
+@click.option(
+    "--anonymous",
+    envvar="FALCON_S3_ANONYMOUS",
+    show_envvar=True,
+    is_flag=True,
+    default=None,
+    help="Allow listening beyond this machine without an access key.",
+)
+@option("log-level", default=DEFAULTS.log_level, type=click.Choice(LOG_LEVELS), help="What is logged.")
+@click.option(
+    "--config",
+    "config_file",
+    envvar="FALCON_S3_CONFIG",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='A TOML file of settings by their long names (log_level = "debug"); flags and variables win.',
+)
+def serve(config_file: Path | None, **chosen: Any) -> None:
+    """Start the gateway on the embedded store.
+
+    The access key is taken from FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY (or access_key and secret_key in
+    the file), never from the command line, where others could see it. With a key every request must be signed;
+    without one everybody who reaches the gateway may do everything, so it listens on this machine only.
+
+    \b
+      falcon-s3 serve
+      falcon-s3 serve --listen 127.0.0.1:9000 --data /srv/s3 --workers 4
+      FALCON_S3_ACCESS_KEY=me FALCON_S3_SECRET_KEY=... falcon-s3 serve --listen 0.0.0.0:30600
+    """
+    try:
+        config = configured(config_file, chosen)
+        config.check()
+        greet(config)
+        run(config)
+    except ConfigError as ex:
+        raise click.ClickException(str(ex)) from ex
+
+
+def configured(config_file: Path | None, chosen: dict[str, Any]) -> Config:
+    """The configuration: flags and variables over the file over the defaults."""
+    settings = read_file(config_file) if config_file else {}
+    for name in ("access_key", "secret_key"):
+        chosen[name] = os.environ.get(f"FALCON_S3_{name.upper()}") or None
+    settings |= {name: value for name, value in chosen.items() if value is not None}
+    if "data" in settings:
+        settings["data"] = Path(settings["data"])
+    assert settings.keys() <= {each.name for each in fields(Config)}  # options are named like the fields
+    return Config(**settings)
+
+
+def greet(config: Config) -> None:
+    """Say where the gateway is and what to type next."""
+    keys = "" if config.access_key else "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any "
+    aws = f"{keys}aws --endpoint-url {config.url} s3"
+    lines = [
+        f"falcon-s3 {__version__} on {config.url}, data in {config.data.resolve()}",
+        "everybody who reaches it may do everything: no access key is set"
+        if not config.access_key
+        else "requests must be signed with the access key " + config.access_key,
+        "try, in another terminal:",
+        f"  {aws} mb s3://master.images",
+        f"  {aws} cp README.md s3://master.images/",
+        f"  {aws} ls s3://master.images",
+    ]
+    click.echo("\n".join(lines), err=True)
+
+
+for command in (repo, branch, commit, fsck):
+    main.add_command(command)

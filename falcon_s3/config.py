@@ -1,0 +1,120 @@
+"""Config: what the operator chose, from the command line, the environment, a TOML file, or by default.
+
+`cli` collects the values, in this order of weight: flag, FALCON_S3_* variable, file, default. This module says
+what they are, reads the file, and refuses what cannot work with a sentence that says what to do instead.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ENGINES = ("granian", "meinheld")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class ConfigError(Exception):
+    """The gateway cannot be run like this; the message says why and what to do."""
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything `serve` needs; plain values, so that every worker can be given them."""
+
+    listen: str = "127.0.0.1:30600"  # HOST:PORT
+    data: Path = Path("falcon-s3-data")
+    workers: int = field(default_factory=cores)
+    threads: int = 32  # in each worker
+    engine: str = "granian"
+    region: str = "us-east-1"
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    anonymous: bool = False  # listen beyond loopback without a key
+    log_level: str = "info"
+
+    @property
+    def host(self) -> str:
+        return split_listen(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        return split_listen(self.listen)[1]
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine finds the gateway."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def check(self) -> None:
+        """Raise ConfigError for what cannot work or would be unsafe."""
+        split_listen(self.listen)
+        for name, least in (("workers", 1), ("threads", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.engine not in ENGINES:
+            raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, not {self.engine}")
+        if self.log_level not in LOG_LEVELS:
+            raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level}")
+        if bool(self.access_key) != bool(self.secret_key):
+            there, missing = ("ACCESS", "SECRET") if self.access_key else ("SECRET", "ACCESS")
+            raise ConfigError(f"FALCON_S3_{there}_KEY is set and FALCON_S3_{missing}_KEY is not: set both, or neither")
+        if not self.access_key and not self.anonymous and not is_loopback(self.host):
+            raise ConfigError(
+                f"without an access key everybody who reaches {self.listen} could read, write and delete everything:"
+                " set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY, or listen on 127.0.0.1,"
+                " or say --anonymous if that is what you want"
+            )
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """HOST:PORT, [IPv6]:PORT or :PORT as host and port."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+        raise ConfigError(
+            f"listen must be HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:30600, not {listen}"
+        )
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The settings in a TOML file; its names are those of Config's fields. Raises ConfigError."""
+    try:
+        settings = tomllib.loads(path.read_text())
+    except OSError as ex:
+        raise ConfigError(f"the configuration file {path} cannot be read: {ex.strerror}") from ex
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as ex:
+        raise ConfigError(f"the configuration file {path} is not valid TOML: {ex}") from ex
+    known = {each.name: each.type for each in fields(Config)}
+    for name, value in settings.items():
+        if name not in known:
+            raise ConfigError(f"{path}: there is no setting {name}; there are {', '.join(sorted(known))}")
+        wanted: type = {"int": int, "bool": bool}.get(str(known[name]), str)
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            raise ConfigError(f"{path}: {name} must be a {wanted.__name__}, not {value!r}")
+    return settings
