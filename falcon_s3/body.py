@@ -128,7 +128,8 @@ def _checksum(headers: Mapping[str, str]) -> tuple[str | None, bytes | None]:
     found = {
         name.removeprefix(prefix): value
         for name, value in headers.items()
-        if name.startswith(prefix) and name not in ("x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm")
+        if name.startswith(prefix)
+        and name not in ("x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm")
     }
     trailer = headers.get("x-amz-trailer", "").strip().lower()
     if trailer.startswith(prefix):
@@ -136,7 +137,9 @@ def _checksum(headers: Mapping[str, str]) -> tuple[str | None, bytes | None]:
     if not found:
         return None, None
     if len(found) > 1:
-        raise errors.InvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+        raise errors.InvalidRequest(
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        )
     ((name, text),) = found.items()
     if name not in CHECKSUMS:
         raise errors.InvalidRequest(f"The checksum algorithm {name} is not supported: use {', '.join(CHECKSUMS)}.")

@@ -23,7 +23,9 @@ class Bucket:
         """CreateBucket (S3 API): a branch, and its repo if there is none yet."""
         branch = buckets.parse(req.bucket)
         if isinstance(branch, Commit):
-            raise errors.InvalidBucketName("A bucket that shows a commit cannot be created; commits are made by writes.")
+            raise errors.InvalidBucketName(
+                "A bucket that shows a commit cannot be created; commits are made by writes."
+            )
         if req.lower_headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
             raise errors.NotImplemented("Object lock is not implemented.")
         if req.lower_headers.get("content-length", "0") != "0" or "transfer-encoding" in req.lower_headers:

@@ -58,7 +58,9 @@ class Listing:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         encoding = query.get("encoding-type")
         if encoding not in (None, "", "url"):
-            raise errors.InvalidArgument("Invalid Encoding Method specified in Request", fields={"ArgumentName": "encoding-type"})
+            raise errors.InvalidArgument(
+                "Invalid Encoding Method specified in Request", fields={"ArgumentName": "encoding-type"}
+            )
         most = max_keys(query.get("max-keys"))
         listed = self._pfs.list_files(buckets.parse(req.bucket), prefix, after, delimiter)
         entries = list(islice(listed, most + 1)) if most else []
