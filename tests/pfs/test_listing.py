@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -58,40 +57,40 @@ DELIMITERS = ["", "/", "//", "--", "b", "ab", "\U0001f600", "\U0010ffff", "nowhe
 
 
 @pytest.fixture
-def filled(pfs) -> Iterator[object]:
-    taken = []
+def taken(pfs) -> list[str]:
+    """All of PATHS that the store takes; they are in MASTER."""
+    paths = []
     for path in PATHS:
         try:
             put(pfs, MASTER, path, path.encode())
-            taken.append(path)
+            paths.append(path)
         except InvalidPath:
             continue
-    pfs.taken = taken
-    return pfs
+    return paths
 
 
 @pytest.mark.parametrize("delimiter", DELIMITERS, ids=ascii)
-def test_every_prefix_and_start_and_delimiter(filled, delimiter):
+def test_every_prefix_and_start_and_delimiter(pfs, taken, delimiter):
     for prefix, after in itertools.product(PREFIXES, AFTERS):
-        wanted = listing(filled.taken, prefix, after, delimiter)
-        assert names(filled, MASTER, prefix, after, delimiter) == wanted, (prefix, after, delimiter)
+        wanted = listing(taken, prefix, after, delimiter)
+        assert names(pfs, MASTER, prefix, after, delimiter) == wanted, (prefix, after, delimiter)
 
 
 @pytest.mark.parametrize("delimiter", ["", "/", "b", "--"])
-def test_a_listing_goes_on_behind_any_of_its_entries(filled, delimiter):
+def test_a_listing_goes_on_behind_any_of_its_entries(pfs, taken, delimiter):
     """Pages joined after any entry, folders included, are the whole: nothing twice, nothing lost."""
     for prefix in ("", "a", "z"):
-        whole = names(filled, MASTER, prefix, "", delimiter)
+        whole = names(pfs, MASTER, prefix, "", delimiter)
         for number, path in enumerate(whole, 1):
-            assert names(filled, MASTER, prefix, path, delimiter) == whole[number:], path
+            assert names(pfs, MASTER, prefix, path, delimiter) == whole[number:], path
 
 
-def test_folders_are_marked_and_files_described(filled):
-    for entry in filled.list_files(MASTER, "", "", "/"):
+def test_folders_are_marked_and_files_described(pfs, taken):
+    for entry in pfs.list_files(MASTER, "", "", "/"):
         if entry.path.endswith("/") and entry.path != "a/":
             assert (entry.is_folder, entry.size, entry.etag) == (True, -1, ""), entry
-    for entry in filled.list_files(MASTER):
-        file = filled.inspect_file(MASTER, entry.path)
+    for entry in pfs.list_files(MASTER):
+        file = pfs.inspect_file(MASTER, entry.path)
         assert entry == (file.path, file.size, file.etag, file.modified_ms)
         assert not entry.is_folder
 
