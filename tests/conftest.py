@@ -127,8 +127,11 @@ class Gateway:
 
     def request(self, method, target, body=None, headers=None):
         """One request as it stands: nothing is encoded or signed, and no header is added but Host and the length."""
-        head = {"Host": f"127.0.0.1:{self.port}"} | (headers or {})
-        if body is not None and not {"content-length", "transfer-encoding"} & {name.lower() for name in head}:
+        head = dict(headers or {})
+        given = {name.lower() for name in head}
+        if "host" not in given:
+            head["Host"] = f"127.0.0.1:{self.port}"
+        if body is not None and not given & {"content-length", "transfer-encoding"}:
             head["Content-Length"] = str(len(body))
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
         return self.send("\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + (body or b""), method)
@@ -137,10 +140,10 @@ class Gateway:
         """Send bytes and read one answer; `end` closes our side after them."""
         with self.connect() as connection:
             # A server that has refused may close before all is sent; what it said is read all the same.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            with contextlib.suppress(OSError):
                 connection.sendall(data)
-            if end:
-                connection.shutdown(socket.SHUT_WR)
+                if end:
+                    connection.shutdown(socket.SHUT_WR)
             return read_answer(connection, method)
 
     def connect(self):

@@ -54,6 +54,22 @@ class Signer:
         authorization = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={self.seed}"
         return signed | {"Authorization": authorization}
 
+    def link(self, method, path, host, seconds):
+        """A target that is signed in its query, good for so many seconds."""
+        fields = {
+            "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+            "X-Amz-Credential": f"{self.access_key}/{self.scope}",
+            "X-Amz-Date": self.timestamp,
+            "X-Amz-Expires": str(seconds),
+            "X-Amz-SignedHeaders": "host",
+        }
+        query = "&".join(f"{name}={quote(value, safe='~')}" for name, value in fields.items())
+        target = quote(path, safe="/~")
+        lines = [method, target, query, f"host:{host}", "", "host", "UNSIGNED-PAYLOAD"]
+        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        signature = self.signature("AWS4-HMAC-SHA256", self.timestamp, self.scope, digest)
+        return f"{target}?{query}&X-Amz-Signature={signature}"
+
     def chunk(self, data, size=None):
         """A signed frame around `data`; the last one of a body is empty."""
         digest = hashlib.sha256(data).hexdigest()

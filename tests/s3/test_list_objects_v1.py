@@ -220,9 +220,8 @@ def test_a_key_that_xml_cannot_hold_is_listed_in_well_formed_xml(gateway, bucket
 
 
 def test_the_default_page_has_a_thousand_entries(gateway, store):
-    from falcon_s3.digests import body_of
-
     from falcon_s3 import buckets
+    from falcon_s3.digests import body_of
 
     bucket = gateway.new_bucket()
     branch = buckets.parse(bucket)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
-from falcon_s3.digests import body_of
 
 from falcon_s3 import buckets
+from falcon_s3.digests import body_of
 from falcon_s3.pfs import Branch, Repo
 
 TEXT = "cannot start a commit on an output branch"
