@@ -21,8 +21,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from data import branch, chunks, median_seconds, noise, quick, show
-from falcon_s3.digests import body_of
 
+from falcon_s3.digests import body_of
 from falcon_s3.pfs.embedded import EmbeddedPfs
 
 SECONDS = 1.0 if quick() else 5.0

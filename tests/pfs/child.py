@@ -10,13 +10,14 @@ import contextlib
 import json
 import os
 import random
+import resource
 import sys
 import threading
 from pathlib import Path
 
 from bodies import Bytes, Wrong, get, put
 
-from falcon_s3.pfs import Branch, BranchExists, FileInfo, Repo
+from falcon_s3.pfs import Branch, BranchExists, FileInfo, Repo, Unavailable
 from falcon_s3.pfs.embedded import EmbeddedPfs
 
 MASTER = Branch(Repo("default", "images"), "master")
@@ -130,7 +131,26 @@ def churn_forever(pfs: EmbeddedPfs, name: str) -> None:
             pfs.delete_branch(other)
 
 
-MODES = {"race": race, "write": write, "crash": crash}
+def full(pfs: EmbeddedPfs, slot: int) -> dict[str, object]:
+    """Write until no file may grow any more, which is as near to a full disk as a test should go; then go on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, hard))
+    written, refused, others = [], [], []
+    for number in range(400):
+        path = f"{number:04}"
+        try:
+            put(pfs, MASTER, path, content(number, 4_000_000 if number % 100 == 50 else 12_000))
+            written.append(path)
+        except Unavailable:
+            refused.append(path)
+        except Exception as ex:
+            others.append(repr(ex))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    put(pfs, MASTER, "after", b"there is room again")
+    return {"written": written, "refused": refused, "others": others}
+
+
+MODES = {"race": race, "write": write, "crash": crash, "full": full}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from tests.pfs.bodies import names
-from tests.pfs.processes import begin, start
+from tests.pfs.processes import begin, run_all, start
 from tests.pfs.stores import MASTER
 
 WRITERS = 2
@@ -44,6 +44,20 @@ def test_killed_writers_leave_a_sound_store(tmp_path, kills):
         pfs.close()
     assert acknowledged > kills, "the writers were killed before they did anything: the test shows nothing"
     assert unfinished > kills // 4, "no kill came in the middle of a write: the test shows nothing"
+
+
+def test_a_full_disk_is_told_and_harms_nothing(tmp_path):
+    """What was acknowledged stays, what was refused is not there, and with room again writing goes on."""
+    [report] = run_all("full", tmp_path / "store", processes=1)
+    assert report["others"] == []
+    assert {"0050", "0150"} <= set(report["refused"]), "files too large for the disk are refused"
+    assert len(report["refused"]) > 10, "the catalog ran full too"
+    pfs = EmbeddedPfs(tmp_path / "store")
+    assert names(pfs, MASTER) == [*report["written"], "after"]
+    for path in report["written"]:
+        assert b"".join(pfs.open_file(pfs.inspect_file(MASTER, path))) == content(int(path), 12_000)
+    check_it_can_be_cleaned(pfs, tmp_path / "store")
+    pfs.close()
 
 
 def run_until_killed(data: Path, journal: Path, chance: random.Random) -> None:
