@@ -58,8 +58,10 @@ def expected_of(headers: Mapping[str, str]) -> Expected:
     payload = headers.get("x-amz-content-sha256", "")
     encodings = [part.strip().lower() for part in headers.get("content-encoding", "").split(",")]
     streaming = payload.startswith("STREAMING-")
-    if streaming and payload not in STREAMING:
+    if payload.startswith("STREAMING-AWS4-ECDSA-"):
         raise errors.NotImplemented(f"x-amz-content-sha256 {payload} is not implemented.")
+    if streaming and payload not in STREAMING:
+        raise errors.InvalidArgument(BAD_PAYLOAD)
     framed = streaming or ("aws-chunked" in encodings and "x-amz-decoded-content-length" in headers)
     wire_length = number(headers, "content-length")
     length = number(headers, "x-amz-decoded-content-length") if framed else wire_length
@@ -91,6 +93,9 @@ STREAMING = {
 }
 
 
+BAD_PAYLOAD = f"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, {', '.join(STREAMING)}, or a valid sha256 value."
+
+
 def number(headers: Mapping[str, str], name: str) -> int | None:
     text = headers.get(name)
     if text is None or text == "":
@@ -115,10 +120,7 @@ def _sha256(text: str) -> bytes:
     except ValueError:
         digest = b""
     if len(digest) != 32 or len(text) != 64:
-        raise errors.InvalidArgument(
-            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, another streaming"
-            " payload, or a valid sha256 value."
-        )
+        raise errors.InvalidArgument(BAD_PAYLOAD)
     return digest
 
 
@@ -132,7 +134,9 @@ def _checksum(headers: Mapping[str, str]) -> tuple[str | None, bytes | None]:
         and name not in ("x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm")
     }
     trailer = headers.get("x-amz-trailer", "").strip().lower()
-    if trailer.startswith(prefix):
+    if trailer and not trailer.startswith(prefix):
+        raise errors.InvalidRequest("The value specified in the x-amz-trailer header is not supported.")
+    if trailer:
         found[trailer.removeprefix(prefix)] = ""
     if not found:
         return None, None
@@ -194,10 +198,9 @@ class VerifiedBody:
         if left:
             raise errors.IncompleteBody
         if self._expected.checksum is not None and value is None:
-            text = trailers.get(f"x-amz-checksum-{self._expected.checksum}")
-            value = None if text is None else _base64(text)
-            if text is not None and value is None:
-                raise errors.InvalidRequest("The value of the trailing checksum is invalid.")
+            value = _base64(trailers.pop(f"x-amz-checksum-{self._expected.checksum}", ""))
+            if not value:
+                raise errors.MalformedTrailerError
         self._compare(value)
 
     def _compare(self, checksum_value: bytes | None) -> None:

@@ -127,6 +127,10 @@ class MalformedXML(S3Error):
     message = "The XML you provided was not well-formed or did not validate against our published schema."
 
 
+class MalformedTrailerError(S3Error):
+    message = "The request contained trailing data that was not well-formed or not what x-amz-trailer announced."
+
+
 class MetadataTooLarge(S3Error):
     message = "Your metadata headers exceed the maximum allowed metadata size."
 

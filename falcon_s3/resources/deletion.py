@@ -43,6 +43,8 @@ def refusal(each: ObjectIdentifier) -> errors.S3Error | None:
         return errors.NotImplemented("Deleting a version is not implemented.")
     if each.etag is not None:
         return errors.NotImplemented("Deleting under a condition is not implemented.")
+    if len(each.key.encode(errors="replace")) > pfs.PATH_BYTES:
+        return errors.KeyTooLongError()
     try:
         pfs.check_path(each.key)
     except pfs.InvalidPath as ex:

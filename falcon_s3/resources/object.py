@@ -25,6 +25,8 @@ KEPT_HEADERS = (
     "content-type",
     "expires",
 )
+# Those that a 304 repeats (RFC 9110 section 15.4.5).
+CACHE_HEADERS = frozenset(("cache-control", "expires"))
 METADATA = "x-amz-meta-"
 # Most bytes of user metadata, names without the prefix and values together (S3 user guide, "Object metadata").
 METADATA_BYTES = 2048
@@ -91,6 +93,8 @@ class Object:
         resp.set_header("Last-Modified", formatdate(file.modified_ms // 1000, usegmt=True))
         resp.set_header("x-amz-version-id", file.commit.id)
         if conditions.not_modified(headers, file.etag, file.modified_ms):
+            for name in file.attributes.keys() & CACHE_HEADERS:
+                resp.set_header(name, file.attributes[name])
             resp.status = 304
             return None
         wanted = conditions.byte_range(headers, file.size, file.etag, file.modified_ms)
@@ -119,10 +123,18 @@ class Object:
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         expected = body.expected_of(headers)
         self._pfs.check_write(ref, req.key)
+        if check is not None:  # here to spare the upload; what counts is the check inside the write
+            check(self._current(ref, req.key))
         content = body.VerifiedBody(req.read, expected, req.chunk_verifier)
         file = self._pfs.put_file(ref, req.key, content, attributes, check)
         resp.set_header("ETag", f'"{file.etag}"')
         resp.set_header("x-amz-version-id", file.commit.id)
+
+    def _current(self, ref: Ref, key: str) -> FileInfo | None:
+        try:
+            return self._pfs.inspect_file(ref, key)
+        except pfs.FileNotFound:
+            return None
 
     def delete(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObject (S3 API): removing what is not there succeeds too."""
