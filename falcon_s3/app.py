@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import falcon
 
@@ -56,17 +57,13 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
     }
 
 
-def create_app(pfs: Pfs, keyring: Keyring | None = None, region: str = FIRST_REGION) -> falcon.App:
+def create_app(pfs: Pfs, keyring: Keyring | None = None, region: str = FIRST_REGION) -> falcon.App[S3Request, falcon.Response]:
     """The gateway over a store. Without a keyring everybody may do everything."""
-    middleware: list[object] = [Envelope()]
+    middleware: list[Any] = [Envelope()]
     if keyring is not None:
         middleware.append(Authentication(keyring))
-    app = falcon.App(
-        media_type=xml.CONTENT_TYPE,
-        request_type=S3Request,
-        router=S3Router(operations(pfs, region)),
-        middleware=middleware,
-    )
+    router: Any = S3Router(operations(pfs, region))  # Falcon's types know its own router only
+    app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)
     return app
 
