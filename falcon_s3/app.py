@@ -21,6 +21,9 @@ from falcon_s3.routing import BUCKET, OBJECT, OWN, SERVICE, Responder, S3Router
 logger = logging.getLogger(__name__)
 
 FIRST_REGION = xml.FIRST_REGION
+CONTINUE = "100-continue"
+# A body up to here that nobody wanted is read, to keep the connection.
+DROPPED_BYTES = 1 << 20
 
 
 class Envelope:
@@ -29,9 +32,27 @@ class Envelope:
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
         resp.set_header("x-amz-request-id", req.request_id)
         # 100-continue is the server's to answer, when the body is first read (RFC 9110 section 10.1.1).
-        expectation = req.env.get("HTTP_EXPECT")
-        if expectation and expectation.lower() != "100-continue":
+        expectation = req.lower_headers.get("expect", CONTINUE)
+        if expectation.lower() != CONTINUE:
             raise errors.ExpectationFailed(fields={"Expectation": expectation})
+
+    def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
+        """Leave the connection as the next request needs it: a body that nobody read would be taken for one.
+
+        What is small, or on its way already, is read and dropped; else the connection ends with the answer, and a
+        client that waits for 100 Continue need not send its body at all.
+        """
+        headers = req.lower_headers
+        length = headers.get("content-length", "0")
+        if (length == "0" and "transfer-encoding" not in headers) or (succeeded and req.is_reading):
+            return
+        waiting = "expect" in headers and not req.is_reading
+        if waiting or not length.isdigit() or int(length) > DROPPED_BYTES:
+            resp.set_header("Connection", "close")
+            return
+        read = req.open_body()
+        while read(DROPPED_BYTES):
+            pass
 
 
 def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:

@@ -197,11 +197,23 @@ class VerifiedBody:
             yield chunk
         if left:
             raise errors.IncompleteBody
-        if self._expected.checksum is not None and value is None:
-            value = _base64(trailers.pop(f"x-amz-checksum-{self._expected.checksum}", ""))
-            if not value:
-                raise errors.MalformedTrailerError
+        if self._expected.framed:
+            value = value or self._trailing(trailers)
         self._compare(value)
+
+    def _trailing(self, trailers: Mapping[str, str]) -> bytes | None:
+        """The checksum at the end of a framed body: what was announced must come, and nothing else."""
+        expected = self._expected
+        announced = expected.checksum is not None and expected.checksum_value is None
+        name = f"x-amz-checksum-{expected.checksum}"
+        if set(trailers) != ({name} if announced else set()):
+            raise errors.MalformedTrailerError
+        if not announced:
+            return None
+        value = _base64(trailers[name])
+        if not value:
+            raise errors.InvalidRequest(f"Value for {name} trailing header is invalid.")
+        return value
 
     def _compare(self, checksum_value: bytes | None) -> None:
         expected, hashes = self._expected, self._hashes

@@ -20,23 +20,25 @@ class S3Request(falcon.Request):
         query: the query parameters, decoded; the last of a repeated one counts (here).
         lower_headers: header values by lower-case name (here).
         bucket, key: from the path; empty where the path has none (routing).
+        is_reading: whether the body was asked for, which invites a client that waits for 100 Continue (here).
         chunk_verifier: checks the signatures inside a signed aws-chunked body; None if there are none (auth).
     """
 
-    __slots__ = ("bucket", "chunk_verifier", "key", "lower_headers", "query", "request_id")
+    __slots__ = ("bucket", "chunk_verifier", "is_reading", "key", "lower_headers", "query", "request_id")
 
     def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None):
         super().__init__(env, options)
         self.request_id = uuid.uuid4().hex[:16].upper()
         self.bucket = ""
         self.key = ""
+        self.is_reading = False
         self.chunk_verifier: Any = None
         self.lower_headers: Mapping[str, str] = headers_of(env)
         self.query: Mapping[str, str] = {}
 
-    @property
-    def read(self) -> Callable[[int], bytes]:
-        """Reads up to so many bytes of the body; fewer only at its end."""
+    def open_body(self) -> Callable[[int], bytes]:
+        """A function that reads so many bytes of the body, fewer only at its end."""
+        self.is_reading = True
         read: Callable[[int], bytes] = self.env["wsgi.input"].read
         return read
 

@@ -30,7 +30,7 @@ class Bucket:
             raise errors.NotImplemented("Object lock is not implemented.")
         if req.lower_headers.get("content-length", "0") != "0" or "transfer-encoding" in req.lower_headers:
             expected = body.expected_of(req.lower_headers)
-            xml.read_create_bucket(body.read_small(req.read, expected, LARGEST_DOCUMENT, req.chunk_verifier))
+            xml.read_create_bucket(body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier))
         self._pfs.create_branch(branch)
         resp.set_header("Location", f"/{req.bucket}")
 

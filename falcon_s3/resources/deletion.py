@@ -22,7 +22,7 @@ class Deletion:
         """DeleteObjects (S3 API): at most 1,000 keys; one commit. What cannot be deleted is told by key."""
         ref = buckets.parse(req.bucket)
         expected = body.expected_of(req.lower_headers)
-        document = body.read_small(req.read, expected, LARGEST_DOCUMENT, req.chunk_verifier)
+        document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
         wanted = xml.read_delete(document)
         deleted: list[ObjectIdentifier] = []
         failures: list[Failure] = []
