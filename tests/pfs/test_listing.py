@@ -164,6 +164,33 @@ def test_generations_of_branches_list_as_they_are(pfs):
             assert b"".join(pfs.open_file(pfs.inspect_file(commit, path))) == data
 
 
+def test_branches_of_many_files_list_as_they_are(pfs):
+    """Branches that change a few places of what they inherit, and branches of those; the gaps show the base."""
+    every = [f"{number:04}" for number in range(1400)]
+    fill_in_one_commit(pfs, every)
+    chance = random.Random(5)
+    known = [(pfs.inspect_branch(MASTER).head, every)]
+    for generation in range(10):
+        start, paths = chance.choice(known)
+        branch = Branch(REPO, f"g{generation}")
+        pfs.create_branch(branch, start)
+        for _ in range(3):
+            at = chance.randrange(len(paths))
+            if chance.random() < 0.5:
+                added = paths[at] + "+"
+                put(pfs, branch, added)
+                paths = sorted({*paths, added})
+            else:
+                gone = paths[at : at + chance.choice([1, 5, 400])]
+                pfs.delete_files(branch, gone)
+                paths = sorted({*paths} - {*gone})
+            known.append((pfs.inspect_branch(branch).head, paths))
+    for commit, paths in known:
+        assert names(pfs, commit) == paths
+        assert names(pfs, commit, "1", "1111") == listing(paths, "1", "1111")
+        assert names(pfs, commit, "", "03", "+") == listing(paths, "", "03", "+")
+
+
 def test_a_listing_is_of_one_commit_whatever_is_written_meanwhile(pfs):
     expected = [f"{number:04}" for number in range(0, 3000, 2)]
     fill_in_one_commit(pfs, expected)

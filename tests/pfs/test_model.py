@@ -150,6 +150,17 @@ class Machine(RuleBasedStateMachine):
         self.repos[REPOS[0]] = ModelRepo(
             {"master": info.head.id}, {info.head.id: ModelCommit(None, "master", {}, False)}
         )
+        if self.small_pages:  # so that branches soon inherit more than one page
+            commit = self.pfs.start_commit(info.branch)
+            files = {}
+            for number in range(0, 80, 2):
+                data = str(number).encode()
+                self.pfs.put_file(commit, f"m/{number:03}", Bytes(data))
+                files[f"m/{number:03}"] = ModelFile(data, {}, commit.id)
+            self.pfs.finish_commit(commit)
+            model = self.repos[REPOS[0]]
+            model.commits[commit.id] = ModelCommit(info.head.id, "master", files, False)
+            model.branches["master"] = commit.id
 
     @rule(repo=st.sampled_from(REPOS), name=st.sampled_from(BRANCHES), chance=chances)
     def create_branch(self, repo, name, chance) -> None:
