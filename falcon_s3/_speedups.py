@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from falcon_s3._body_py import BodyEnd, ChunkEnd
+
 compiled = False
 
 if TYPE_CHECKING or os.environ.get("FALCON_S3_PURE") == "1":
-    from falcon_s3._body_py import BodyEnd, ChunkDecoder, ChunkEnd
+    from falcon_s3._body_py import ChunkDecoder
     from falcon_s3._listing_py import contents_xml, escape, url_encoded
 else:
-    from falcon_s3._body_py import BodyEnd, ChunkDecoder, ChunkEnd
-
     try:
+        from falcon_s3._body_c import ChunkDecoder
         from falcon_s3._listing_c import contents_xml, escape, url_encoded
-
-        compiled = True
-    except ImportError:
+    except ImportError:  # built on purpose without them
+        from falcon_s3._body_py import ChunkDecoder
         from falcon_s3._listing_py import contents_xml, escape, url_encoded
+    else:
+        compiled = True
 
 __all__ = ["BodyEnd", "ChunkDecoder", "ChunkEnd", "compiled", "contents_xml", "escape", "url_encoded"]

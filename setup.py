@@ -1,0 +1,23 @@
+"""The compiled modules; everything else is in pyproject.toml.
+
+FALCON_S3_PURE=1 leaves them out on purpose. Otherwise a module that does not compile fails the build: a package
+that is slow in silence is worse than none.
+"""
+
+import os
+
+from setuptools import Extension, setup
+
+MODULES = ("_listing_c", "_body_c")
+
+
+def extensions():
+    if os.environ.get("FALCON_S3_PURE") == "1":
+        return []
+    from Cython.Build import cythonize
+
+    modules = [Extension(f"falcon_s3.{name}", [f"_speedups/{name}.pyx"]) for name in MODULES]
+    return cythonize(modules, build_dir="build", compiler_directives={"language_level": 3})
+
+
+setup(ext_modules=extensions())
