@@ -29,7 +29,8 @@ settings.load_profile("falcon-s3")
 ACCESS_KEY = "AKIDEXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 START_SECONDS = 30
-STOP_SECONDS = 30
+# Longer than running requests are given to end.
+STOP_SECONDS = 45
 
 
 def pytest_addoption(parser):
@@ -177,7 +178,9 @@ def running_gateway(data, log, *, engine="granian", keys=False, workers=2, argum
     command = [sys.executable, "-m", "falcon_s3", "serve", "--listen", f"127.0.0.1:{port}", "--data", str(data)]
     command += ["--workers", str(workers), "--engine", engine, *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
     gateway = Gateway(port, Path(data), log, process, engine=engine)
     try:
         wait_until_healthy(gateway)
@@ -188,7 +191,7 @@ def running_gateway(data, log, *, engine="granian", keys=False, workers=2, argum
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)  # with its workers, which would go on alone
             process.wait()
             pytest.fail(f"the gateway did not end on SIGTERM:\n{log.read_text()[-4000:]}")
 

@@ -58,7 +58,7 @@ def test_a_worker_that_is_killed_is_replaced(start_gateway):
                 status = gateway.request("GET", f"/{bucket}/k").status
             time.sleep(0.05)
         assert gateway.request("GET", f"/{bucket}/k").body == b"kept"
-        while len(workers(gateway)) < 2 and time.monotonic() < end:
+        while gateway.log.read_text().count("is ready") < 4 and time.monotonic() < end:
             time.sleep(0.05)
         assert len(workers(gateway)) == 2
         assert not set(workers(gateway)) & set(before)
