@@ -41,8 +41,8 @@ test-lowest: ## All tests on the oldest dependencies that pyproject.toml allows
 	.venv-lowest/bin/python -m pip install -q -c .venv-lowest/constraints.txt -e '.[test,dev]'
 	.venv-lowest/bin/python -m pytest $(ARGS)
 
-bench: $(VENV)/installed-dev ## Measure, and print a table
-	$(PYTEST) benchmarks --benchmark-only $(ARGS)
+bench: $(VENV)/installed-dev ## Measure, and print tables (ARGS=--quick: smaller)
+	@for each in benchmarks/bench_*.py; do echo "== $$each"; $(BIN)/python $$each $(ARGS) || exit 1; done
 
 lint: $(VENV)/installed-dev ## Ruff, mypy and the layers
 	$(BIN)/ruff check

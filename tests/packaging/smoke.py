@@ -10,8 +10,8 @@ import importlib
 import importlib.metadata
 import os
 import pkgutil
-import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,8 +20,8 @@ from pathlib import Path
 
 import falcon_s3
 
-# Modules that are there but need an extra.
-OPTIONAL = set()
+# Modules that need an extra, or do something when imported.
+OPTIONAL = {"falcon_s3.server.meinheld", "falcon_s3.__main__"}
 
 
 def check_place() -> None:
@@ -33,7 +33,7 @@ def check_place() -> None:
 def check_imports() -> None:
     """Every module of the package can be imported without extras, and the compiled ones are in use."""
     for module in pkgutil.walk_packages(falcon_s3.__path__, "falcon_s3."):
-        if module.name not in OPTIONAL and not module.name.endswith("__main__"):
+        if module.name not in OPTIONAL:
             importlib.import_module(module.name)
     speedups = importlib.import_module("falcon_s3._speedups")
     assert speedups.compiled or os.environ.get("FALCON_S3_PURE"), "the compiled modules are not in use"
@@ -59,20 +59,20 @@ def exchange(port: int, method: str, path: str, body: bytes | None = None) -> tu
     return answer.status, content
 
 
-def started(output: Path, process: subprocess.Popen[bytes]) -> int:
-    """The port the server says it listens on."""
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for(port: int, output: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        found = re.search(rb"http://127\.0\.0\.1:([1-9]\d*)", output.read_bytes())
-        if found:
-            port = int(found[1])
-            try:
-                exchange(port, "GET", "/")
-            except OSError:
-                pass
-            else:
-                return port
-        time.sleep(0.1)
+        try:
+            exchange(port, "GET", "/~/health")
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
     raise AssertionError(output.read_text())
 
 
@@ -81,13 +81,14 @@ def check_service() -> None:
     body = os.urandom(3_000_000)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
-        command = [Path(sys.executable).parent / "falcon-s3", "serve", "--listen", "127.0.0.1:0", "--workers", "1"]
+        port = free_port()
+        command = [Path(sys.executable).parent / "falcon-s3", "serve", "--listen", f"127.0.0.1:{port}", "--workers=1"]
         with output.open("wb") as stream:
             process = subprocess.Popen(
                 [*command, "--data", Path(folder, "data")], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
             )
         try:
-            port = started(output, process)
+            wait_for(port, output, process)
             assert exchange(port, "PUT", "/master.images")[0] == 200
             assert exchange(port, "PUT", "/master.images/a%20b", body)[0] == 200
             assert b"<Key>a b</Key>" in exchange(port, "GET", "/master.images?list-type=2")[1]

@@ -1,8 +1,9 @@
 """The README is true: every command and option is in it, and what it shows is run and compared.
 
-Blocks marked `console` are run as they stand, line by line, in one empty folder against one gateway; `python` blocks
-are run as programs. Numbers, dates and commit ids may differ from what the README shows, nothing else; a line `...`
-stands for any lines. Blocks marked `sh` are not run (they install, or start what is running already).
+Blocks marked `console` are run as they stand, line by line from first to last, in one empty folder against one gateway;
+then `python` blocks as programs. Numbers, dates and commit ids may differ from what the README shows, nothing else; a
+commit id typed is the one shown before. A line `...` stands for any lines. Blocks marked `sh` are not run: they install,
+or start what is running already.
 """
 
 import os
@@ -19,6 +20,7 @@ from falcon_s3 import cli
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text()
 ADDRESS = "127.0.0.1:30600"
+COMMIT = "[0-9a-f]{32}"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 CONSOLE = [text for language, text in BLOCKS if language == "console"]
 PYTHON = [text for language, text in BLOCKS if language == "python"]
@@ -114,22 +116,27 @@ def run(command, folder, gateway):
         timeout=120,
         check=False,
     )
-    return done.stdout.replace(f"127.0.0.1:{gateway.port}", ADDRESS)
+    lines = [line.rpartition("\r")[2].strip() for line in done.stdout.split("\n")]  # what a progress line leaves
+    return "".join(f"{line}\n" for line in lines if line).replace(f"127.0.0.1:{gateway.port}", ADDRESS)
+
+
+# What may differ: commit ids, numbers, names of days, and how much space is between words.
+VARYING = {COMMIT: COMMIT, "[0-9]+": "[0-9]+", r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b": r"\w{3}", r"\s+": r"\s+"}
 
 
 def pattern(line):
-    """A regular expression for the line, in which ids, numbers and the space around them may differ."""
-    expression = re.escape(line.strip())
-    expression = re.sub(r"[0-9a-f]{32}", "[0-9a-f]{32}", expression)
-    expression = re.sub(r"(?<![0-9a-f{])[0-9]+(?![0-9a-f}])", "[0-9]+", expression)
-    expression = re.sub(r"\b[A-Z][a-z]{2}\b(?=\S* \S*GMT)", r"\\w{3}", expression)
-    return re.sub(r"(\\ )+", r"\\s+", expression)
+    """A regular expression for the line as it may be another time."""
+    parts = re.split(f"({'|'.join(VARYING)})", line.strip())
+    return "".join(
+        next((varied for fixed, varied in VARYING.items() if re.fullmatch(fixed, part)), re.escape(part))
+        for part in parts
+    )
 
 
 def matches(shown, output):
     """Whether the output is what is shown, line by line; `...` stands for any lines."""
-    parts = ["(?:.*\n)*?" if line.strip() == "..." else rf"\s*{pattern(line)}\s*\n" for line in shown]
-    return re.fullmatch("".join(parts), "".join(f"{line}\n" for line in output.splitlines() if line.strip()))
+    parts = ["(?:.*\n)*?" if line == "..." else f"{pattern(line)}\n" for line in shown]
+    return re.fullmatch("".join(parts), output)
 
 
 def steps(block):
@@ -147,12 +154,18 @@ def steps(block):
 
 def test_console_blocks_show_what_happens(place):
     """Every line typed in the README gives what the README shows."""
+    exports, commits = [], {}
     assert CONSOLE
     for block in CONSOLE:
-        for command, shown in steps(block):
-            output = run(command, *place)
+        for typed, shown in steps(block):
+            if typed.startswith("export "):
+                exports.append(typed)
+                continue
+            command = re.sub(COMMIT, lambda found: commits[found[0]], typed)
+            output = run("\n".join([*exports, command]), *place)
 
-            assert matches(shown, output), f"$ {command}\n{output}\n--- the README shows ---\n" + "\n".join(shown)
+            assert matches(shown, output), f"$ {command}\n{output}--- the README shows ---\n" + "\n".join(shown)
+            commits |= zip(re.findall(COMMIT, "\n".join(shown)), re.findall(COMMIT, output))
 
 
 @pytest.mark.parametrize("program", PYTHON, ids=lambda program: program.splitlines()[0])
