@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -18,12 +19,13 @@ from falcon_s3.config import ENGINES, LOG_LEVELS, Config, ConfigError, read_file
 from falcon_s3.server import serve as run
 
 DEFAULTS = Config()
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="falcon-s3")
 def main() -> None:
-    """An S3 gateway for versioned data.
+    r"""An S3 gateway for versioned data.
 
     Every branch of every repo is a bucket (the branch master of the repo images is the bucket master.images),
     every write is a commit, and every old commit stays readable.
@@ -36,7 +38,7 @@ def main() -> None:
     """
 
 
-def option(name: str, *, default: object, **settings: Any) -> Any:
+def option(name: str, *, default: object, **settings: Any) -> Callable[[Command], Command]:
     """An option of `serve`, with its variable; its default is shown, and applied after the file is read."""
     variable = "FALCON_S3_" + name.upper().replace("-", "_")
     text = f"{settings.pop('help')}  [default: {default}]"
@@ -58,7 +60,8 @@ def option(name: str, *, default: object, **settings: Any) -> Any:
     "engine",
     default=DEFAULTS.engine,
     type=click.Choice(ENGINES),
-    help="The HTTP server. meinheld needs falcon-s3[meinheld], serves one request at a time in each worker and holds uploads back until they are complete.",
+    help="The HTTP server. meinheld must be installed by itself, answers one request at a time in each worker, takes"
+    " bodies below 2 GiB, and holds uploads back until they are complete: see the README.",
 )
 @option("region", default=DEFAULTS.region, metavar="NAME", help="The region the buckets say they are in.")
 @click.option(
@@ -80,7 +83,7 @@ def option(name: str, *, default: object, **settings: Any) -> Any:
     help='A TOML file of settings by their long names (log_level = "debug"); flags and variables win.',
 )
 def serve(config_file: Path | None, **chosen: Any) -> None:
-    """Start the gateway on the embedded store.
+    r"""Start the gateway on the embedded store.
 
     The access key is taken from FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY (or access_key and secret_key in
     the file), never from the command line, where others could see it. With a key every request must be signed;

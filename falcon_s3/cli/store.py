@@ -43,7 +43,7 @@ def on_store(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-class RepoName(click.ParamType):
+class RepoName(click.ParamType):  # type: ignore[type-arg]
     """`repo` or `project/repo`."""
 
     name = "repo"
@@ -60,7 +60,7 @@ class RepoName(click.ParamType):
         return repo
 
 
-class RefName(click.ParamType):
+class RefName(click.ParamType):  # type: ignore[type-arg]
     """`repo@branch`, `project/repo@branch`, or with a commit id for the branch; `repo` alone if `repo_too`."""
 
     name = "repo@branch"
@@ -142,7 +142,7 @@ def branch_list(store: EmbeddedPfs, as_json: bool, repo: Repo | None) -> None:
 def branch_create(
     store: EmbeddedPfs, as_json: bool, name: Branch, head: str | None, provenance: tuple[Branch, ...]
 ) -> None:
-    """Create a branch, empty or at any commit; its repo too if there is none.
+    r"""Create a branch, empty or at any commit; its repo too if there is none.
 
     \b
       falcon-s3 branch create images@dev

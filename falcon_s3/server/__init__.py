@@ -1,12 +1,12 @@
-"""Serving: which engine runs the workers, and what each worker opens after the fork.
+"""Serving: what each worker opens, and which engine runs the workers.
 
-A worker is a process with a store of its own: neither SQLite connections nor threads survive a fork. The engine
-starts as many as asked for, replaces one that dies, and on SIGTERM lets running requests end.
+A worker is a process with a store of its own: neither SQLite connections nor threads survive a fork. Both engines
+keep the same promises: they start as many workers as asked for, replace one that dies, let running requests end on
+SIGTERM and SIGINT, and leave no worker behind when they are killed themselves.
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
 import logging
 import os
@@ -24,10 +24,8 @@ from falcon_s3.pfs.embedded import EmbeddedPfs
 
 logger = logging.getLogger("falcon_s3")
 
-# How long requests may go on after SIGTERM, in seconds.
-DRAIN_SECONDS = 30
-# Between the death of a worker and its successor, in seconds.
-RESPAWN_SECONDS = 0.5
+# What an engine calls in each worker: gives the WSGI application, and what releases its store.
+Load = Callable[[], tuple[Callable[..., Any], Callable[[], None]]]
 
 
 def serve(config: Config) -> None:
@@ -36,12 +34,15 @@ def serve(config: Config) -> None:
     configure_logging(config.log_level)
     check_address(config)
     open_store(config).close()  # what is wrong with the folder is said here, once, and not by every worker
+    load = functools.partial(load_app, config)
     if config.engine == "meinheld":
-        from falcon_s3 import meinheld_engine
+        from falcon_s3.server import meinheld
 
-        meinheld_engine.run(config, functools.partial(load_app, config))
+        meinheld.run(config.host, config.port, config.workers, load)
     else:
-        run_granian(config)
+        from falcon_s3.server import granian
+
+        granian.run(config.host, config.port, config.workers, config.threads, load)
 
 
 def open_store(config: Config) -> EmbeddedPfs:
@@ -51,45 +52,14 @@ def open_store(config: Config) -> EmbeddedPfs:
         raise ConfigError(f"{ex}; choose another folder with --data") from ex
 
 
-def load_app(config: Config) -> Callable[..., Any]:
-    """The application of one worker, called in it."""
+def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
+    """The application of one worker, and what closes its store. Called in the worker, after the fork."""
     configure_logging(config.log_level)
     store = EmbeddedPfs(config.data)
-    atexit.register(store.close)
     keyring = Keyring({config.access_key: config.secret_key}) if config.access_key and config.secret_key else None
     kind = "compiled" if _speedups.compiled else "pure Python"
     logger.info("worker %d is ready, with the %s core", os.getpid(), kind)
-    return create_app(store, keyring, config.region)
-
-
-def run_granian(config: Config) -> None:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.server import Server
-
-    server = Server(
-        "falcon_s3",
-        address=config.host,
-        port=config.port,
-        interface=Interfaces.WSGI,
-        workers=config.workers,
-        blocking_threads=config.threads,
-        http=HTTPModes.http1,
-        websockets=False,
-        # Connections a worker holds, idle ones included; as many requests as there are threads run at once.
-        backpressure=1024,
-        backlog=2048,
-        respawn_failed_workers=True,
-        respawn_interval=RESPAWN_SECONDS,
-        workers_kill_timeout=DRAIN_SECONDS,
-        log_level="warning",
-        process_name=None,
-    )
-    server.serve(target_loader=functools.partial(load_target, config), wrap_loader=False)
-
-
-def load_target(config: Config, *_: object) -> Callable[..., Any]:
-    """What Granian calls in each worker."""
-    return load_app(config)
+    return create_app(store, keyring, config.region), store.close
 
 
 def check_address(config: Config) -> None:

@@ -1,0 +1,90 @@
+"""The engine Granian: HTTP in Rust, a pool of Python threads in each worker, bodies streamed both ways."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.util import Finalize
+from typing import TYPE_CHECKING, Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+if TYPE_CHECKING:
+    from falcon_s3.server import Load
+
+logger = logging.getLogger("falcon_s3")
+
+# How long requests may go on after SIGTERM, in seconds.
+DRAIN_SECONDS = 30
+# Between the death of a worker and its successor, in seconds.
+RESPAWN_SECONDS = 0.5
+# Connections that a worker holds, idle ones included; as many requests as there are threads run at once.
+CONNECTIONS = 1024
+# Granian's own messages go where ours go.
+LOGGING = {
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": []}},
+}
+
+
+class Prefork(Server):  # type: ignore[misc, valid-type]
+    """Granian's server, which gives up when a worker dies twice in a row: this one goes on replacing it."""
+
+    def _respawn_workers(self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
+        logger.error("a worker has died; it is replaced")
+        time.sleep(RESPAWN_SECONDS)
+        super()._respawn_workers(workers, spawn_target, target_loader, delay=delay)
+        self.respawned_wrks.clear()
+        # What came while the event was cleared (a signal, another death) would wait for the next one.
+        if self.interrupt_signal or self.interrupt_children:
+            self.main_loop_interrupt.set()
+
+
+def run(host: str, port: int, workers: int, threads: int, load: Load) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    server = Prefork(
+        "falcon_s3",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        http=HTTPModes.http1,
+        websockets=False,
+        backpressure=CONNECTIONS,
+        backlog=2 * CONNECTIONS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=DRAIN_SECONDS,
+        log_level=LogLevels.warning,
+        log_dictconfig=LOGGING,
+    )
+    logging.getLogger("_granian").addFilter(is_news)
+    server.serve(target_loader=functools.partial(load_worker, load, os.getpid()), wrap_loader=False)
+
+
+def load_worker(load: Load, parent: int) -> Callable[..., Any]:
+    """What Granian calls in each worker. `parent` is the process id of the server."""
+    app, close = load()
+    Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
+    threading.Thread(target=end_with, args=(parent,), name="parent", daemon=True).start()
+    return app
+
+
+def end_with(parent: int) -> None:
+    """End this worker when its parent was killed: it would hold the address and serve on unseen."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Granian finds many threads for few cores worth a warning; here they wait for disks and clients."""
+    return "Python threads" not in record.getMessage()

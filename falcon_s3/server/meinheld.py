@@ -1,0 +1,252 @@
+"""The engine meinheld 1.0.2: one request at a time in each worker, and what makes its answers whole.
+
+Built without greenlet, meinheld cuts off every answer that a socket does not take at once. So no write may meet a
+full socket: `Paced` cuts the answer to what surely fits and sends each piece when the one before has arrived.
+A request body is spooled by meinheld before the application sees it, and has a limit, LARGEST_BODY.
+
+meinheld has no processes of its own: `run` forks the workers and looks after them.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import importlib
+import logging
+import os
+import select
+import signal
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from falcon_s3 import pfs
+from falcon_s3.config import ConfigError
+
+if TYPE_CHECKING:
+    from falcon_s3.server import Load
+
+logger = logging.getLogger("falcon_s3")
+
+INSTALL = "MEINHELD_NOGREEN=1 pip install --no-deps --no-cache-dir meinheld"
+# The largest body: meinheld counts it in a C int (`set_max_content_length`). A larger one it refuses by itself.
+LARGEST_BODY = 2**31 - 1
+# How long requests may go on after SIGTERM, in seconds.
+DRAIN_SECONDS = 30
+# Between the death of a worker and its successor, in seconds.
+RESPAWN_SECONDS = 0.5
+KEEP_ALIVE_SECONDS = 10
+BACKLOG = 2048
+# A client that takes nothing for so long is given up, in seconds: it holds the whole worker.
+STALLED_SECONDS = 30
+# Room kept for the headers, which go out with the first piece.
+HEADER_BYTES = 64 << 10
+LEAST_PIECE = 16 << 10
+
+
+class Stalled(OSError):
+    """The client went away, or took nothing for STALLED_SECONDS."""
+
+
+class Paced:
+    """A WSGI application whose answers meet no full socket."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]):
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Answer:
+        environ.setdefault("QUERY_STRING", "")  # meinheld leaves it out where there is none
+        return Answer(environ["meinheld.client"].get_fd(), self._app(environ, start_response))
+
+
+class Answer:
+    """The body of one answer, in pieces; if it cannot be ended the connection is, so that nobody waits for more."""
+
+    def __init__(self, fd: int, body: Iterable[bytes]):
+        self._fd = fd
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            wait_until_taken(self._fd)  # a client may ask again before it has read the last answer
+            for chunk in self._body:
+                start = 0
+                while start < len(chunk):
+                    size = piece_bytes(self._fd)
+                    yield chunk if size >= len(chunk) else chunk[start : start + size]
+                    start += size
+                    wait_until_taken(self._fd)
+        except BaseException:
+            hang_up(self._fd)
+            raise
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
+
+def piece_bytes(fd: int) -> int:
+    """How much an empty socket takes at once, at least: half of its buffer, which the kernel fills with overhead."""
+    with socket.socket(fileno=os.dup(fd)) as client:
+        buffer = client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    return min(max(buffer // 2 - HEADER_BYTES, LEAST_PIECE), pfs.CHUNK_BYTES)
+
+
+def wait_until_taken(fd: int) -> None:
+    """Wait until the client has received all that was sent. Raises Stalled."""
+    left = unsent(fd)
+    if not left:
+        return
+    poller = select.poll()
+    poller.register(fd, 0)  # errors and hang-ups only
+    pause = 0.00005
+    deadline = time.monotonic() + STALLED_SECONDS
+    while True:
+        time.sleep(pause)
+        now = unsent(fd)
+        if not now:
+            return
+        if poller.poll(0):
+            raise Stalled(errno.ECONNRESET, "the client has gone away")
+        if now < left:
+            left, deadline = now, time.monotonic() + STALLED_SECONDS
+        elif time.monotonic() > deadline:
+            raise Stalled(errno.ETIMEDOUT, f"the client has taken nothing for {STALLED_SECONDS} seconds")
+        pause = min(2 * pause, 0.005)
+
+
+def unsent(fd: int) -> int:
+    """Bytes written to a socket and not yet acknowledged by its other end (tcp(7), SIOCOUTQ)."""
+    count: int = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+    return count
+
+
+def hang_up(fd: int) -> None:
+    """End the connection: meinheld would keep it open after half an answer."""
+    with socket.socket(fileno=os.dup(fd)) as client:
+        try:
+            client.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            logger.debug("the client was gone before its connection was ended")
+
+
+class Errors:
+    """What meinheld tells of exceptions, in one line where they are the client's doing."""
+
+    def error(self, kind: type[BaseException], ex: BaseException, trace: Any) -> None:
+        if isinstance(ex, OSError):
+            logger.info("an answer was given up: %s", ex)
+        else:
+            logger.error("an answer failed", exc_info=(kind, ex, trace))
+
+
+def engine() -> Any:
+    """The module meinheld. Raises ConfigError if it cannot be used here."""
+    if not hasattr(select, "epoll"):
+        raise ConfigError("the engine meinheld needs Linux: leave out --engine, which takes granian")
+    try:
+        return importlib.import_module("meinheld")
+    except ImportError as ex:
+        raise ConfigError(f"the engine meinheld is not installed: {INSTALL}") from ex
+
+
+def run(host: str, port: int, workers: int, load: Load) -> None:
+    """Serve until SIGTERM or SIGINT; raises ConfigError if meinheld is not there."""
+    engine()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
+        listener.setblocking(False)
+        Workers(workers, lambda: work(listener, load)).run()
+
+
+class Workers:
+    """Forks processes that run `target`, replaces those that die, and ends them all on SIGTERM or SIGINT."""
+
+    def __init__(self, count: int, target: Callable[[], None]):
+        self._count = count
+        self._target = target
+        self._running: set[int] = set()
+
+    def run(self) -> None:
+        # Signals are waited for and not handled, so that none can come between a look and the wait. Workers inherit
+        # that SIGTERM and SIGINT are blocked: meinheld's own handlers would cut off uploads after one second.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        for _ in range(self._count):
+            self._start()
+        while signal.sigwait(SIGNALS) == signal.SIGCHLD:
+            self._replace()
+        self._end()
+
+    def _start(self) -> None:
+        child = os.fork()
+        if child:
+            self._running.add(child)
+            return
+        code = 1
+        try:
+            self._target()
+            code = 0
+        except BaseException:
+            logger.exception("worker %d failed", os.getpid())
+        finally:
+            os._exit(code)
+
+    def _replace(self) -> None:
+        dead = self._reap()
+        if dead:
+            logger.error("a worker has died; it is replaced")
+            time.sleep(RESPAWN_SECONDS)
+        for _ in range(dead):
+            self._start()
+
+    def _reap(self) -> int:
+        """How many workers have ended since the last call."""
+        dead = 0
+        for child in list(self._running):
+            if os.waitpid(child, os.WNOHANG)[0]:
+                self._running.discard(child)
+                dead += 1
+        return dead
+
+    def _end(self) -> None:
+        for child in self._running:
+            os.kill(child, signal.SIGUSR1)
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self._running and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.02)
+        for child in self._running:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+
+
+def work(listener: socket.socket, load: Load) -> None:
+    """One worker, from the fork to its end: SIGUSR1 lets running requests end, and then the worker."""
+    server = engine()
+    parent = os.getppid()
+    stop: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, _: stop.append(number))
+    app, close = load()
+
+    def look() -> None:
+        """Called by meinheld every second, and while Python runs signals arrive."""
+        if stop or os.getppid() != parent:
+            server.set_keepalive(0)
+            server.shutdown(DRAIN_SECONDS)
+            server.set_watchdog(lambda: None)
+
+    server.set_error_logger(Errors())
+    server.set_access_logger(None)
+    server.set_max_content_length(LARGEST_BODY)
+    server.set_keepalive(KEEP_ALIVE_SECONDS)
+    server.set_watchdog(look)
+    server.listen(socket_fd=listener.fileno())
+    server.run(Paced(app), silent=True)
+    close()
