@@ -25,7 +25,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="falcon-s3")
 def main() -> None:
-    r"""An S3 gateway for versioned data.
+    """An S3 gateway for versioned data.
 
     Every branch of every repo is a bucket (the branch master of the repo images is the bucket master.images),
     every write is a commit, and every old commit stays readable.
@@ -35,7 +35,7 @@ def main() -> None:
       falcon-s3 branch list                            what there is
       falcon-s3 commit list images@master              what happened to it
       falcon-s3 branch create images@fix --head ID     go back, and on from there
-    """
+    """  # noqa: D301  \b is what click keeps lines by
 
 
 def option(name: str, *, default: object, **settings: Any) -> Callable[[Command], Command]:
@@ -83,7 +83,7 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     help='A TOML file of settings by their long names (log_level = "debug"); flags and variables win.',
 )
 def serve(config_file: Path | None, **chosen: Any) -> None:
-    r"""Start the gateway on the embedded store.
+    """Start the gateway on the embedded store.
 
     The access key is taken from FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY (or access_key and secret_key in
     the file), never from the command line, where others could see it. With a key every request must be signed;
@@ -93,7 +93,7 @@ def serve(config_file: Path | None, **chosen: Any) -> None:
       falcon-s3 serve
       falcon-s3 serve --listen 127.0.0.1:9000 --data /srv/s3 --workers 4
       FALCON_S3_ACCESS_KEY=me FALCON_S3_SECRET_KEY=... falcon-s3 serve --listen 0.0.0.0:30600
-    """
+    """  # noqa: D301  \b is what click keeps lines by
     try:
         config = configured(config_file, chosen)
         config.check()

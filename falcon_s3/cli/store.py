@@ -142,13 +142,13 @@ def branch_list(store: EmbeddedPfs, as_json: bool, repo: Repo | None) -> None:
 def branch_create(
     store: EmbeddedPfs, as_json: bool, name: Branch, head: str | None, provenance: tuple[Branch, ...]
 ) -> None:
-    r"""Create a branch, empty or at any commit; its repo too if there is none.
+    """Create a branch, empty or at any commit; its repo too if there is none.
 
     \b
       falcon-s3 branch create images@dev
       falcon-s3 branch create images@fix --head 3d7f1c0a9b2e4f5d8c6b7a8901234567
       falcon-s3 branch create edges@master --provenance images@master
-    """
+    """  # noqa: D301  \b is what click keeps lines by
     if head is not None and not pfs.is_commit_id(head):
         raise click.BadParameter(f"{head} is not a commit id: 32 hexadecimal digits, from `falcon-s3 commit list`")
     info = store.create_branch(name, Commit(name.repo, head) if head else None, provenance)
