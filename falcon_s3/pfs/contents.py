@@ -19,8 +19,10 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -29,6 +31,8 @@ from falcon_s3.pfs.catalog import Connection
 
 # Up to here a content lives in the catalog: one sync instead of two, and no file for every small object.
 INLINE_BYTES = 16 << 10
+# A file is synced while it is still being written, whenever so much more of it is there: its end waits for less.
+SYNC_BYTES = 8 << 20
 # A file in `incoming` gets its lock right after it is made; one without a lock after this time has lost its writer.
 LOCKED_WITHIN_SECONDS = 60
 
@@ -89,19 +93,28 @@ class Contents:
     def _stage_file(self, held: list[bytes], chunks: Iterator[bytes], body: Body) -> Staged:
         file = self._incoming / uuid.uuid4().hex
         handle = -1
+        syncing: Future[None] | None = None
         try:
             with _or_unavailable():
                 handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 fcntl.flock(handle, fcntl.LOCK_EX)
             size = 0
+            synced = SYNC_BYTES
             for chunk in chain(held, chunks):
                 with _or_unavailable():
                     size += write_all(handle, chunk)
-            with _or_unavailable():
-                os.fdatasync(handle)
+                    if size >= synced and (syncing is None or syncing.done()):
+                        syncing = _syncers().submit(os.fdatasync, handle)
+                        synced = size + SYNC_BYTES
             digests = body.digests()
+            with _or_unavailable():
+                if syncing is not None:
+                    syncing.result()
+                os.fdatasync(handle)
         except BaseException:
             if handle >= 0:
+                if syncing is not None:
+                    wait([syncing])  # it must not sync what gets this number next
                 file.unlink()
                 os.close(handle)
             raise
@@ -204,6 +217,12 @@ class _Reader:
             self._handle = -1
 
     __del__ = close
+
+
+@cache
+def _syncers() -> ThreadPoolExecutor:
+    """The threads that sync files under way, for all uploads of a process; made when first needed."""
+    return ThreadPoolExecutor(4, thread_name_prefix="sync")
 
 
 @contextmanager

@@ -1,0 +1,195 @@
+"""What the gateway adds: the CPU of one request, and how fast large bodies go through real sockets.
+
+    python benchmarks/bench_gateway.py [--quick]
+
+The first table calls the WSGI application directly, on a store of 5,000 keys: no socket, no HTTP parser, one
+thread. "signed" requests carry a presigned SigV4 signature that is verified. Good numbers: under 150 microseconds
+for a signed read of 4 KiB, under 2,000 for a page of 1,000 keys.
+
+The second sends and fetches one large object over loopback, against a gateway of one worker; the client is Python
+and takes its share of the cores. "disk" is what the same bytes take to be written and synced to a file. Good
+numbers: a PUT within half of the MD5 rate of one core, a GET above 500 MB/s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import io
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from falcon_s3 import _speedups
+from falcon_s3.app import create_app
+from falcon_s3.auth import Keyring
+from falcon_s3.digests import body_of
+from falcon_s3.pfs import Branch, Repo
+from falcon_s3.pfs.embedded import EmbeddedPfs
+
+MIB = 1 << 20
+KEYS = {"benchaccesskey": "benchsecretkey"}
+
+
+def presigned(method: str, key: str | None = None, **parameters: object) -> str:
+    """A target below `/` signed by botocore."""
+    import boto3
+    from botocore.config import Config
+
+    ((access, secret),) = KEYS.items()
+    client = boto3.client(
+        "s3",
+        endpoint_url="http://127.0.0.1:80",
+        aws_access_key_id=access,
+        aws_secret_access_key=secret,
+        region_name="us-east-1",
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    names = {"Bucket": "master.bench"} | ({"Key": key} if key else {}) | parameters
+    return client.generate_presigned_url(method, Params=names, ExpiresIn=3600).removeprefix("http://127.0.0.1:80")
+
+
+def environment(method: str, target: str, body: bytes = b"") -> dict[str, object]:
+    path, _, query = target.partition("?")
+    return {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.input": io.BytesIO(body),
+    }
+
+
+def microseconds(app, make, rounds: int) -> float:
+    """The median time of one request, in microseconds."""
+    taken = []
+    for number in range(rounds):
+        asked = make(number)
+        start = time.perf_counter()
+        status: list[str] = []
+        answer = app(asked, lambda code, headers, status=status: status.append(code))
+        for _ in answer:
+            pass
+        taken.append(time.perf_counter() - start)
+        assert status[0].startswith("20"), status
+    return statistics.median(taken) * 1e6
+
+
+def requests(quick: bool) -> None:
+    rounds = 200 if quick else 2000
+    with tempfile.TemporaryDirectory() as folder:
+        store = EmbeddedPfs(Path(folder))
+        branch = Branch(Repo("default", "bench"), "master")
+        store.create_branch(branch)
+        store.start_commit(branch)
+        for number in range(1000 if quick else 5000):
+            store.put_file(branch, f"list/part-{number // 1000:03d}/object-{number:07d}.bin", body_of([b"x" * 10]))
+        store.put_file(branch, "small", body_of([b"x" * 4096]))
+        store.finish_commit(branch)
+        open_app, keyed_app = create_app(store), create_app(store, Keyring(KEYS))
+        get, page = presigned("get_object", "small"), presigned("list_objects_v2", MaxKeys=1000)
+        put = presigned("put_object", "written")
+        table = {
+            "HEAD, anonymous": (open_app, lambda _: environment("HEAD", "/master.bench/small")),
+            "GET 4 KiB, anonymous": (open_app, lambda _: environment("GET", "/master.bench/small")),
+            "GET 4 KiB, signed": (keyed_app, lambda _: environment("GET", get)),
+            "LIST 1,000 keys, signed": (keyed_app, lambda _: environment("GET", page)),
+            "PUT 4 KiB, signed, durable": (keyed_app, lambda _: environment("PUT", put, b"x" * 4096)),
+        }
+        print(f"{'request':28s} {'us':>8s}   ({'compiled' if _speedups.compiled else 'pure'} core)")
+        for name, (app, make) in table.items():
+            print(f"{name:28s} {microseconds(app, make, rounds if 'LIST' not in name else rounds // 10):8.0f}")
+        store.close()
+
+
+def throughput(quick: bool) -> None:
+    size = (64 if quick else 512) * MIB
+    block = os.urandom(MIB)
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as port:
+        rows = []
+        for _ in range(3):
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            put = timed(lambda: exchange(connection, "PUT", "/master.bench/large", (block for _ in range(size // MIB)), size))
+            get = timed(lambda: exchange(connection, "GET", "/master.bench/large"))
+            connection.close()
+            digest = timed(lambda: [hashed.update(block) for hashed in [hashlib.md5()] for _ in range(size // MIB)])
+            rows.append((put, get, digest, timed(lambda: write(Path(folder) / "plain", block, size))))
+    print(f"\n{size // MIB} MiB over loopback, one worker, median of 3")
+    for name, column in zip(("PUT, durable", "GET", "MD5 of one core", "disk"), zip(*rows, strict=True), strict=True):
+        print(f"{name:28s} {size / statistics.median(column) / 1e6:8.0f} MB/s")
+
+
+class running:  # noqa: N801  used as a function
+    """A gateway of one worker with the bucket master.bench; gives its port."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def __enter__(self) -> int:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        listen = f"127.0.0.1:{port}"
+        clean = {name: value for name, value in os.environ.items() if not re.match("FALCON_S3_(?!PURE)", name)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "falcon_s3", "serve", "--listen", listen, "--data", self._folder, "--workers", "1"],
+            env=clean,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        for _ in range(200):
+            try:
+                exchange(http.client.HTTPConnection("127.0.0.1", port), "PUT", "/master.bench")
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return port
+        raise SystemExit("the gateway did not start")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(60)
+
+
+def exchange(connection, method, target, body=None, size=0) -> None:
+    connection.request(method, target, body=body, headers={"Content-Length": str(size)})
+    answer = connection.getresponse()
+    while answer.read(MIB):
+        pass
+    assert answer.status == 200, answer.status
+
+
+def write(path: Path, block: bytes, size: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(size // MIB):
+            file.write(block)
+        file.flush()
+        os.fdatasync(file.fileno())
+
+
+def timed(work) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--quick", action="store_true", help="less of everything, for a first look")
+    quick = arguments.parse_args().quick
+    requests(quick)
+    throughput(quick)
