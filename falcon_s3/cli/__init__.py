@@ -96,9 +96,7 @@ def serve(config_file: Path | None, **chosen: Any) -> None:
     """  # noqa: D301  \b is what click keeps lines by
     try:
         config = configured(config_file, chosen)
-        config.check()
-        greet(config)
-        run(config)
+        run(config, lambda: greet(config))
     except ConfigError as ex:
         raise click.ClickException(str(ex)) from ex
 

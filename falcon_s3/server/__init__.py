@@ -28,8 +28,11 @@ logger = logging.getLogger("falcon_s3")
 Load = Callable[[], tuple[Callable[..., Any], Callable[[], None]]]
 
 
-def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. Raises ConfigError when it cannot start."""
+def serve(config: Config, ready: Callable[[], None]) -> None:
+    """Run until SIGTERM or SIGINT; `ready` is called when nothing more can be refused.
+
+    Raises ConfigError when it cannot start.
+    """
     config.check()
     configure_logging(config.log_level)
     check_address(config)
@@ -38,10 +41,13 @@ def serve(config: Config) -> None:
     if config.engine == "meinheld":
         from falcon_s3.server import meinheld
 
+        meinheld.engine()
+        ready()
         meinheld.run(config.host, config.port, config.workers, load)
     else:
         from falcon_s3.server import granian
 
+        ready()
         granian.run(config.host, config.port, config.workers, config.threads, load)
 
 

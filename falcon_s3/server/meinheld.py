@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from falcon_s3 import pfs
 from falcon_s3.config import ConfigError
+from falcon_s3.server.meinheld_refusal import put_into_words
 
 if TYPE_CHECKING:
     from falcon_s3.server import Load
@@ -156,7 +157,9 @@ def engine() -> Any:
 
 def run(host: str, port: int, workers: int, load: Load) -> None:
     """Serve until SIGTERM or SIGINT; raises ConfigError if meinheld is not there."""
-    engine()
+    module = engine()
+    if not put_into_words(module.server.__file__):
+        logger.info("a body over 2 GiB will be refused in meinheld's words, not in S3's")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
         listener.setblocking(False)

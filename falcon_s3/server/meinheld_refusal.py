@@ -1,0 +1,41 @@
+"""What meinheld says to a body over its limit, put into S3's words.
+
+It refuses such a body when it has read the headers, which is right, before it asks the application, which then
+cannot say anything; its answer is a constant page of HTML inside its library. The page is overwritten in this
+process's memory, through /proc/self/mem. If that is not allowed the page stays: a refusal all the same.
+"""
+
+from __future__ import annotations
+
+import re
+
+PAGE = (
+    b"HTTP/1.0 413 Request Entity Too Large\r\nContent-Type: text/html\r\nServer: meinheld/1.0.2\r\n\r\n"
+    b"<html><head><title>Request Entity Too Large</title></head><body><p>Request Entity Too Large.</p></body></html>"
+)
+# S3's status and code (S3 API reference, "Error responses"); there is no room for more.
+REFUSAL = (
+    b"HTTP/1.0 400 Bad Request\r\nContent-Type: application/xml\r\n\r\n"
+    b'<?xml version="1.0"?>'
+    b"<Error><Code>EntityTooLarge</Code><Message>This engine takes bodies below 2 GiB.</Message></Error>"
+)
+assert len(REFUSAL) <= len(PAGE)
+
+
+def put_into_words(library: str) -> bool:
+    """Overwrite the page in the library loaded from the file `library`; tells whether that was done."""
+    try:
+        with open("/proc/self/maps") as maps, open("/proc/self/mem", "r+b", buffering=0) as memory:
+            for line in maps:
+                found = re.match(r"([0-9a-f]+)-([0-9a-f]+) r", line)
+                if found is None or not line.rstrip().endswith(library):
+                    continue
+                start, end = (int(number, 16) for number in found.groups())
+                memory.seek(start)
+                place = memory.read(end - start).find(PAGE + b"\0")
+                if place >= 0:
+                    memory.seek(start + place)
+                    return memory.write(REFUSAL.ljust(len(PAGE))) == len(PAGE)
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,192 @@
+"""`falcon-s3 serve` as it is typed: what it takes from where, what it prints, and how it refuses."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from falcon_s3 import __version__, cli
+from falcon_s3.config import Config
+
+CLEAN = {name: None for name in os.environ if name.startswith("FALCON_S3_")}
+KEYS = {"FALCON_S3_ACCESS_KEY": "me", "FALCON_S3_SECRET_KEY": "hidden"}
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """Runs the command line up to where the gateway would start; gives its result and the Config it had then."""
+    configs = []
+
+    def start(config, ready):
+        config.check()
+        configs.append(config)
+        ready()
+
+    monkeypatch.setattr(cli, "run", start)
+
+    def run(*arguments, **variables):
+        configs.clear()
+        result = CliRunner().invoke(cli.main, ["serve", *arguments], env=CLEAN | variables)
+        return result, configs[0] if configs else None
+
+    return run
+
+
+SETTINGS = [
+    ("listen", "127.0.0.1:9", "127.0.0.1:8", "127.0.0.1:7"),
+    ("data", Path("from-flag"), Path("from-variable"), Path("from-file")),
+    ("workers", 7, 6, 5),
+    ("threads", 7, 6, 5),
+    ("engine", "meinheld", "granian", "meinheld"),
+    ("region", "eu-north-1", "eu-west-1", "eu-south-1"),
+    ("log_level", "debug", "warning", "error"),
+]
+
+
+@pytest.mark.parametrize("name, flag, variable, file", SETTINGS, ids=[row[0] for row in SETTINGS])
+def test_a_flag_outweighs_a_variable_which_outweighs_the_file(served, tmp_path, name, flag, variable, file):
+    """Each setting can be given in all three ways."""
+    option = f"--{name.replace('_', '-')}"
+    path = tmp_path / "c.toml"
+    path.write_text(f"{name} = {file if isinstance(file, int) else repr(str(file))}\n")
+    variables = {f"FALCON_S3_{name.upper()}": str(variable)}
+    default = getattr(Config(), name)
+
+    assert getattr(served()[1], name) == default
+    assert getattr(served("--config", str(path))[1], name) == file
+    assert getattr(served(FALCON_S3_CONFIG=str(path))[1], name) == file
+    assert getattr(served("--config", str(path), **variables)[1], name) == variable
+    assert getattr(served("--config", str(path), option, str(flag), **variables)[1], name) == flag
+
+
+def test_anonymous_access_beyond_this_machine_must_be_said(served):
+    """By flag or variable; without it nothing is started."""
+    result, config = served("--listen", "0.0.0.0:30600")
+    assert (config, result.exit_code) == (None, 1)
+    assert "--anonymous" in result.output
+
+    assert served("--listen", "0.0.0.0:30600", "--anonymous")[1].anonymous
+    assert served("--listen", "0.0.0.0:30600", FALCON_S3_ANONYMOUS="1")[1].anonymous
+    assert served("--listen", "0.0.0.0:30600", **KEYS)[1].access_key == "me"
+
+
+def test_the_key_comes_from_the_environment_or_the_file(served, tmp_path):
+    """Never from a flag, which others on the machine could read."""
+    path = tmp_path / "c.toml"
+    path.write_text('access_key = "filed"\nsecret_key = "too"\n')
+
+    assert replace(served(**KEYS)[1], data=Path()).secret_key == "hidden"
+    assert served("--config", str(path))[1].access_key == "filed"
+    assert served("--config", str(path), **KEYS)[1].access_key == "me"
+    assert served("--access-key", "me")[0].exit_code == 2
+
+
+def test_half_a_key_is_refused(served):
+    result, config = served(FALCON_S3_ACCESS_KEY="me")
+
+    assert (config, result.exit_code) == (None, 1)
+    assert "FALCON_S3_SECRET_KEY is not" in result.output
+
+
+@pytest.mark.parametrize("keys", [{}, KEYS])
+def test_it_says_what_to_type_next(served, keys):
+    """An `aws` line with the address; the secret is never printed."""
+    result, _ = served("--listen", "127.0.0.1:9000", **keys)
+
+    assert "aws --endpoint-url http://127.0.0.1:9000 s3 mb s3://master.images" in result.output
+    assert ("AWS_ACCESS_KEY_ID=any" in result.output) == (not keys)
+    assert "hidden" not in result.output
+
+
+def test_a_mistake_in_the_file_is_one_line(served, tmp_path):
+    (tmp_path / "c.toml").write_text("wrokers = 3\n")
+    result, config = served("--config", str(tmp_path / "c.toml"))
+
+    assert (config, result.exit_code, len(result.output.splitlines())) == (None, 1, 1)
+    assert "wrokers" in result.output
+
+
+def test_help_names_every_variable():
+    """Whoever reads the help need not guess what can be set in the environment."""
+    text = CliRunner().invoke(cli.main, ["serve", "--help"], terminal_width=200).output
+    options = [each for each in cli.main.commands["serve"].params if isinstance(each, click.Option)]
+
+    assert all(
+        f"FALCON_S3_{option.name.upper()}" in text for option in options if option.name not in ("help", "config_file")
+    )
+    assert all(name in text for name in (*KEYS, "FALCON_S3_CONFIG"))
+    assert "\n    falcon-s3 serve\n" in text  # the examples keep their lines
+
+
+def typed(*arguments, **variables):
+    """The command in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if not re.match("FALCON_S3_(?!PURE)", name)}
+    return subprocess.run(
+        [sys.executable, "-m", "falcon_s3", *arguments],
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_version_is_told():
+    assert typed("--version").stdout.strip().endswith(__version__)
+
+
+def refused(done):
+    """Assert that it ended with one line of error, which is given."""
+    assert done.returncode in (1, 2), done
+    assert "Traceback" not in done.stdout + done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert [*errors, done.stderr, done.stdout] == [errors[0], f"{errors[0]}\n", ""], done
+    return errors[0]
+
+
+def test_an_address_in_use_is_one_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        error = refused(typed("serve", "--listen", f"127.0.0.1:{port}", "--data", str(tmp_path / "data")))
+
+    assert "in use" in error
+    assert "--listen" in error
+
+
+@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:99999", "no-such-host.invalid:30600", "203.0.113.1:30600"])
+def test_a_bad_address_is_one_line(tmp_path, listen):
+    """Malformed, unknown, or no address of this machine."""
+    assert "listen" in refused(typed("serve", "--anonymous", "--listen", listen, "--data", str(tmp_path / "data")))
+
+
+@pytest.mark.parametrize("data", ["file", "file/below"])
+def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, data):
+    (tmp_path / "file").write_text("")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    error = refused(typed("serve", "--listen", f"127.0.0.1:{port}", "--data", str(tmp_path / data)))
+
+    assert str(tmp_path / data) in error
+    assert "--data" in error
+
+
+def test_an_engine_that_is_not_installed_says_how(tmp_path):
+    """The exact line to type."""
+    (tmp_path / "meinheld.py").write_text("raise ImportError\n")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    error = refused(
+        typed(
+            "serve", "--engine", "meinheld", "--listen", f"127.0.0.1:{port}", "--data", str(tmp_path / "data"),
+            PYTHONPATH=f"{tmp_path}:{Path(cli.__file__).parent.parent.parent}",
+        )
+    )  # fmt: skip
+
+    assert "MEINHELD_NOGREEN=1 pip install" in error
