@@ -11,13 +11,13 @@ from setuptools import Extension, setup
 MODULES = ("_listing_c", "_body_c")
 
 
-def extensions():
+def extensions() -> list[Extension]:
     if os.environ.get("FALCON_S3_PURE") == "1":
         return []
     from Cython.Build import cythonize
 
     modules = [Extension(f"falcon_s3.{name}", [f"_speedups/{name}.pyx"]) for name in MODULES]
-    return cythonize(modules, build_dir="build", compiler_directives={"language_level": 3})
+    return list(cythonize(modules, build_dir="build", compiler_directives={"language_level": 3}))
 
 
 setup(ext_modules=extensions())

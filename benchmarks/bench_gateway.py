@@ -14,6 +14,7 @@ numbers: a PUT within half of the MD5 rate of one core, a GET above 500 MB/s.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import http.client
 import io
@@ -26,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from falcon_s3 import _speedups
@@ -120,49 +122,55 @@ def requests(quick: bool) -> None:
 def throughput(quick: bool) -> None:
     size = (64 if quick else 512) * MIB
     block = os.urandom(MIB)
+    rows = []
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as port:
-        rows = []
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        work = (
+            lambda: exchange(connection, "PUT", "/master.bench/large", (block for _ in range(size // MIB)), size),
+            lambda: exchange(connection, "GET", "/master.bench/large"),
+            lambda: digest(block, size),
+            lambda: write(Path(folder) / "plain", block, size),
+        )
         for _ in range(3):
-            connection = http.client.HTTPConnection("127.0.0.1", port)
-            put = timed(lambda: exchange(connection, "PUT", "/master.bench/large", (block for _ in range(size // MIB)), size))
-            get = timed(lambda: exchange(connection, "GET", "/master.bench/large"))
-            connection.close()
-            digest = timed(lambda: [hashed.update(block) for hashed in [hashlib.md5()] for _ in range(size // MIB)])
-            rows.append((put, get, digest, timed(lambda: write(Path(folder) / "plain", block, size))))
+            rows.append([timed(each) for each in work])
+        connection.close()
     print(f"\n{size // MIB} MiB over loopback, one worker, median of 3")
     for name, column in zip(("PUT, durable", "GET", "MD5 of one core", "disk"), zip(*rows, strict=True), strict=True):
         print(f"{name:28s} {size / statistics.median(column) / 1e6:8.0f} MB/s")
 
 
-class running:  # noqa: N801  used as a function
+def digest(block: bytes, size: int) -> None:
+    hashed = hashlib.md5()
+    for _ in range(size // MIB):
+        hashed.update(block)
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[int]:
     """A gateway of one worker with the bucket master.bench; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "falcon_s3", "serve", "--listen", f"127.0.0.1:{port}", "--workers", "1"]
+    environment = {name: value for name, value in os.environ.items() if not re.match("FALCON_S3_(?!PURE)", name)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([*command, "--data", folder], env=environment, **quiet)
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
 
-    def __init__(self, folder: Path):
-        self._folder = folder
 
-    def __enter__(self) -> int:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        listen = f"127.0.0.1:{port}"
-        clean = {name: value for name, value in os.environ.items() if not re.match("FALCON_S3_(?!PURE)", name)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "falcon_s3", "serve", "--listen", listen, "--data", self._folder, "--workers", "1"],
-            env=clean,
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        for _ in range(200):
-            try:
-                exchange(http.client.HTTPConnection("127.0.0.1", port), "PUT", "/master.bench")
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return port
-        raise SystemExit("the gateway did not start")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(60)
+def wait_for(port: int) -> None:
+    for _ in range(200):
+        try:
+            exchange(http.client.HTTPConnection("127.0.0.1", port), "PUT", "/master.bench")
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit("the gateway did not start")
 
 
 def exchange(connection, method, target, body=None, size=0) -> None:

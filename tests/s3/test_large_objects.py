@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tests.s3.test_lifecycle import workers
 
 MIB = 1 << 20
