@@ -122,7 +122,6 @@ def requests(quick: bool) -> None:
 def throughput(quick: bool) -> None:
     size = (64 if quick else 512) * MIB
     block = os.urandom(MIB)
-    rows = []
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as port:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         work = (
@@ -131,8 +130,7 @@ def throughput(quick: bool) -> None:
             lambda: digest(block, size),
             lambda: write(Path(folder) / "plain", block, size),
         )
-        for _ in range(3):
-            rows.append([timed(each) for each in work])
+        rows = [[timed(each) for each in work] for _ in range(3)]
         connection.close()
     print(f"\n{size // MIB} MiB over loopback, one worker, median of 3")
     for name, column in zip(("PUT, durable", "GET", "MD5 of one core", "disk"), zip(*rows, strict=True), strict=True):
