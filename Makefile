@@ -21,13 +21,18 @@ help: ## Show this list
 run: $(VENV)/installed ## Build, and start the gateway on http://127.0.0.1:30600 (ARGS='--workers 1')
 	$(BIN)/falcon-s3 serve $(ARGS)
 
-test: lint test-pure test-wheel test-all ## Everything CI runs: lint, types, layers, twins, the wheel, all tests
+test: lint test-pure test-wheel test-meinheld test-all ## Everything CI runs: lint, twins, the wheel, all tests
 
 test-all: $(VENV)/installed-dev dist
 	FALCON_S3_DIST=wheels/dist $(PYTEST) $(ARGS)
 
 test-pure: $(VENV)/installed-dev
 	FALCON_S3_PURE=1 $(PYTEST) -q tests/speedups tests/unit
+
+test-meinheld: $(VENV)/installed-dev
+	@if $(BIN)/python -c 'import meinheld' 2>/dev/null; \
+		then set -x; $(PYTEST) -q tests/clients --engine meinheld; \
+		else echo "meinheld is not installed: the clients are not tested on it"; fi
 
 test-wheel: dist
 	PYTHON=$(BIN)/python wheels/test.sh
@@ -71,6 +76,8 @@ $(VENV)/installed: $(BUILT_FROM) | $(BIN)/python
 
 $(VENV)/installed-dev: $(BUILT_FROM) | $(BIN)/python
 	$(PIP) install -q -e '.[test,dev]'
+	@MEINHELD_NOGREEN=1 $(PIP) install -q --no-deps --no-cache-dir 'meinheld>=1.0.2' || \
+		echo "meinheld cannot be built for this Python: what needs it is left out"
 	@touch $@ $(VENV)/installed
 
-.PHONY: help run test test-all test-pure test-wheel test-long test-lowest bench lint format dist clean
+.PHONY: help run test test-all test-pure test-meinheld test-wheel test-long test-lowest bench lint format dist clean
