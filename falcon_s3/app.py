@@ -78,7 +78,9 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
     }
 
 
-def create_app(pfs: Pfs, keyring: Keyring | None = None, region: str = FIRST_REGION) -> falcon.App[S3Request, falcon.Response]:
+def create_app(
+    pfs: Pfs, keyring: Keyring | None = None, region: str = FIRST_REGION
+) -> falcon.App[S3Request, falcon.Response]:
     """The gateway over a store. Without a keyring everybody may do everything."""
     middleware: list[Any] = [Envelope()]
     if keyring is not None:
