@@ -2,18 +2,20 @@
 
 Pure functions over a request's values; who may ask is told by `secret_of`. Rule: the canonical form is made from
 what arrived, decoded and encoded again once: S3 neither normalises a path nor encodes it twice. Rule: signatures
-are compared in constant time, and a signing key is derived once for a day and region.
+are compared in constant time, and what every request of a client repeats is worked out once: the signing key of a
+day and region, the time of a second, the head of the Authorization header. What is kept so is short and bounded,
+because clients choose it.
 
 Source: S3 API reference, "Authenticating Requests (AWS Signature Version 4)".
 """
 
 from __future__ import annotations
 
-import calendar
 import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -27,8 +29,20 @@ EMPTY_SHA256 = hashlib.sha256().hexdigest()
 SKEW_SECONDS = 15 * 60
 LONGEST_EXPIRY_SECONDS = 7 * 24 * 3600
 
-_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\Z", re.ASCII)
-_SPACES = re.compile(" +")
+# Longest text that is kept from one request to the next.
+KEPT_CHARACTERS = 512
+# What is read without its body: a link to it need not say what the body is.
+BODILESS = frozenset(("GET", "HEAD", "DELETE"))
+NOT_SIGNED = "There were headers present in the request which were not signed"
+
+_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+_SPACES = re.compile("  +")
+# What is its own canonical form. In a path that arrives decoded: unreserved characters (RFC 3986 section 2.3) and
+# slashes; in a query, as most clients write it: these without slashes, and %XX for any byte but theirs.
+_CANONICAL_PATH = re.compile(r"[A-Za-z0-9/._~-]*")
+_CANONICAL = re.compile(
+    r"[A-Za-z0-9._~-]*(?:%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])[A-Za-z0-9._~-]*)*"
+)
 
 SecretOf = Callable[[str], "str | None"]
 
@@ -84,8 +98,21 @@ class Claim(NamedTuple):
     payload: str
 
 
+class Credential(NamedTuple):
+    """What the Authorization header says before its signature."""
+
+    access_key: str
+    scope: str
+    signed_headers: str
+    names: frozenset[str]  # of signed_headers
+
+
 def is_presigned(query: str) -> bool:
-    return "X-Amz-Signature=" in query or "X-Amz-Algorithm=" in query
+    """Whether the query claims to carry a signature; only such a parameter does, not one inside a value."""
+    if "X-Amz-" not in query:
+        return False
+    query = f"&{query}"
+    return "&X-Amz-Signature=" in query or "&X-Amz-Algorithm=" in query
 
 
 def verify(request: SignedRequest, secret_of: SecretOf, now: float, region: str | None = None) -> Identity:
@@ -121,34 +148,48 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float, region: str 
 
 
 def _from_header(authorization: str, request: SignedRequest, now: float) -> Claim:
-    algorithm, _, rest = authorization.partition(" ")
-    if algorithm != ALGORITHM:
-        raise errors.InvalidRequest(
-            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
-        )
-    parts = dict(part.strip().partition("=")[::2] for part in rest.split(","))
-    access_key, _, scope = parts.get("Credential", "").partition("/")
-    signed, signature = parts.get("SignedHeaders", ""), parts.get("Signature", "")
-    if not (access_key and scope and signed and signature):
+    head, found, signature = authorization.rpartition("Signature=")
+    if not found:
+        head, signature = authorization, ""
+    if "," in signature:  # nearly all clients write it last
+        signature, _, rest = signature.partition(",")
+        head = f"{head}{rest},"
+    read = _credential if len(head) <= KEPT_CHARACTERS else _credential.__wrapped__
+    access_key, scope, signed, names = read(head)
+    if not signature:
         raise errors.AuthorizationHeaderMalformed
     headers = request.headers
     payload = headers.get("x-amz-content-sha256")
     if payload is None:
         raise errors.InvalidRequest("Missing required header for this request: x-amz-content-sha256")
-    names = signed.split(";")
-    unsigned = [name for name in headers if name.startswith("x-amz-") and name not in names]
-    if unsigned or "host" not in names:
-        raise errors.AccessDenied(
-            "There were headers present in the request which were not signed",
-            fields={"HeadersNotSigned": ", ".join(unsigned or ["host"])},
-        )
+    for name in headers:
+        if name not in names and (name.startswith("x-amz-") or name == "host"):
+            raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": name})
+    if "host" not in names:
+        raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": "host"})
     timestamp = headers.get("x-amz-date", "")
     moment = seconds(timestamp)
     if moment is None:
         raise errors.AccessDenied("AWS authentication requires a valid Date or x-amz-date header")
     if abs(now - moment) > SKEW_SECONDS:
         raise errors.RequestTimeTooSkewed(fields={"RequestTime": timestamp})
-    return Claim(access_key, scope, timestamp, signed, signature, payload)
+    return Claim(access_key, scope, timestamp, signed, signature.strip(), payload)
+
+
+@lru_cache(maxsize=256)
+def _credential(head: str) -> Credential:
+    """`head` is the Authorization header without its signature: the same from request to request."""
+    algorithm, _, rest = head.partition(" ")
+    if algorithm != ALGORITHM:
+        raise errors.InvalidRequest(
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+        )
+    fields = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    access_key, _, scope = fields.get("Credential", "").partition("/")
+    signed = fields.get("SignedHeaders", "")
+    if not (access_key and scope and signed):
+        raise errors.AuthorizationHeaderMalformed
+    return Credential(access_key, scope, signed, frozenset(signed.split(";")))
 
 
 def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str]:
@@ -174,19 +215,34 @@ def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str]:
     if not (expires.isascii() and expires.isdigit() and len(expires) < 10) or int(expires) > LONGEST_EXPIRY_SECONDS:
         raise errors.AuthorizationQueryParametersError("X-Amz-Expires must be a number of seconds up to 604800")
     if "host" not in signed.split(";"):
-        raise errors.AccessDenied("There were headers present in the request which were not signed")
+        raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": "host"})
     if moment > now + SKEW_SECONDS:
         raise errors.AccessDenied("Request is not yet valid")
     if now > moment + int(expires):
         raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": expires})
-    payload = fields.get("X-Amz-Content-Sha256") or request.headers.get("x-amz-content-sha256", UNSIGNED)
+    payload = _payload_of_link(request, fields.get("X-Amz-Content-Sha256"))
     return Claim(access_key, scope, timestamp, signed, signature, payload), "&".join(kept)
+
+
+def _payload_of_link(request: SignedRequest, signed: str | None) -> str:
+    """What the signature says of the body; `signed` is said by the link itself.
+
+    A body is checked against its headers, so a link that names a digest needs the header that names it too.
+    """
+    header = request.headers.get("x-amz-content-sha256")
+    if signed is None:
+        return UNSIGNED if header is None else header
+    if signed not in (UNSIGNED, header) and request.method not in BODILESS:
+        raise errors.AuthorizationQueryParametersError(
+            "X-Amz-Content-Sha256 must be UNSIGNED-PAYLOAD, or repeated in the header x-amz-content-sha256"
+        )
+    return signed
 
 
 def _check_scope(claim: Claim, region: str | None, presigned: bool) -> None:
     parts = claim.scope.split("/")
     if len(parts) == 4 and parts[0] == claim.timestamp[:8] and parts[2:] == ["s3", "aws4_request"]:
-        if region is None or parts[1] == region:
+        if len(claim.scope) <= KEPT_CHARACTERS and region in (None, parts[1]):
             return
         message = f"The region '{parts[1]}' is wrong; expecting '{region}'"
     else:
@@ -198,31 +254,32 @@ def _check_scope(claim: Claim, region: str | None, presigned: bool) -> None:
 
 
 def canonical_request(request: SignedRequest, query: str, signed_headers: str, payload: str) -> bytes:
-    headers = request.headers
+    method, path, _, headers = request
     lines = []
     for name in signed_headers.split(";"):
         value = headers.get(name)
         if value is None:  # a server may answer this one itself and keep it from us
             value = "100-continue" if name == "expect" else ""
-        lines.append(f"{name}:{_SPACES.sub(' ', value.strip())}\n")
-    path = quote(request.path, safe="/-_.~")
+        value = value.strip()
+        lines.append(f"{name}:{_SPACES.sub(' ', value) if '  ' in value else value}\n")
+    if not _CANONICAL_PATH.fullmatch(path):
+        path = quote(path, safe="/-_.~")
     canonical = canonical_query(query) if query else ""
-    return f"{request.method}\n{path}\n{canonical}\n{''.join(lines)}\n{signed_headers}\n{payload}".encode()
+    return f"{method}\n{path}\n{canonical}\n{''.join(lines)}\n{signed_headers}\n{payload}".encode()
 
 
 def canonical_query(query: str) -> str:
+    canonical = _CANONICAL.fullmatch
     pairs = []
     for part in query.split("&"):
         if part:
             name, _, value = part.partition("=")
-            pairs.append((_encoded(name), _encoded(value)))
+            pairs.append((name if canonical(name) else _encoded(name), value if canonical(value) else _encoded(value)))
     pairs.sort()
-    return "&".join(f"{name}={value}" for name, value in pairs)
+    return "&".join([f"{name}={value}" for name, value in pairs])
 
 
 def _encoded(text: str) -> str:
-    if text.isalnum() and text.isascii():
-        return text
     return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
 
 
@@ -235,15 +292,20 @@ def signing_key(secret: str, scope: str) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def seconds(timestamp: str) -> int | None:
-    """A time such as 20261123T080000Z in seconds since the epoch; None if it is not one."""
-    found = _TIMESTAMP.match(timestamp)
+def _seconds(timestamp: str) -> int | None:
+    found = _TIMESTAMP.fullmatch(timestamp)
     if found is None:
         return None
     year, month, day, hour, minute, second = map(int, found.groups())
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 60):
+    try:
+        return int(datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp())
+    except ValueError:
         return None
-    return calendar.timegm((year, month, day, hour, minute, second))
+
+
+def seconds(timestamp: str) -> int | None:
+    """A time such as 20261123T080000Z in seconds since the epoch; None if it is not one."""
+    return _seconds(timestamp) if len(timestamp) == 16 else None
 
 
 def _sign(key: bytes, text: str) -> str:
