@@ -34,8 +34,11 @@ LOGGING = {
     "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": []}},
 }
 
+# The server of this process; a worker that was forked finds its parent's as it was at the fork.
+RUNNING: list[Prefork] = []
 
-class Prefork(Server):  # type: ignore[misc, valid-type]
+
+class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its class at run time
     """Granian's server, which gives up when a worker dies twice in a row: this one goes on replacing it."""
 
     def _respawn_workers(self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
@@ -67,11 +70,17 @@ def run(host: str, port: int, workers: int, threads: int, load: Load) -> None:
         log_dictconfig=LOGGING,
     )
     logging.getLogger("_granian").addFilter(is_news)
+    RUNNING.append(server)
     server.serve(target_loader=functools.partial(load_worker, load, os.getpid()), wrap_loader=False)
 
 
 def load_worker(load: Load, parent: int) -> Callable[..., Any]:
     """What Granian calls in each worker. `parent` is the process id of the server."""
+    # Until Granian sets its own, the worker has the handlers of its parent, which would only tell the parent's copy.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    if any(server.interrupt_signal for server in RUNNING):
+        os._exit(0)
     app, close = load()
     Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
     threading.Thread(target=end_with, args=(parent,), name="parent", daemon=True).start()

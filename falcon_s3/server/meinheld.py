@@ -39,7 +39,7 @@ LARGEST_BODY = 2**31 - 1
 DRAIN_SECONDS = 30
 # Between the death of a worker and its successor, in seconds.
 RESPAWN_SECONDS = 0.5
-KEEP_ALIVE_SECONDS = 10
+KEEP_ALIVE_SECONDS = 5  # also how long idle connections hold up the end of the gateway
 BACKLOG = 2048
 # A client that takes nothing for so long is given up, in seconds: it holds the whole worker.
 STALLED_SECONDS = 30
@@ -80,9 +80,13 @@ class Answer:
                     yield chunk if size >= len(chunk) else chunk[start : start + size]
                     start += size
                     wait_until_taken(self._fd)
-        except BaseException:
+        except Stalled as ex:
+            logger.info("an answer was given up: %s", ex)
             hang_up(self._fd)
-            raise
+        except Exception:
+            # Not raised: meinheld would call `close` with the exception set, and keep the connection open.
+            logger.exception("an answer failed")
+            hang_up(self._fd)
 
     def close(self) -> None:
         close = getattr(self._body, "close", None)

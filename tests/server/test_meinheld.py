@@ -1,0 +1,143 @@
+"""The engine meinheld: every answer whole, for fast and slow clients, and what it cannot take refused in S3's words."""
+
+import contextlib
+import hashlib
+import http.client
+import importlib.util
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("meinheld") is None,
+    reason="meinheld is not installed in this Python: MEINHELD_NOGREEN=1 pip install --no-deps meinheld",
+)
+
+MIB = 1 << 20
+SIZES = [0, 1, 65_535, 300_000, MIB, 3 * MIB + 1]
+
+
+@pytest.fixture(scope="module")
+def gateway(start_gateway):
+    with start_gateway(engine="meinheld") as running:
+        yield running
+    assert "Traceback" not in running.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def stored(gateway):
+    """A bucket of objects of all sizes: the bucket, and the objects' bytes by key."""
+    bucket = gateway.new_bucket()
+    bodies = {f"{size}": os.urandom(size) for size in (*SIZES, 64 * MIB)}
+    for key, body in bodies.items():
+        assert gateway.request("PUT", f"/{bucket}/{key}", body).status == 200
+    return bucket, bodies
+
+
+@contextlib.contextmanager
+def asked(gateway, target, *, receive_buffer=None):
+    """A connection on which an object was asked for, and the answer, of which nothing was read."""
+    with socket.socket() as connection:
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.settimeout(60)
+        connection.connect(("127.0.0.1", gateway.port))
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        yield connection, http.client.HTTPResponse(connection)
+
+
+def read_slowly(answer, rate):
+    """The body, at most `rate` bytes a second; 0: as fast as they come."""
+    answer.begin()
+    start, received = time.monotonic(), []
+    while piece := answer.read(65_536):
+        received.append(piece)
+        if rate:
+            time.sleep(max(0.0, start + sum(map(len, received)) / rate - time.monotonic()))
+    return b"".join(received)
+
+
+@pytest.mark.parametrize("receive_buffer", [None, 4096])
+@pytest.mark.parametrize("rate", [0, 5_000_000])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_download_is_byte_exact(gateway, stored, size, rate, receive_buffer):
+    """Of any size, to a client of any speed."""
+    bucket, bodies = stored
+    with asked(gateway, f"/{bucket}/{size}", receive_buffer=receive_buffer) as (_, answer):
+        assert read_slowly(answer, rate) == bodies[f"{size}"]
+
+
+@pytest.mark.parametrize("rate", [0, 80_000_000, 20_000_000])
+def test_a_large_download_is_byte_exact(gateway, stored, rate):
+    """Far larger than what any socket holds."""
+    bucket, bodies = stored
+    with asked(gateway, f"/{bucket}/{64 * MIB}") as (_, answer):
+        body = read_slowly(answer, rate)
+
+    assert hashlib.sha256(body).digest() == hashlib.sha256(bodies[f"{64 * MIB}"]).digest()
+
+
+def test_answers_to_a_client_that_asks_ahead_are_whole(gateway, stored):
+    """Requests one after the other without reading: the socket is full of the answers before."""
+    bucket, bodies = stored
+    with asked(gateway, f"/{bucket}/300000", receive_buffer=4096) as (connection, first):
+        for _ in range(9):
+            connection.sendall(f"GET /{bucket}/300000 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(0.5)
+        first.begin()
+        bodies_read = [first.read()]
+        for _ in range(9):
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            bodies_read.append(answer.read())
+
+    assert bodies_read == [bodies["300000"]] * 10
+
+
+def test_a_long_listing_is_whole(gateway):
+    """One item of many bytes is cut, too."""
+    bucket = gateway.new_bucket()
+    for number in range(300):
+        gateway.request("PUT", f"/{bucket}/{number:03}{'x' * 900}", b"")
+    with asked(gateway, f"/{bucket}?list-type=2", receive_buffer=4096) as (_, answer):
+        body = read_slowly(answer, 1_000_000)
+
+    assert body.count(b"<Contents>") == 300
+    assert body.endswith(b"</ListBucketResult>")
+
+
+def test_a_client_that_goes_away_holds_nobody_up(gateway, stored):
+    """Both workers meet one, and serve on."""
+    bucket, bodies = stored
+    for _ in range(8):
+        with asked(gateway, f"/{bucket}/{64 * MIB}", receive_buffer=4096) as (connection, _):
+            connection.recv(1000)
+    for _ in range(8):
+        assert gateway.request("GET", f"/{bucket}/65535").body == bodies["65535"]
+
+
+@pytest.mark.parametrize("length", [2**31, 3 << 30, 4 << 30, (4 << 30) + 5, 6 << 30])
+def test_a_body_over_the_limit_is_refused_in_the_words_of_s3(gateway, length):
+    """Before a byte of it is sent; also a length that a C int would take for a small one."""
+    bucket = gateway.new_bucket()
+    answer = gateway.send(f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
+
+    assert (answer.status, answer.code, answer.headers["Content-Type"]) == (400, "EntityTooLarge", "application/xml")
+    assert gateway.request("GET", f"/{bucket}/k").status == 404
+
+
+def test_a_download_goes_on_after_sigterm(start_gateway):
+    """And the gateway ends when it has ended."""
+    body = os.urandom(16 * MIB)
+    with start_gateway(engine="meinheld", workers=1) as gateway:
+        bucket = gateway.new_bucket()
+        gateway.request("PUT", f"/{bucket}/k", body)
+        with asked(gateway, f"/{bucket}/k") as (connection, answer):
+            connection.recv(1, socket.MSG_PEEK)
+            gateway.process.send_signal(signal.SIGTERM)
+
+            assert read_slowly(answer, 8_000_000) == body
+        assert gateway.process.wait(30) == 0
