@@ -25,6 +25,8 @@ from falcon_s3.digests import CHECKSUMS, Hashes
 LARGEST = 5 << 30
 # How much is read at a time from a framed body: pieces are joined to chunks after decoding.
 FRAMED_READ = 256 << 10
+# How many pieces wait to be joined: a client may frame each byte, and a small piece weighs more than its bytes.
+MOST_PIECES = 4096
 
 Read = Callable[[int], bytes]
 
@@ -73,6 +75,8 @@ def expected_of(headers: Mapping[str, str]) -> Expected:
             fields={"ProposedSize": str(length), "MaxSizeAllowed": str(LARGEST)},
         )
     checksum, value = _checksum(headers)
+    if checksum is not None and value is None and not framed:
+        raise errors.InvalidRequest("x-amz-trailer needs a body in aws-chunked encoding.")
     return Expected(
         length,
         framed,
@@ -136,18 +140,16 @@ def _checksum(headers: Mapping[str, str]) -> tuple[str | None, bytes | None]:
     trailer = headers.get("x-amz-trailer", "").strip().lower()
     if trailer and not trailer.startswith(prefix):
         raise errors.InvalidRequest("The value specified in the x-amz-trailer header is not supported.")
-    if trailer:
-        found[trailer.removeprefix(prefix)] = ""
-    if not found:
+    if not (found or trailer):
         return None, None
-    if len(found) > 1:
+    if len(found) + bool(trailer) > 1:
         raise errors.InvalidRequest(
             "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
         )
-    ((name, text),) = found.items()
+    ((name, text),) = found.items() or [(trailer.removeprefix(prefix), "")]
     if name not in CHECKSUMS:
         raise errors.InvalidRequest(f"The checksum algorithm {name} is not supported: use {', '.join(CHECKSUMS)}.")
-    if name == trailer.removeprefix(prefix):
+    if trailer:
         return name, None
     value = _base64(text)
     if value is None or len(value) != len(CHECKSUMS[name]().digest()):
@@ -198,7 +200,7 @@ class VerifiedBody:
         if left:
             raise errors.IncompleteBody
         if self._expected.framed:
-            value = value or self._trailing(trailers)
+            value = self._trailing(trailers) or value
         self._compare(value)
 
     def _trailing(self, trailers: Mapping[str, str]) -> bytes | None:
@@ -258,6 +260,8 @@ class VerifiedBody:
                             pieces, held = [], 0
                         pieces.append(event)
                         held += len(event)
+                        if len(pieces) == MOST_PIECES:
+                            pieces = [b"".join(pieces)]
                     elif isinstance(event, ChunkEnd):
                         if self._verifier is not None:
                             self._verifier.verify_chunk(signed.hexdigest(), event.signature)

@@ -2,7 +2,8 @@
 
 hashlib lets go of the interpreter for large chunks, so the MD5, the SHA-256 and the caller's own work on a chunk
 run at the same time. Memory stays bounded: a chunk is handed to the threads only when they are done with the one
-before it.
+before it, so a body has at most two in flight, and one that is given up leaves nothing running. Small bodies are
+hashed where they are: for them a thread is slower than the hash.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from awscrt import checksums
 
 from falcon_s3 import pfs
 
-# Chunks from here on are hashed on threads; for smaller ones the hand-over costs more than it saves.
-THREADED_BYTES = 256 << 10
+# Longer chunks are hashed on threads; for these the hand-over costs more than it saves (benchmarks/bench_digests.py).
+INLINE_BYTES = 256 << 10
 
 
 class Hash(Protocol):
+    """What hashlib's hashes and `Crc` have in common."""
+
     def update(self, data: bytes, /) -> None: ...
     def digest(self) -> bytes: ...
 
@@ -61,6 +64,10 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="digest")
 
 
+# Threads do not survive a fork: a child that took over the pool would wait for them for ever.
+os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 class Hashes:
     """The MD5 and SHA-256 of a body, and one checksum more if `checksum` names it."""
 
@@ -72,8 +79,9 @@ class Hashes:
 
     def update(self, chunk: bytes) -> None:
         """Take the next chunk; may return before it is hashed, so the chunk must not change."""
-        self._wait()
-        if len(chunk) < THREADED_BYTES:
+        if self._under_way:
+            self._wait()
+        if len(chunk) <= INLINE_BYTES:
             for each in self._hashes.values():
                 each.update(chunk)
         else:

@@ -44,6 +44,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # Gateways are ended by their fixtures, also when the run is ended from outside.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if config.getoption("--engine") == "meinheld" and importlib.util.find_spec("meinheld") is None:
         raise pytest.UsageError("--engine meinheld: meinheld is not installed in this Python")
 
