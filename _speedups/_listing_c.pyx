@@ -6,7 +6,8 @@ that any number of threads may be in here at once.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.number cimport PyNumber_Index
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memcpy
 
@@ -20,6 +21,10 @@ cdef const char* DIGITS = b"0123456789"
 cdef bytes OWNER = (
     b"<Owner><ID>00000000000000000000000000000000</ID><DisplayName>pachyderm</DisplayName></Owner>"
 )
+# From 0001-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z.
+cdef long long FIRST_MS = -62135596800000
+cdef long long LAST_MS = 253402300799999
+cdef long long DAY_MS = 86400000
 cdef object SURROGATES = re.compile("[\ud800-\udfff]")
 
 # What a byte needs in XML text: 0 nothing, 1 a reference, 2 replacement, 3 a look at the two bytes behind it.
@@ -133,9 +138,11 @@ cdef void put_url_encoded(Buffer* buffer, const unsigned char* text, Py_ssize_t 
     buffer.length = end - buffer.data
 
 
-cdef int put_text(Buffer* buffer, str text, bint url_encode) except -1:
+cdef int put_text(Buffer* buffer, object text, bint url_encode) except -1:
     cdef Py_ssize_t length
     cdef const char* utf8
+    if not isinstance(text, str):
+        raise TypeError(f"text must be str, not {type(text).__name__}")
     try:
         utf8 = PyUnicode_AsUTF8AndSize(text, &length)
     except UnicodeEncodeError:
@@ -172,7 +179,10 @@ cdef void put_number(Buffer* buffer, unsigned long long number) noexcept:
 
 
 cdef void write_day(char* place, long long day) noexcept:
-    """The day since 1970-01-01 as YYYY-MM-DD, in the proleptic Gregorian calendar (H. Hinnant's algorithm)."""
+    """The day since 1970-01-01 as YYYY-MM-DD, in the proleptic Gregorian calendar (H. Hinnant's algorithm).
+
+    The count begins at 0000-03-01, and so no number here is negative.
+    """
     cdef long long shifted = day + 719468
     cdef long long era = shifted // 146097
     cdef long long of_era = shifted - era * 146097
@@ -204,7 +214,7 @@ cdef str text_of(Buffer* buffer):
     return PyUnicode_DecodeUTF8(buffer.data, buffer.length, NULL)
 
 
-def escape(str text not None):
+def escape(text):
     """`text` as the content of an XML element."""
     cdef Buffer buffer = Buffer(NULL, 0, 0)
     try:
@@ -214,7 +224,7 @@ def escape(str text not None):
         PyMem_Free(buffer.data)
 
 
-def url_encoded(str text not None):
+def url_encoded(text):
     """`text` as encoding-type=url has it: UTF-8, every byte percent-encoded but A-Z a-z 0-9 - _ . ~ and /."""
     cdef Buffer buffer = Buffer(NULL, 0, 0)
     try:
@@ -229,13 +239,12 @@ def contents_xml(entries, bint url_encode, bint owner):
     cdef Buffer files = Buffer(NULL, 0, 0)
     cdef Buffer folders = Buffer(NULL, 0, 0)
     cdef char date[24]
-    cdef long long day, day_written = -1
+    cdef long long day, day_written = FIRST_MS  # no day
     cdef long long modified_ms, size
-    cdef str path, etag
     cdef bytes tail = (OWNER if owner else b"") + b"<StorageClass>STANDARD</StorageClass></Contents>"
     try:
-        reserve(&files, (256 + len(tail)) * len(entries) + 64)
-        for path, size, etag, modified_ms in entries:
+        for path, size_, etag, modified in entries:
+            size = PyNumber_Index(size_)
             if size < 0:
                 put_bytes(&folders, b"<CommonPrefixes><Prefix>")
                 put_text(&folders, path, url_encode)
@@ -243,11 +252,15 @@ def contents_xml(entries, bint url_encode, bint owner):
                 continue
             put_bytes(&files, b"<Contents><Key>")
             put_text(&files, path, url_encode)
-            day = modified_ms // 86400000
+            modified_ms = PyNumber_Index(modified)
+            if not FIRST_MS <= modified_ms <= LAST_MS:
+                raise OverflowError("a date is outside of the years 1 to 9999")
+            # C rounds towards zero: the count of days is made positive first.
+            day = (modified_ms - FIRST_MS) // DAY_MS + FIRST_MS // DAY_MS
             if day != day_written:
                 write_day(date, day)
                 day_written = day
-            write_time(date + 10, modified_ms - day * 86400000)
+            write_time(date + 10, modified_ms - day * DAY_MS)
             reserve(&files, 128)
             put(&files, b"</Key><LastModified>", 20)
             put(&files, date, 24)

@@ -5,6 +5,8 @@ comes out is well-formed whatever the key. XML 1.0 has no way to write most cont
 encoding-type=url keys are percent-encoded and nothing is lost, without it such a character becomes U+FFFD. CR, LF
 and TAB are written as references, since a parser would change them.
 
+Sizes are integers of 64 bits and dates have years of four digits; OverflowError says that one does not.
+
 Source: S3 API reference, ListObjectsV2; XML 1.0 section 2.2.
 """
 
@@ -12,7 +14,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
+from operator import index
 from urllib.parse import quote
 
 from falcon_s3.pfs import Entry
@@ -22,6 +25,10 @@ OWNER = "<Owner><ID>00000000000000000000000000000000</ID><DisplayName>pachyderm<
 # Everything that cannot stand in text as it is; most texts have none of it.
 _SPECIAL = re.compile('[&<>"\x00-\x1f\ud800-\udfff\ufffe\uffff]')
 _REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+
+_SIZES = range(-(1 << 63), 1 << 63)
+# From 0001-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z.
+_TIMES = range(-62_135_596_800_000, 253_402_300_800_000)
 
 
 def escape(text: str) -> str:
@@ -34,7 +41,7 @@ def url_encoded(text: str) -> str:
     return quote(text, safe="/-_.~", errors="replace")
 
 
-def contents_xml(entries: Sequence[Entry], url_encode: bool, owner: bool) -> bytes:
+def contents_xml(entries: Iterable[Entry], url_encode: bool, owner: bool) -> bytes:
     """The Contents elements of the files of a page, and after them the CommonPrefixes of its folders.
 
     `url_encode`: keys are url-encoded; `owner`: each file has its Owner.
@@ -44,18 +51,22 @@ def contents_xml(entries: Sequence[Entry], url_encode: bool, owner: bool) -> byt
     files: list[str] = []
     folders: list[str] = []
     for path, size, etag, modified_ms in entries:
+        if index(size) not in _SIZES:
+            raise OverflowError("a size does not fit into 64 bits")
         if size < 0:
             folders.append(f"<CommonPrefixes><Prefix>{encode(path)}</Prefix></CommonPrefixes>")
         else:
             files.append(
                 f"<Contents><Key>{encode(path)}</Key><LastModified>{iso_date(modified_ms)}</LastModified>"
-                f"<ETag>&quot;{escape(etag)}&quot;</ETag><Size>{size}</Size>{tail}"
+                f"<ETag>&quot;{escape(etag)}&quot;</ETag><Size>{size:d}</Size>{tail}"
             )
     return "".join(files + folders).encode()
 
 
 def iso_date(modified_ms: int) -> str:
     """Milliseconds since the epoch as ISO 8601 in UTC."""
+    if index(modified_ms) not in _TIMES:
+        raise OverflowError("a date is outside of the years 1 to 9999")
     second, millisecond = divmod(modified_ms, 1000)
     year, month, day, hour, minute, second = time.gmtime(second)[:6]
     return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{millisecond:03d}Z"
