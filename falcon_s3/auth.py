@@ -10,7 +10,7 @@ import time
 
 import falcon
 
-from falcon_s3 import sigv4
+from falcon_s3 import errors, sigv4
 from falcon_s3.request import S3Request
 
 
@@ -32,7 +32,7 @@ class Authentication:
         self._region = region
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
-        """Raises what `sigv4.verify` raises."""
+        """Raises AccessDenied for who does not sign, and what `sigv4.verify` raises."""
         env = req.env
         path = env["PATH_INFO"]
         if path.startswith("/~/"):
@@ -40,5 +40,15 @@ class Authentication:
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
         request = sigv4.SignedRequest(req.method, path, env["QUERY_STRING"], req.lower_headers)
-        identity = sigv4.verify(request, self._keyring.secret_of, time.time(), self._region)
+        identity = identify(request, self._keyring, self._region)
+        req.access_key = identity.access_key
         req.chunk_verifier = identity.chunks
+        if not req.access_key:
+            raise errors.AccessDenied
+
+
+def identify(request: sigv4.SignedRequest, keyring: Keyring, region: str | None) -> sigv4.Identity:
+    """Who signed the request, whose access key is "" if nobody did. Raises what `sigv4.verify` raises."""
+    if "authorization" in request.headers or sigv4.is_presigned(request.query):
+        return sigv4.verify(request, keyring.secret_of, time.time(), region)
+    return sigv4.Identity("", None)

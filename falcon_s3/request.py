@@ -21,10 +21,11 @@ class S3Request(falcon.Request):
         lower_headers: header values by lower-case name (here).
         bucket, key: from the path; empty where the path has none (routing).
         is_reading: whether the body was asked for, which invites a client that waits for 100 Continue (here).
+        access_key: whose signature was verified; "" for nobody's (auth).
         chunk_verifier: checks the signatures inside a signed aws-chunked body; None if there are none (auth).
     """
 
-    __slots__ = ("bucket", "chunk_verifier", "is_reading", "key", "lower_headers", "query", "request_id")
+    __slots__ = ("access_key", "bucket", "chunk_verifier", "is_reading", "key", "lower_headers", "query", "request_id")
 
     def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None):
         super().__init__(env, options)
@@ -32,6 +33,7 @@ class S3Request(falcon.Request):
         self.bucket = ""
         self.key = ""
         self.is_reading = False
+        self.access_key = ""
         self.chunk_verifier: Any = None
         self.lower_headers: Mapping[str, str] = headers_of(env)
         self.query: Mapping[str, str] = {}
