@@ -40,11 +40,17 @@ class Envelope:
         """Leave the connection as the next request needs it: a body that nobody read would be taken for one.
 
         What is small, or on its way already, is read and dropped; else the connection ends with the answer, and a
-        client that waits for 100 Continue need not send its body at all.
+        client that waits for 100 Continue need not send its body at all. Where there is no body no 100 Continue is
+        sent (RFC 9110 section 10.1.1), and botocore, which expects one for an empty file, misreads the answer after
+        it on the same connection.
         """
         headers = req.lower_headers
         length = headers.get("content-length", "0")
-        if (length == "0" and "transfer-encoding" not in headers) or (succeeded and req.is_reading):
+        if length == "0" and "transfer-encoding" not in headers:
+            if "expect" in headers:
+                resp.set_header("Connection", "close")
+            return
+        if succeeded and req.is_reading:
             return
         waiting = "expect" in headers and not req.is_reading
         if waiting or not length.isdigit() or int(length) > DROPPED_BYTES:
