@@ -11,10 +11,10 @@ import io
 
 def test_an_upload_after_an_empty_one_is_answered_completely(gateway, bucket):
     s3 = gateway.client(max_pool_connections=1)
-    for content in (b"", b"something", b"", b"", b"more"):
-        answer = s3.put_object(Bucket=bucket, Key="k", Body=io.BytesIO(content))
-        assert answer["VersionId"]
-        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == content
+    s3.put_object(Bucket=bucket, Key="k", Body=io.BytesIO(b""))
+    answer = s3.put_object(Bucket=bucket, Key="k", Body=io.BytesIO(b"something"))
+    assert answer["ETag"] == '"437b930db84b8079c2dd804a71936b5f"'
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"something"
 
 
 def test_a_connection_ends_with_an_answer_that_no_100_came_before(gateway, bucket):
