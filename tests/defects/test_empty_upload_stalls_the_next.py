@@ -1,22 +1,22 @@
-"""aws and boto3 upload an empty file and then another on the same connection, and wait half a minute for its end.
+"""aws uploaded an empty file, then another on the same connection, and waited half a minute for the end of its answer.
 
-They send `Expect: 100-continue` with every file. An empty body is not asked for, so that 200 is the first answer; botocore
-(awsrequest.py, `_handle_expect_response`) keeps that for the next answer of the connection, whose headers it then misses.
+It sends `Expect: 100-continue` with every file. An empty body is not asked for, so that 200 comes first, and rightly so (RFC
+9110, section 10.1.1). botocore (awsrequest.py, `_handle_expect_response`; before 1.44, and in aws 1.46) keeps that status
+for the next answer on the connection and misses its headers, the length among them. So the connection ends there.
 """
 
 from __future__ import annotations
 
-import io
+import pytest
 
 
-def test_an_upload_after_an_empty_one_is_answered_completely(gateway, bucket):
-    s3 = gateway.client(max_pool_connections=1)
-    s3.put_object(Bucket=bucket, Key="k", Body=io.BytesIO(b""))
-    answer = s3.put_object(Bucket=bucket, Key="k", Body=io.BytesIO(b"something"))
-    assert answer["ETag"] == '"437b930db84b8079c2dd804a71936b5f"'
-    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"something"
+@pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
+def test_a_connection_ends_with_an_answer_that_no_100_came_before(gateway, bucket, method):
+    gateway.request("PUT", f"/{bucket}/k", b"")
+    answer = gateway.request(method, f"/{bucket}/k", b"", {"Expect": "100-continue"})
+    assert answer.status in {200, 204}
+    assert answer.headers["Connection"] == "close"
 
 
-def test_a_connection_ends_with_an_answer_that_no_100_came_before(gateway, bucket):
-    answer = gateway.request("PUT", f"/{bucket}/k", b"", {"Expect": "100-continue"})
-    assert (answer.status, answer.headers["Connection"]) == (200, "close")
+def test_a_connection_stays_for_who_expects_nothing(gateway, bucket):
+    assert gateway.request("PUT", f"/{bucket}/k", b"").headers["Connection"] in {None, "keep-alive"}
