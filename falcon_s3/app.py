@@ -40,9 +40,8 @@ class Envelope:
         """Leave the connection as the next request needs it: a body that nobody read would be taken for one.
 
         What is small, or on its way already, is read and dropped; else the connection ends with the answer, and a
-        client that waits for 100 Continue need not send its body at all. Where there is no body no 100 Continue is
-        sent (RFC 9110 section 10.1.1), and botocore, which expects one for an empty file, misreads the answer after
-        it on the same connection.
+        client that waits for 100 Continue need not send its body at all. An empty body is not asked for (RFC 9110
+        section 10.1.1); botocore 1.43, which waits for that, would misread the next answer of the connection.
         """
         headers = req.lower_headers
         length = headers.get("content-length", "0")

@@ -1,8 +1,8 @@
 """aws uploaded an empty file, then another on the same connection, and waited half a minute for the end of its answer.
 
-It sends `Expect: 100-continue` with every file. An empty body is not asked for, so that 200 comes first, and rightly so (RFC
-9110, section 10.1.1). botocore (awsrequest.py, `_handle_expect_response`; before 1.44, and in aws 1.46) keeps that status
-for the next answer on the connection and misses its headers, the length among them. So the connection ends there.
+It sends `Expect: 100-continue` with every file. An empty body is not asked for, so that 200 comes first, and rightly so
+(RFC 9110, section 10.1.1). botocore 1.43, which aws 1.46 carries, keeps that status for the next answer on the connection
+and misses its headers, the length among them. So the connection ends there.
 """
 
 from __future__ import annotations
