@@ -38,8 +38,13 @@ cdef class ChunkDecoder:
         self.signature = ""
         self.trailers = {}
 
-    def feed(self, bytes data not None):
+    def __init__(self):
+        """Takes no arguments; without this they would be ignored."""
+
+    def feed(self, data):
         """The events that `data` completes. Raises ValueError."""
+        if not isinstance(data, bytes):
+            raise TypeError(f"data must be bytes, not {type(data).__name__}")
         cdef list events = []
         cdef Py_ssize_t position = 0
         cdef Py_ssize_t length = PyBytes_GET_SIZE(data)

@@ -51,6 +51,8 @@ class ChunkDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes. Raises ValueError."""
+        if not isinstance(data, bytes):
+            raise TypeError(f"data must be bytes, not {type(data).__name__}")
         events: list[Event] = []
         position = 0
         while position < len(data):
