@@ -1,0 +1,275 @@
+"""Digests: the published values, and the same however a body is cut, on threads or not."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import threading
+import time
+import weakref
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from falcon_s3 import digests, pfs
+from falcon_s3.digests import CHECKSUMS, INLINE_BYTES, Hashes, body_of
+
+CHECK = b"123456789"
+# Of b"123456789": the check values of the catalogue of CRC algorithms, and of FIPS 180-4's functions.
+PUBLISHED = {
+    "crc32": "cbf43926",
+    "crc32c": "e3069283",
+    "crc64nvme": "ae8b14860a799888",
+    "sha1": "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
+    "sha256": "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+    "md5": "25f9e794323b453885f5181f1b624d0b",
+}
+OF_NOTHING = {
+    "crc32": "00000000",
+    "crc32c": "00000000",
+    "crc64nvme": "0000000000000000",
+    "sha1": "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "md5": "d41d8cd98f00b204e9800998ecf8427e",
+}
+POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C9329AC4BC9B5}
+
+
+def bitwise(name, data):
+    """A reflected CRC, bit by bit, as its catalogue defines it."""
+    polynomial, width = POLYNOMIALS[name], 64 if "64" in name else 32
+    value = ones = (1 << width) - 1
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (polynomial if value & 1 else 0)
+    return (value ^ ones).to_bytes(width // 8, "big")
+
+
+def hashed(chunks, checksum=None):
+    hashes = Hashes(checksum)
+    for chunk in chunks:
+        hashes.update(chunk)
+    return hashes
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    "chunks", [[CHECK], [CHECK[:4], CHECK[4:]], [b"", CHECK, b""], [bytes([each]) for each in CHECK]]
+)
+def test_published_values(name, chunks):
+    """The check value of each algorithm, in one chunk or in several."""
+    assert hashed(chunks, None if name == "md5" else name).digest(name).hex() == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", OF_NOTHING)
+@pytest.mark.parametrize("chunks", [[], [b""], [b"", b""]])
+def test_of_nothing(name, chunks):
+    """A body of no bytes has digests too."""
+    assert hashed(chunks, None if name == "md5" else name).digest(name).hex() == OF_NOTHING[name]
+
+
+@given(chunks=st.lists(st.binary(max_size=100), max_size=5), name=st.sampled_from(list(POLYNOMIALS)))
+def test_a_crc_is_what_its_definition_says(chunks, name):
+    """Bit by bit, over any chunks."""
+    assert hashed(chunks, name).digest(name) == bitwise(name, b"".join(chunks))
+
+
+def test_the_checksums_are_those_that_clients_may_send():
+    """Each with the length of its digest."""
+    lengths = {name: len(make().digest()) for name, make in CHECKSUMS.items()}
+    assert lengths == {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
+
+
+BLOCK = bytes(range(251)) * (3 * INLINE_BYTES // 251)
+SIZES = [0, 1, INLINE_BYTES - 1, INLINE_BYTES, INLINE_BYTES + 1, 2 * INLINE_BYTES, pfs.CHUNK_BYTES // 2]
+
+
+@pytest.mark.parametrize("name", [None, *CHECKSUMS])
+@pytest.mark.parametrize("first", SIZES)
+@pytest.mark.parametrize("second", SIZES)
+def test_chunks_hashed_here_and_on_threads_come_in_order(name, first, second):
+    """A small chunk behind a large one waits for it, and the other way round."""
+    chunks = [BLOCK[:first], BLOCK[7 : 7 + second], b"between", BLOCK[9 : 9 + first], BLOCK[:second]]
+    data = b"".join(chunks)
+    hashes = hashed(chunks, name)
+    assert hashes.finish() == pfs.Digests(hashlib.md5(data).digest(), hashlib.sha256(data).digest())
+    assert hashes.digest("md5") == hashlib.md5(data).digest()
+    assert hashes.digest("sha256") == hashlib.sha256(data).digest()
+    if name == "crc32":
+        assert hashes.digest(name) == zlib.crc32(data).to_bytes(4, "big")
+    elif name == "sha1":
+        assert hashes.digest(name) == hashlib.sha1(data).digest()
+    elif name is not None:
+        assert hashes.digest(name) == hashed([data], name).digest(name)
+
+
+@pytest.mark.parametrize("size", [10, 2 * INLINE_BYTES])
+def test_a_digest_may_be_asked_for_at_any_time(size):
+    """It is of the chunks so far, and more may follow."""
+    hashes = Hashes("crc32")
+    for number in range(1, 4):
+        hashes.update(BLOCK[:size])
+        assert hashes.digest("crc32") == hashes.digest("crc32") == zlib.crc32(BLOCK[:size] * number).to_bytes(4, "big")
+        assert hashes.finish() == hashes.finish()
+
+
+@pytest.mark.parametrize(("checksum", "asked"), [(None, "crc32"), ("crc32", "sha1"), (None, "md4")])
+def test_a_digest_that_is_not_computed_is_a_key_error(checksum, asked):
+    """Nothing is computed that was not asked for at the beginning."""
+    with pytest.raises(KeyError):
+        Hashes(checksum).digest(asked)
+
+
+@pytest.mark.parametrize("name", ["", "md4", "CRC32", "x-amz-checksum-crc32"])
+def test_an_unknown_checksum_is_a_key_error(name):
+    """Which names there are is decided before."""
+    with pytest.raises(KeyError):
+        Hashes(name)
+
+
+def test_a_sha256_that_is_also_the_checksum_is_computed_once():
+    """The hash that every body has serves as the checksum."""
+    assert list(Hashes("sha256")._hashes) == ["md5", "sha256"]
+
+
+@pytest.mark.parametrize("bad", ["text", None, 7])
+def test_what_is_no_bytes_is_a_type_error(bad):
+    """A mistake of the caller is told where it is made."""
+    with pytest.raises(TypeError):
+        Hashes().update(bad)
+
+
+def test_an_error_on_a_thread_is_raised_by_the_next_step():
+    """A digest that was not computed is never given out."""
+    hashes = Hashes()
+    hashes.update("x" * (INLINE_BYTES + 1))
+    with pytest.raises(TypeError):
+        hashes.finish()
+
+
+@pytest.mark.parametrize("chunks", [[b"small"], [BLOCK[: 2 * INLINE_BYTES]]])
+def test_small_chunks_need_no_threads(chunks, monkeypatch):
+    """For them a thread is slower than the hash; large ones go to the threads."""
+    asked = []
+    monkeypatch.setattr(digests, "_threads", lambda real=digests._threads: asked.append(1) or real())
+    hashed(chunks).finish()
+    assert bool(asked) == (len(chunks[0]) > INLINE_BYTES)
+
+
+def test_one_chunk_is_under_way_at_a_time(monkeypatch):
+    """The next large chunk is handed over only when the one before is hashed."""
+    free, busy = threading.Event(), []
+
+    class Slow:
+        def update(self, data):
+            busy.append(len(data))
+            assert free.wait(30)
+
+        def digest(self):
+            return b""
+
+    hashes = Hashes()
+    hashes._hashes = {"md5": Slow()}
+    hashes.update(BLOCK[: INLINE_BYTES + 1])
+    second = threading.Thread(target=hashes.update, args=(BLOCK[: INLINE_BYTES + 2],))
+    second.start()
+    second.join(0.2)
+    assert second.is_alive()
+    assert busy in ([], [INLINE_BYTES + 1])
+    free.set()
+    second.join(30)
+    hashes.digest("md5")
+    assert busy == [INLINE_BYTES + 1, INLINE_BYTES + 2]
+
+
+def test_hashes_that_are_given_up_leave_nothing():
+    """When the chunk under way is hashed, nothing holds on to it or to them."""
+    free = threading.Event()
+
+    class Slow:
+        def update(self, data):
+            free.wait(30)
+
+    hashes = Hashes()
+    hashes._hashes = {"md5": Slow()}
+    gone = weakref.ref(hashes._hashes["md5"])
+    chunk = bytes(INLINE_BYTES + 1)
+    count = sys.getrefcount(chunk)
+    hashes.update(chunk)
+    del hashes
+    free.set()
+    for _ in range(1000):
+        if gone() is None and sys.getrefcount(chunk) == count:
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("something is kept")
+
+
+def test_many_bodies_are_hashed_at_once():
+    """More than there are threads, each with its own digests."""
+    results = {}
+
+    def one(number):
+        chunks = [bytes([number]) * (INLINE_BYTES + 1)] * 3
+        results[number] = hashed(chunks).finish() == hashed([b"".join(chunks)[:0], *chunks]).finish()
+        results[number] &= hashed(chunks).digest("sha256") == hashlib.sha256(b"".join(chunks)).digest()
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(40)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert results == dict.fromkeys(range(40), True)
+
+
+FORKED = """
+import hashlib, os
+from falcon_s3.digests import Hashes
+data = bytes(1 << 20)
+def digest():
+    hashes = Hashes()
+    hashes.update(data)
+    return hashes.finish().md5
+assert digest() == hashlib.md5(data).digest()
+child = os.fork()
+if not child:
+    os._exit(0 if digest() == hashlib.md5(data).digest() else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert digest() == hashlib.md5(data).digest()
+"""
+
+
+def test_threads_are_made_anew_after_a_fork():
+    """A child of a process that has hashed on threads hashes on threads of its own."""
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60)
+
+
+# --- bodies at hand --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [],
+        [b""],
+        [b"a"],
+        [b"a", b"", b"b"],
+        [bytes(pfs.CHUNK_BYTES)],
+        [bytes(pfs.CHUNK_BYTES + 1), b"x"],
+        [BLOCK * 5, BLOCK],
+    ],
+)
+@pytest.mark.parametrize("kind", [list, iter])
+def test_a_body_of_bytes_at_hand(chunks, kind):
+    """Whatever it is made of, its chunks have 1 to CHUNK_BYTES bytes and its digests are of all."""
+    made = body_of(kind(chunks))
+    found = list(made)
+    data = b"".join(chunks)
+    assert b"".join(found) == data
+    assert all(0 < len(chunk) <= pfs.CHUNK_BYTES for chunk in found)
+    assert made.digests() == pfs.Digests(hashlib.md5(data).digest(), hashlib.sha256(data).digest())
