@@ -16,6 +16,7 @@ from falcon_s3.resources.deletion import Deletion
 from falcon_s3.resources.listing import Listing
 from falcon_s3.resources.object import Object
 from falcon_s3.resources.service import Service
+from falcon_s3.resources.versions import Versions
 from falcon_s3.routing import BUCKET, OBJECT, OWN, SERVICE, Responder, S3Router
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Envelope:
 def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`."""
     service, bucket, listing = Service(pfs), Bucket(pfs, region), Listing(pfs)
-    thing, deletion = Object(pfs), Deletion(pfs)
+    thing, deletion, versions = Object(pfs), Deletion(pfs), Versions(pfs)
     return {
         (SERVICE, "GET", ""): service.list_buckets,
         (SERVICE, "HEAD", ""): service.list_buckets,
@@ -73,6 +74,7 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
         (BUCKET, "DELETE", ""): bucket.delete,
         (BUCKET, "GET", "location"): bucket.location,
         (BUCKET, "GET", "versioning"): bucket.versioning,
+        (BUCKET, "GET", "versions"): versions.list_object_versions,
         (BUCKET, "POST", "delete"): deletion.delete_objects,
         (OBJECT, "GET", ""): thing.get,
         (OBJECT, "HEAD", ""): thing.head,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from datetime import timezone
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from falcon_s3 import errors, pfs
@@ -104,6 +104,35 @@ def put_check(if_match: str | None, if_none_match: str | None) -> pfs.Check | No
     return check_match
 
 
+def delete_check(etag: str | None, size: str | None, modified: str | None) -> pfs.Check | None:
+    """The check for a DELETE under an ETag, a size in bytes or a date; None if it is under no condition.
+
+    It raises errors.PreconditionFailed; where nothing is there it holds, for nothing can be lost. Raises
+    errors.InvalidArgument at once for what cannot be understood. The date is one of HTTP or of ISO 8601. Source:
+    S3 API, DeleteObject (If-Match, x-amz-if-match-size, x-amz-if-match-last-modified-time) and DeleteObjects.
+    """
+    if etag is None and size is None and modified is None:
+        return None
+    seconds = None if modified is None else _seconds(modified) or _iso_seconds(modified)
+    if modified is not None and seconds is None:
+        raise errors.InvalidArgument("The last modified time of a condition must be a date.")
+    if size is not None and not (size.isascii() and size.isdigit()):
+        raise errors.InvalidArgument("The size of a condition must be a whole number of bytes.")
+
+    def check(file: pfs.FileInfo | None) -> None:
+        if file is None:
+            return
+        for name, holds in (
+            ("If-Match", etag is None or _matches(etag, file.etag, weak=False)),
+            ("x-amz-if-match-size", size is None or _number(size) == file.size),
+            ("x-amz-if-match-last-modified-time", seconds is None or file.modified_ms // 1000 == seconds),
+        ):
+            if not holds:
+                raise errors.PreconditionFailed(fields={"Condition": name})
+
+    return check
+
+
 def _check_absent(file: pfs.FileInfo | None) -> None:
     if file is not None:
         raise errors.PreconditionFailed(fields={"Condition": "If-None-Match"})
@@ -141,6 +170,15 @@ def _seconds(value: str | None) -> int | None:
         return int(moment.timestamp())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def _iso_seconds(value: str) -> int | None:
+    """A date of ISO 8601, as S3 writes it in documents, in seconds since the epoch; None if bad."""
+    try:
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return int(moment.timestamp()) if moment.tzinfo is not None else None
 
 
 def _number(digits: str) -> int:

@@ -219,6 +219,8 @@ def of(ex: BaseException) -> S3Error:
     for store_error, s3_error in OF_THE_STORE:
         if isinstance(ex, store_error):
             headers = {"Retry-After": "1"} if s3_error is ServiceUnavailable else None
+            if isinstance(ex, pfs.FileRemoved):  # S3: the newest version is a delete marker
+                headers = {"x-amz-delete-marker": "true", "x-amz-version-id": ex.commit.id}
             return s3_error(f"{s3_error.message.rstrip('.')}: {ex}", headers=headers)
     return InternalError()
 

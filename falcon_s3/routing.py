@@ -24,7 +24,7 @@ SERVICE, BUCKET, OBJECT, OWN = "service", "bucket", "object", "own"
 # Parameters that say how an operation is done, never which one; X-Amz-* belong to `auth`.
 PLAIN = frozenset(
     "list-type prefix delimiter marker max-keys encoding-type start-after continuation-token fetch-owner max-buckets"
-    " bucket-region versionId x-id response-content-type response-content-language response-expires"
+    " bucket-region versionId key-marker version-id-marker x-id response-content-type response-content-language response-expires"
     " response-cache-control response-content-disposition response-content-encoding".split()
 )
 # Every sub-resource of the S3 API, to name what is refused.

@@ -20,11 +20,14 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from falcon_s3 import _speedups, errors
+from falcon_s3.pfs import FileVersion
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 CONTENT_TYPE = "application/xml"
 # The region whose buckets have an empty location (S3 API, GetBucketLocation).
 FIRST_REGION = "us-east-1"
+# What DeleteObjects says of an object, in the order of ObjectIdentifier's fields.
+OBJECT_FIELDS = ("Key", "VersionId", "ETag", "Size", "LastModifiedTime")
 # As many as DeleteObjects takes in one request.
 DELETE_OBJECTS = 1000
 
@@ -57,11 +60,21 @@ class Page:
 
 
 class ObjectIdentifier(NamedTuple):
-    """One object of a DeleteObjects request; the ETag is a condition, quoted or not as it was sent."""
+    """One object of a DeleteObjects request; etag, size and modified are conditions, as they were sent."""
 
     key: str
     version_id: str | None = None
     etag: str | None = None
+    size: str | None = None
+    modified: str | None = None
+
+
+class Deleted(NamedTuple):
+    """What DeleteObjects did to one object: its version, if one was named, and the delete marker made or removed."""
+
+    key: str
+    version_id: str | None = None
+    marker: str | None = None
 
 
 class Deletion(NamedTuple):
@@ -136,9 +149,65 @@ def list_bucket_result_v2(
     return _listing(page, head)
 
 
-def delete_result(deleted: Iterable[ObjectIdentifier], failures: Iterable[Failure]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class VersionsPage:
+    """What ListObjectVersions says of one page: the request as it was understood, and where the next page begins."""
+
+    bucket: str
+    prefix: str
+    delimiter: str
+    key_marker: str
+    version_id_marker: str
+    max_keys: int
+    next_key_marker: str | None  # None: this is the last page
+    next_version_id_marker: str | None
+    url_encode: bool = False
+
+
+def list_versions_result(page: VersionsPage, versions: Iterable[FileVersion]) -> bytes:
+    """ListObjectVersions' answer: versions and delete markers in their order, then the folders."""
+    coded = _speedups.url_encoded if page.url_encode else str
+    head = [
+        _element("Name", page.bucket),
+        _element("Prefix", coded(page.prefix)),
+        _element("KeyMarker", coded(page.key_marker)),
+        _element("VersionIdMarker", page.version_id_marker),
+        _optional("NextKeyMarker", None if page.next_key_marker is None else coded(page.next_key_marker)),
+        _optional("NextVersionIdMarker", page.next_version_id_marker),
+        _element("MaxKeys", str(page.max_keys)),
+        _optional("Delimiter", coded(page.delimiter) if page.delimiter else None),
+        _optional("EncodingType", "url" if page.url_encode else None),
+        _element("IsTruncated", "false" if page.next_key_marker is None else "true"),
+    ]
+    owner = f"<Owner>{_element('ID', OWNER.id)}{_element('DisplayName', OWNER.display_name)}</Owner>"
+    rows, folders = [], []
+    for one in versions:
+        if one.is_folder:
+            folders.append(f"<CommonPrefixes>{_element('Prefix', coded(one.path))}</CommonPrefixes>")
+            continue
+        what = (
+            f"{_element('Key', coded(one.path))}<VersionId>{one.commit}</VersionId>"
+            f"<IsLatest>{'true' if one.is_latest else 'false'}</IsLatest>"
+            f"<LastModified>{iso_date(one.modified_ms)}</LastModified>"
+        )
+        if one.is_removal:
+            rows.append(f"<DeleteMarker>{what}{owner}</DeleteMarker>")
+        else:
+            rows.append(
+                f"<Version>{what}<ETag>&quot;{one.etag}&quot;</ETag><Size>{one.size}</Size>"
+                f"<StorageClass>STANDARD</StorageClass>{owner}</Version>"
+            )
+    return _document("ListVersionsResult", "".join((*head, *rows, *folders)))
+
+
+def delete_result(deleted: Iterable[Deleted], failures: Iterable[Failure]) -> bytes:
     """DeleteObjects' answer; a quiet request gives no `deleted`."""
-    rows = [f"<Deleted>{_element('Key', one.key)}{_optional('VersionId', one.version_id)}</Deleted>" for one in deleted]
+    rows = [
+        f"<Deleted>{_element('Key', one.key)}{_optional('VersionId', one.version_id)}"
+        f"{_optional('DeleteMarker', 'true' if one.marker else None)}"
+        f"{_optional('DeleteMarkerVersionId', one.marker)}</Deleted>"
+        for one in deleted
+    ]
     rows += [
         f"<Error>{_element('Key', one.key)}{_optional('VersionId', one.version_id)}"
         f"{_element('Code', one.code)}{_element('Message', one.message)}</Error>"
@@ -158,20 +227,17 @@ def read_create_bucket(body: bytes) -> str | None:
 
 
 def read_delete(body: bytes) -> Deletion:
-    """DeleteObjects' body; raises MalformedXML, also for no object, an empty key or more than 1,000 objects.
-
-    NotImplemented for the conditions that S3 has on directory buckets only.
-    """
+    """DeleteObjects' body; raises MalformedXML, also for no object, an empty key or more than 1,000 objects."""
     root = _root(body, "Delete")
     objects = []
     quiet = None
     for child in _children(root):
         name = _name(child)
         if name == "Object":
-            fields = _fields(child, ("Key", "VersionId", "ETag"), refused=("LastModifiedTime", "Size"))
+            fields = _fields(child, OBJECT_FIELDS, refused=())
             if not fields.get("Key"):
                 raise errors.MalformedXML
-            objects.append(ObjectIdentifier(fields["Key"], fields.get("VersionId"), fields.get("ETag")))
+            objects.append(ObjectIdentifier(*(fields.get(name) for name in OBJECT_FIELDS)))  # type: ignore[arg-type]
         elif name == "Quiet" and quiet is None:
             quiet = _boolean(child)
         else:

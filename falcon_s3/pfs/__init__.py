@@ -114,6 +114,22 @@ class Entry(NamedTuple):
         return self.size < 0
 
 
+class FileVersion(NamedTuple):
+    """One line of a listing of versions: what a commit did to a path, or (size -1) a folder."""
+
+    path: str
+    commit: str  # the id of the commit that wrote or removed it; "" for a folder
+    size: int  # bytes; 0 where it was removed
+    etag: str
+    modified_ms: int
+    is_latest: bool  # what the branch's head, or the commit listed, shows at the path
+    is_removal: bool
+
+    @property
+    def is_folder(self) -> bool:
+        return self.size < 0
+
+
 class Digests(NamedTuple):
     """What was computed over a whole body, as raw bytes."""
 
@@ -167,11 +183,20 @@ class BranchNotFound(NotFound):
 class CommitNotFound(NotFound):
     def __init__(self, commit: Commit):
         super().__init__(f"commit {commit} not found")
+        self.commit = commit
 
 
 class FileNotFound(NotFound):
     def __init__(self, path: str, ref: Ref):
         super().__init__(f"file {path} not found in {ref}")
+
+
+class FileRemoved(FileNotFound):
+    """There was such a file; `commit` removed it."""
+
+    def __init__(self, path: str, ref: Ref, commit: Commit):
+        super().__init__(path, ref)
+        self.commit = commit
 
 
 class BranchExists(PfsError):
@@ -264,7 +289,17 @@ class Pfs(Protocol):
         """MUST raise CommitNotFound if the repo has no such commit."""
 
     def inspect_file(self, ref: Ref, path: str) -> FileInfo:
-        """The file as `ref` shows it. MUST raise FileNotFound, BranchNotFound or CommitNotFound."""
+        """The file as `ref` shows it.
+
+        MUST raise FileNotFound (FileRemoved, if the store can tell which commit removed it), BranchNotFound or
+        CommitNotFound.
+        """
+
+    def inspect_version(self, commit: Commit, path: str) -> FileInfo:
+        """The file as `commit` shows it, unless its own version of the path was removed from history.
+
+        Raises what `inspect_file` raises; FileNotFound for a version that `delete_versions` removed.
+        """
 
     def list_files(self, ref: Ref, prefix: str = "", after: str = "", delimiter: str = "") -> Iterator[Entry]:
         """Files whose path begins with `prefix` and is greater than `after`, in UTF-8 byte order, lazily.
@@ -281,6 +316,29 @@ class Pfs(Protocol):
 
         The version is pinned at the call: it can be read to the end whatever is deleted meanwhile. The
         iterator has `close()`. Raises FileNotFound if that version has since been removed from history.
+        """
+
+    def list_versions(
+        self, ref: Ref, prefix: str = "", after: str = "", after_commit: str = "", delimiter: str = ""
+    ) -> Iterator[FileVersion]:
+        """What the commits up to `ref` did to the paths that begin with `prefix`, lazily.
+
+        Ordered by path, and of each path the newest first. With `after_commit` (an id) the listing goes on
+        behind that version of the path `after`, else behind all of its versions. Folders as in `list_files`,
+        also where every file in one was removed. Raises BranchNotFound or CommitNotFound, also for an
+        `after_commit` that the repo does not have.
+        """
+
+    def delete_versions(
+        self, ref: Ref, versions: Iterable[tuple[str, str]], check: Check | None = None
+    ) -> list[FileVersion | None]:
+        """Remove versions, each a path and a commit's id, from history for good; makes no commit.
+
+        As if those commits had not touched those paths, for every branch whose history they are in: where one
+        was the newest, the one before shows again; where it was a removal, the file is back. The bytes go when
+        nothing else uses them. Gives what was removed for each, None where `ref`'s history has no such
+        version. `check` is called with each file that goes (None for a removal); what it raises undoes all.
+        Raises BranchNotFound, CommitFinished if `ref` is a commit, OutputBranch.
         """
 
     def check_write(self, ref: Ref, path: str) -> None:

@@ -66,6 +66,10 @@ CREATE TABLE version (           -- what each commit of a line did to a path; co
   content INTEGER, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL, attributes TEXT,
   PRIMARY KEY (line, path, number)) WITHOUT ROWID;
 
+CREATE TABLE removed (           -- versions taken out of history for good: their commits do not answer for the path
+  line INTEGER NOT NULL, path TEXT NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (line, path, number)) WITHOUT ROWID;
+
 CREATE TABLE page (              -- entries of the paths [low, high) for the commits [first, last) of a line
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   line INTEGER NOT NULL, low TEXT NOT NULL, high TEXT, first INTEGER NOT NULL, last INTEGER NOT NULL,

@@ -16,6 +16,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import orjson
 
@@ -26,10 +27,15 @@ from falcon_s3.pfs import (
     BranchNotEmpty,
     Check,
     Commit,
+    CommitFinished,
     CommitInfo,
+    CommitNotFound,
     Entry,
     FileInfo,
     FileNotFound,
+    FileRemoved,
+    FileVersion,
+    OutputBranch,
     Ref,
     Repo,
     Unavailable,
@@ -38,6 +44,7 @@ from falcon_s3.pfs import (
     history,
     janitor,
     tree,
+    versions,
 )
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, Staged, release
@@ -145,10 +152,24 @@ class EmbeddedPfs:
 
     def inspect_file(self, ref: Ref, path: str) -> FileInfo:
         with self._catalog.read() as connection:
-            found = self._find(connection, self._view(connection, ref), ref.repo, path)
-        if found is None:
+            view = self._view(connection, ref)
+            return self._find(connection, view, ref.repo, path) or self._not_found(connection, view, ref, path)
+
+    def _not_found(self, connection: Connection, view: View, ref: Ref, path: str) -> NoReturn:
+        removed_by = versions.removal(connection, view, path)
+        if removed_by is None:
             raise FileNotFound(path, ref)
-        return found
+        raise FileRemoved(path, ref, Commit(ref.repo, removed_by.hex()))
+
+    def inspect_version(self, commit: Commit, path: str) -> FileInfo:
+        with self._catalog.read() as connection:
+            found = history.point(connection, commit)
+            view = history.view(connection, found.line, found.number)
+            file = self._find(connection, view, commit.repo, path)
+            if file is None or file.commit != commit:  # it may have had a version of its own
+                if versions.is_removed(connection, found.line, path, found.number):
+                    raise FileNotFound(path, commit)
+            return file or self._not_found(connection, view, commit, path)
 
     def _view(self, connection: Connection, ref: Ref) -> View:
         found = history.point(connection, ref)
@@ -166,6 +187,39 @@ class EmbeddedPfs:
         with self._catalog.read() as connection:
             view = self._view(connection, ref)
         return tree.entries(self._catalog, view, prefix, after, delimiter)
+
+    def list_versions(
+        self, ref: Ref, prefix: str = "", after: str = "", after_commit: str = "", delimiter: str = ""
+    ) -> Iterator[FileVersion]:
+        with self._catalog.read() as connection:
+            found = history.point(connection, ref)
+            view = history.view(connection, found.line, found.number)
+            behind = versions.number_of(connection, found.repo_id, after_commit) if after_commit else (0, 0)
+        if behind is None:
+            raise CommitNotFound(Commit(ref.repo, after_commit))
+        return versions.versions(self._catalog, view, prefix, after, behind[1], delimiter)
+
+    def delete_versions(
+        self, ref: Ref, wanted: Iterable[tuple[str, str]], check: Check | None = None
+    ) -> list[FileVersion | None]:
+        wanted = list(wanted)
+
+        def job(connection: Connection) -> list[FileVersion | None]:
+            found = history.point(connection, ref)
+            if isinstance(ref, Commit):
+                raise CommitFinished(ref)
+            if found.output:
+                raise OutputBranch(ref)
+            view = history.view(connection, found.line, found.number)
+            removed: list[FileVersion | None] = []
+            for path, commit in wanted:
+                version = versions.find(connection, found.repo_id, view, path, commit)
+                if version is not None and check is not None:
+                    check(versions.file_info(ref.repo, version.row))
+                removed.append(versions.delete(connection, found.repo_id, version) if version is not None else None)
+            return removed
+
+        return self._catalog.write(job)
 
     def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         end = file.size if stop is None else min(stop, file.size)

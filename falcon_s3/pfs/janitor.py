@@ -68,6 +68,7 @@ def _purge_some(connection: Connection) -> bool:
     line = connection.execute("SELECT id FROM line WHERE repo = ? LIMIT 1", repo).fetchone()
     if line is not None:
         if not _purge_versions(connection, line[0]) and not _purge_pages(connection, line[0]):
+            connection.execute("DELETE FROM removed WHERE line = ?", line)
             connection.execute("DELETE FROM line WHERE id = ?", line)
         return True
     commits = connection.execute(

@@ -1,13 +1,16 @@
-"""`POST /bucket?delete`: many objects removed in one commit."""
+"""`POST /bucket?delete`: many objects removed in one commit, and versions taken out of history."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import falcon
 
-from falcon_s3 import body, buckets, errors, pfs, xml
-from falcon_s3.pfs import Pfs
+from falcon_s3 import body, buckets, conditions, errors, pfs, xml
+from falcon_s3.pfs import FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
-from falcon_s3.xml import Failure, ObjectIdentifier
+from falcon_s3.resources.object import log_removal
+from falcon_s3.xml import Deleted, Failure, ObjectIdentifier
 
 LARGEST_DOCUMENT = 2 << 20
 
@@ -19,34 +22,68 @@ class Deletion:
         self._pfs = pfs
 
     def delete_objects(self, req: S3Request, resp: falcon.Response) -> None:
-        """DeleteObjects (S3 API): at most 1,000 keys; one commit. What cannot be deleted is told by key."""
+        """DeleteObjects (S3 API): at most 1,000 keys; one commit. What cannot be deleted is told by key.
+
+        An object with a condition of its own is a commit of its own, for the condition decides only about it.
+        """
         ref = buckets.parse(req.bucket)
         expected = body.expected_of(req.lower_headers)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
         wanted = xml.read_delete(document)
-        deleted: list[ObjectIdentifier] = []
+        plain: list[ObjectIdentifier] = []
+        versions: list[ObjectIdentifier] = []
+        deleted: list[Deleted] = []
         failures: list[Failure] = []
         for each in wanted.objects:
-            refused = refusal(each)
-            if refused is None:
-                deleted.append(each)
-            else:
-                failures.append(Failure(each.key, refused.code, refused.message, each.version_id))
-        self._pfs.delete_files(ref, [each.key for each in deleted])
+            try:
+                check_key(each.key)
+                check = conditions.delete_check(each.etag, each.size, each.modified)
+                if check is not None and each.version_id is None:
+                    deleted += self._delete_files(ref, [each], check)
+                elif check is not None:
+                    deleted += self._delete_versions(req, ref, [each], check)
+                else:
+                    (plain if each.version_id is None else versions).append(each)
+            except (errors.S3Error, pfs.InvalidPath) as ex:
+                error = errors.of(ex)
+                failures.append(Failure(each.key, error.code, error.message, each.version_id))
+        deleted += self._delete_files(ref, plain)
+        deleted += self._delete_versions(req, ref, versions)
         resp.data = xml.delete_result([] if wanted.quiet else deleted, failures)
         resp.content_type = xml.CONTENT_TYPE
 
+    def _delete_files(
+        self, ref: Ref, objects: Sequence[ObjectIdentifier], check: pfs.Check | None = None
+    ) -> list[Deleted]:
+        there: list[FileInfo | None] = []
 
-def refusal(each: ObjectIdentifier) -> errors.S3Error | None:
-    """Why this one object cannot be deleted, if so."""
-    if each.version_id is not None:
-        return errors.NotImplemented("Deleting a version is not implemented.")
-    if each.etag is not None:
-        return errors.NotImplemented("Deleting under a condition is not implemented.")
-    if len(each.key.encode(errors="replace")) > pfs.PATH_BYTES:
-        return errors.KeyTooLongError()
-    try:
-        pfs.check_path(each.key)
-    except pfs.InvalidPath as ex:
-        return errors.of(ex)
-    return None
+        def note(file: FileInfo | None) -> None:
+            there.append(file)
+            if check is not None:
+                check(file)
+
+        keys = list(dict.fromkeys(each.key for each in objects))
+        commit = self._pfs.delete_files(ref, keys, note)
+        return [
+            Deleted(key, None, commit.id if commit is not None and file is not None else None)
+            for key, file in zip(keys, there, strict=True)
+        ]
+
+    def _delete_versions(
+        self, req: S3Request, ref: Ref, objects: Sequence[ObjectIdentifier], check: pfs.Check | None = None
+    ) -> list[Deleted]:
+        if not objects:
+            return []
+        removed = self._pfs.delete_versions(ref, [(each.key, each.version_id or "") for each in objects], check)
+        log_removal(req, [one for one in removed if one is not None])
+        return [
+            Deleted(each.key, each.version_id, each.version_id if one is not None and one.is_removal else None)
+            for each, one in zip(objects, removed, strict=True)
+        ]
+
+
+def check_key(key: str) -> None:
+    """Raise KeyTooLongError or pfs.InvalidPath for a key that no object has."""
+    if len(key.encode(errors="replace")) > pfs.PATH_BYTES:
+        raise errors.KeyTooLongError
+    pfs.check_path(key)

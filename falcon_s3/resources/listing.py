@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from itertools import islice
 
 import falcon
@@ -56,18 +57,24 @@ class Listing:
     def _page(self, req: S3Request, after: str, owner: bool) -> tuple[xml.Page, list[Entry]]:
         query = req.query
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-        encoding = query.get("encoding-type")
-        if encoding not in (None, "", "url"):
-            raise errors.InvalidArgument(
-                "Invalid Encoding Method specified in Request", fields={"ArgumentName": "encoding-type"}
-            )
+        encoded = url_encode(query)
         most = max_keys(query.get("max-keys"))
         listed = self._pfs.list_files(buckets.parse(req.bucket), prefix, after, delimiter)
         entries = list(islice(listed, most + 1)) if most else []
         truncated = len(entries) > most
         del entries[most:]
-        rows = _speedups.contents_xml(entries, encoding == "url", owner)
-        return xml.Page(req.bucket, prefix, delimiter, most, truncated, rows, encoding == "url"), entries
+        rows = _speedups.contents_xml(entries, encoded, owner)
+        return xml.Page(req.bucket, prefix, delimiter, most, truncated, rows, encoded), entries
+
+
+def url_encode(query: Mapping[str, str]) -> bool:
+    """Whether keys are to be percent-encoded in the answer."""
+    encoding = query.get("encoding-type")
+    if encoding not in (None, "", "url"):
+        raise errors.InvalidArgument(
+            "Invalid Encoding Method specified in Request", fields={"ArgumentName": "encoding-type"}
+        )
+    return encoding == "url"
 
 
 def max_keys(text: str | None) -> int:

@@ -6,15 +6,20 @@ and sent again with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from email.utils import formatdate
 
 import falcon
 
 from falcon_s3 import body, buckets, conditions, errors, pfs
-from falcon_s3.pfs import Commit, FileInfo, Pfs, Ref
+from falcon_s3.pfs import Commit, FileInfo, FileVersion, Pfs, Ref
 from falcon_s3.request import S3Request
 
+logger = logging.getLogger(__name__)
+
+# The version that S3 has where versioning never was; here it always is.
+NO_VERSION = "null"
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 # Kept as they are (S3 API, PutObject); Content-Encoding loses aws-chunked first.
 KEPT_HEADERS = (
@@ -76,14 +81,20 @@ class Object:
         version = req.query.get("versionId")
         if version is None:
             return self._pfs.inspect_file(ref, req.key)
-        if not pfs.is_commit_id(version):
+        if version != NO_VERSION and not pfs.is_commit_id(version):
             raise errors.InvalidArgument(
                 "Invalid version id specified", fields={"ArgumentName": "versionId", "ArgumentValue": version}
             )
         try:
-            return self._pfs.inspect_file(Commit(ref.repo, version), req.key)
-        except pfs.NotFound:
+            return self._pfs.inspect_version(Commit(ref.repo, version), req.key)
+        except pfs.NotFound as ex:
             require_bucket(self._pfs, ref)
+            if isinstance(ex, pfs.FileRemoved) and ex.commit.id == version:
+                raise errors.MethodNotAllowed(
+                    "The version is a delete marker, which can only be deleted.",
+                    fields={"Method": req.method, "ResourceType": "DeleteMarker"},
+                    headers={"Allow": "DELETE", "x-amz-delete-marker": "true", "x-amz-version-id": version},
+                ) from None
             raise errors.NoSuchVersion(fields={"Key": req.key, "VersionId": version}) from None
 
     def _answer(self, req: S3Request, resp: falcon.Response, file: FileInfo) -> tuple[int, int] | None:
@@ -137,15 +148,46 @@ class Object:
             return None
 
     def delete(self, req: S3Request, resp: falcon.Response) -> None:
-        """DeleteObject (S3 API): removing what is not there succeeds too."""
+        """DeleteObject (S3 API): removing what is not there succeeds too. With a versionId that version is lost for good."""
+        ref = buckets.parse(req.bucket)
+        resp.status = 204
         if "versionId" in req.query:
-            raise errors.NotImplemented("Deleting a version is not implemented.", fields={"Header": "versionId"})
-        check = conditions.put_check(req.lower_headers.get("if-match"), None)
-        commit = self._pfs.delete_files(buckets.parse(req.bucket), [req.key], check)
+            self._delete_version(req, resp, ref, req.query["versionId"])
+            return
+        commit = self._pfs.delete_files(ref, [req.key], delete_check(req.lower_headers))
         if commit is not None:
             resp.set_header("x-amz-version-id", commit.id)
             resp.set_header("x-amz-delete-marker", "true")
-        resp.status = 204
+
+    def _delete_version(self, req: S3Request, resp: falcon.Response, ref: Ref, version: str) -> None:
+        """Take one version out of history for good; one that is not there is no error."""
+        [removed] = self._pfs.delete_versions(ref, [(req.key, version)], delete_check(req.lower_headers))
+        resp.set_header("x-amz-version-id", version)
+        if removed is not None:
+            log_removal(req, [removed])
+            if removed.is_removal:
+                resp.set_header("x-amz-delete-marker", "true")
+
+
+def delete_check(headers: Mapping[str, str]) -> pfs.Check | None:
+    return conditions.delete_check(
+        headers.get("if-match"),
+        headers.get("x-amz-if-match-size"),
+        headers.get("x-amz-if-match-last-modified-time"),
+    )
+
+
+def log_removal(req: S3Request, removed: Iterable[FileVersion]) -> None:
+    """What history has lost for good is told to the operator."""
+    for one in removed:
+        logger.warning(
+            "request %s: version %s of %r in %s was removed for good%s",
+            req.request_id,
+            one.commit,
+            one.path,
+            req.bucket,
+            " (a delete marker)" if one.is_removal else "",
+        )
 
 
 def require_bucket(store: Pfs, ref: Ref) -> None:

@@ -37,12 +37,6 @@ def test_a_bucket_that_is_not_there_is_not_found(gateway):
     gateway.request("DELETE", "/none/k").refused(404, "NoSuchBucket")
 
 
-def test_a_version_is_not_deleted_and_neither_is_the_newest(gateway, bucket, s3, unchanged):
-    version = s3.put_object(Bucket=bucket, Key="k", Body=b"1")["VersionId"]
-    with unchanged(bucket):
-        gateway.request("DELETE", f"/{bucket}/k?versionId={version}").refused(501, "NotImplemented")
-
-
 def test_a_deletion_is_one_commit(gateway, bucket, store, s3):
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
     before = store.inspect_branch(buckets.parse(bucket)).head

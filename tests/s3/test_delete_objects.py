@@ -72,21 +72,54 @@ def test_a_thousand_keys_are_taken_and_one_more_is_not(gateway, s3, filled, unch
     assert "a" not in keys_of(s3, filled)
 
 
-def test_a_version_is_refused_by_itself_and_the_rest_is_deleted(gateway, s3, filled):
-    version = "<Object><Key>a</Key><VersionId>0123456789ab4cdef0123456789abcde</VersionId></Object>"
-    answer = delete(gateway, filled, document("é", more=version))
-    assert answer.status in (200, 501)
-    assert "a" in keys_of(s3, filled)
-    if answer.status == 200:
-        assert answer.texts("Code") == ["NotImplemented"]
-        assert "é" not in keys_of(s3, filled)
+def test_each_object_tells_its_delete_marker(s3, filled):
+    """One that was not there has none, for no commit touched it."""
+    answer = s3.delete_objects(Bucket=filled, Delete={"Objects": [{"Key": "a"}, {"Key": "none"}]})
+    there, none = answer["Deleted"]
+    marker = there["DeleteMarkerVersionId"]
+    assert there["DeleteMarker"] is True
+    assert "DeleteMarker" not in none
+    [row] = s3.list_object_versions(Bucket=filled)["DeleteMarkers"]
+    assert (row["Key"], row["VersionId"]) == ("a", marker)
 
 
-def test_a_condition_that_does_not_hold_keeps_the_object(gateway, s3, filled):
-    answer = delete(gateway, filled, document("é", more='<Object><Key>a</Key><ETag>"0"</ETag></Object>'))
-    assert answer.status in (200, 501)
+def test_versions_and_objects_are_deleted_together(s3, filled):
+    """A version of one object for good, another object by a commit, a version that is not there by nothing."""
+    version = s3.put_object(Bucket=filled, Key="a", Body=b"2")["VersionId"]
+    wanted = [{"Key": "a", "VersionId": version}, {"Key": "c&d"}, {"Key": "é", "VersionId": version}]
+    answer = s3.delete_objects(Bucket=filled, Delete={"Objects": wanted})
+    assert sorted(one["Key"] for one in answer["Deleted"]) == ["a", "c&d", "é"]
+    assert s3.get_object(Bucket=filled, Key="a")["Body"].read() == b"1"
+    assert keys_of(s3, filled) == ["a", "a/b", "e f", "é"]
+
+
+def test_a_delete_marker_that_is_deleted_says_so(s3, filled):
+    marker = s3.delete_object(Bucket=filled, Key="a")["VersionId"]
+    answer = s3.delete_objects(Bucket=filled, Delete={"Objects": [{"Key": "a", "VersionId": marker}]})
+    [one] = answer["Deleted"]
+    assert (one["VersionId"], one["DeleteMarker"], one["DeleteMarkerVersionId"]) == (marker, True, marker)
     assert "a" in keys_of(s3, filled)
-    assert answer.texts("Code") in (["PreconditionFailed"], ["NotImplemented"])
+
+
+@pytest.mark.parametrize("condition", ["<ETag>0</ETag>", "<Size>2</Size>", "<LastModifiedTime>{}</LastModifiedTime>"])
+def test_a_condition_decides_for_its_object_alone(gateway, s3, filled, condition):
+    other = "2015-01-01T00:00:00Z"
+    more = f"<Object><Key>a</Key>{condition.format(other)}</Object>"
+    answer = delete(gateway, filled, document("é", more=more))
+    assert (answer.status, answer.texts("Code")) == (200, ["PreconditionFailed"])
+    assert "a" in keys_of(s3, filled)
+    assert "é" not in keys_of(s3, filled)
+
+
+@pytest.mark.parametrize(
+    "condition", ["<ETag>{etag}</ETag>", "<Size>1</Size>", "<LastModifiedTime>{time}</LastModifiedTime>"]
+)
+def test_a_condition_that_holds_deletes(gateway, s3, filled, condition):
+    head = s3.head_object(Bucket=filled, Key="a")
+    values = {"etag": escape(head["ETag"]), "time": head["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ")}
+    answer = delete(gateway, filled, document(more=f"<Object><Key>a</Key>{condition.format(**values)}</Object>"))
+    assert (answer.status, answer.texts("Code")) == (200, [])
+    assert "a" not in keys_of(s3, filled)
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-amz-checksum-crc32": None}, {"x-amz-content-sha256": None}])

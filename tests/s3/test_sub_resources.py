@@ -29,7 +29,6 @@ BUCKET = [
     "session",
     "tagging",
     "uploads",
-    "versions",
     "website",
     "somethingNew",
 ]

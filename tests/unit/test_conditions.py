@@ -264,3 +264,41 @@ def test_a_write_condition_that_s3_does_not_take_is_refused_and_not_ignored(
 ) -> None:
     with pytest.raises(errors.NotImplemented):
         conditions.put_check(if_match, if_none_match)
+
+
+@pytest.mark.parametrize(
+    ("given", "holds"),
+    [
+        (('"e"', None, None), True),
+        (("*", None, None), True),
+        (("e", "5", "Thu, 01 Jan 1970 00:00:01 GMT"), True),
+        ((None, "5", None), True),
+        ((None, None, "1970-01-01T00:00:01Z"), True),
+        ((None, None, "1970-01-01T00:00:01.000Z"), True),
+        (('"x"', None, None), False),
+        (('W/"e"', None, None), False),
+        ((None, "4", None), False),
+        (("e", "5" * 30, None), False),
+        ((None, None, "Thu, 01 Jan 1970 00:00:02 GMT"), False),
+        (("x", "5", "1970-01-01T00:00:01Z"), False),
+    ],
+)
+def test_a_deletion_is_decided_by_all_of_its_conditions(given, holds):
+    """A file that is not there passes all of them."""
+    check = conditions.delete_check(*given)
+    file = FileInfo(Commit(Repo("default", "r"), "c"), "k", 5, "e", 1999, {}, None)
+    check(None)
+    if holds:
+        check(file)
+    else:
+        with pytest.raises(errors.PreconditionFailed):
+            check(file)
+
+
+@pytest.mark.parametrize(
+    "given", [(None, "x", None), (None, "-1", None), (None, None, "x"), (None, None, "1970-01-01T00:00:01")]
+)
+def test_a_condition_of_a_deletion_that_means_nothing_is_refused(given):
+    with pytest.raises(errors.InvalidArgument):
+        conditions.delete_check(*given)
+    assert conditions.delete_check(None, None, None) is None

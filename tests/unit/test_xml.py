@@ -146,7 +146,7 @@ def test_a_listing_is_well_formed_whatever_the_prefix(prefix: str) -> None:
 
 def test_a_deletion_reports_what_went_and_what_did_not() -> None:
     document = xml.delete_result(
-        [xml.ObjectIdentifier("a&b"), xml.ObjectIdentifier("c", "v1", "etag")],
+        [xml.Deleted("a&b"), xml.Deleted("c", "v1"), xml.Deleted("m", None, "v9")],
         [xml.Failure("d", "NotImplemented", "No <way>"), xml.Failure("e", "InternalError", "", "v2")],
     )
     assert outline(document) == [
@@ -156,6 +156,10 @@ def test_a_deletion_reports_what_went_and_what_did_not() -> None:
         ("Deleted", None),
         ("Key", "c"),
         ("VersionId", "v1"),
+        ("Deleted", None),
+        ("Key", "m"),
+        ("DeleteMarker", "true"),
+        ("DeleteMarkerVersionId", "v9"),
         ("Error", None),
         ("Key", "d"),
         ("Code", "NotImplemented"),
@@ -260,10 +264,10 @@ def test_a_deletion_that_is_not_one_is_malformed(body: bytes) -> None:
         xml.read_delete(body)
 
 
-@pytest.mark.parametrize("name", ["Size", "LastModifiedTime"])
-def test_a_condition_on_a_deletion_is_refused_and_not_skipped(name: str) -> None:
-    with pytest.raises(errors.NotImplemented):
-        xml.read_delete(f"<Delete><Object><Key>k</Key><{name}>1</{name}></Object></Delete>".encode())
+def test_all_conditions_on_a_deletion_are_read() -> None:
+    fields = "<Key>k</Key><Size>1</Size><LastModifiedTime>t</LastModifiedTime><ETag>e</ETag><VersionId>v</VersionId>"
+    document = f"<Delete><Object>{fields}</Object></Delete>".encode()
+    assert xml.read_delete(document).objects == [xml.ObjectIdentifier("k", "v", "e", "1", "t")]
 
 
 @given(st.lists(XML_TEXT.filter(bool), min_size=1, max_size=5))

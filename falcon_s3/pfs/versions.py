@@ -1,0 +1,222 @@
+"""Every version of a path, not only the one that shows: listed, and taken out of history for good.
+
+Versions are the rows of `version` (see `tree`), those of a line and of what it stands on. Taking one out deletes
+its row and then says anew, in each page that covers the path, what the pages' commits show there: pages of the
+version's own line, and of every line that forked off after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+from typing import NamedTuple
+
+from falcon_s3.pfs import Commit, FileInfo, FileVersion, Repo, history, is_commit_id
+from falcon_s3.pfs.catalog import NEVER, Connection
+from falcon_s3.pfs.contents import release
+from falcon_s3.pfs.tree import Readers, View, after_prefix, folder_of
+
+# How many rows a listing fetches at a time; fewer where folders hide most of them.
+ROWS = 1000
+FOLDED_ROWS = 64
+
+
+class Row(NamedTuple):
+    """A row of `version`; the order of rows is that of a listing."""
+
+    path: str
+    age: int  # the commit's number, negative
+    commit: bytes
+    content: int | None
+    size: int
+    etag: str
+    modified_ms: int
+
+
+class Found(NamedTuple):
+    """A version, the line it is in, and whether it is the newest that a view shows of its path."""
+
+    line: int
+    row: Row
+    is_latest: bool
+
+
+def chain(view: View) -> list[tuple[int, int]]:
+    """The lines of a view, each with the greatest commit it shows of them, its own first."""
+    steps = []
+    step: View | None = view
+    while step is not None:
+        steps.append((step.line, step.number))
+        step = step.base
+    return steps
+
+
+def number_of(connection: Connection, repo_id: int, commit: str) -> tuple[int, int] | None:
+    """The line and the number of a commit, None if the repo has no such commit."""
+    if not is_commit_id(commit):
+        return None
+    found: tuple[int, int] | None = connection.execute(
+        'SELECT line, number FROM "commit" WHERE repo = ? AND id = ?', (repo_id, bytes.fromhex(commit))
+    ).fetchone()
+    return found
+
+
+def _rows(readers: Readers, view: View, start: str, below: int, stop: str | None, most: int) -> list[Row]:
+    """The first `most` rows from the path `start` on, of that path only those with a number under `below`."""
+    with readers.read() as connection:
+        found = [
+            connection.execute(
+                'SELECT path, -version.number, "commit".id, content, size, etag, modified_ms FROM version'
+                ' JOIN "commit" ON "commit".number = version.number'
+                " WHERE version.line = ? AND path >= ? AND path < ? AND version.number <= ?"
+                " AND (path > ? OR version.number < ?) ORDER BY path, version.number DESC LIMIT ?",
+                (line, start, b"" if stop is None else stop, number, start, below, most),
+            ).fetchall()
+            for line, number in chain(view)
+        ]
+    # Text sorts as UTF-8 in SQLite and by code point here, which is the same order.
+    return [Row._make(row) for row in (found[0] if len(found) == 1 else islice(merge(*found), most))]
+
+
+def versions(
+    readers: Readers, view: View, prefix: str, after: str, below: int, delimiter: str
+) -> Iterator[FileVersion]:
+    """The listing that `Pfs.list_versions` describes; `below`, if not 0: of the path `after` go on under that number."""
+    stop = after_prefix(prefix)
+    position: str | None = prefix
+    seen = ""  # the path whose newest version has been met
+    folder = folder_of(after, prefix, delimiter)
+    if folder is not None:
+        position, below = after_prefix(folder), NEVER
+    elif below and after >= prefix:
+        position = seen = after
+    else:
+        position, below = max(prefix, after + "\0" if after else ""), NEVER
+    most = FOLDED_ROWS if delimiter else ROWS
+    while position is not None and (stop is None or position < stop):
+        rows = _rows(readers, view, position, below, stop, most)
+        skipped = ""
+        for row in rows:
+            if skipped and row.path.startswith(skipped):
+                continue
+            folder = folder_of(row.path, prefix, delimiter)
+            if folder is not None:
+                skipped = folder
+                yield FileVersion(folder, "", -1, "", 0, False, False)
+                continue
+            latest, seen = row.path != seen, row.path
+            yield _file_version(row, latest)
+        if len(rows) < most:
+            return
+        position, below = rows[-1].path, -rows[-1].age
+        if skipped and position.startswith(skipped):
+            position, below = after_prefix(skipped), NEVER
+
+
+def _file_version(row: Row, latest: bool) -> FileVersion:
+    return FileVersion(row.path, row.commit.hex(), row.size, row.etag, row.modified_ms, latest, row.content is None)
+
+
+def file_info(repo: Repo, row: Row) -> FileInfo | None:
+    """The file that a version is, without its attributes; None for a removal."""
+    if row.content is None:
+        return None
+    return FileInfo(Commit(repo, row.commit.hex()), row.path, row.size, row.etag, row.modified_ms, {}, row.content)
+
+
+def is_removed(connection: Connection, line: int, path: str, number: int) -> bool:
+    """Whether that commit's version of the path was taken out of history."""
+    found = connection.execute(
+        "SELECT 1 FROM removed WHERE line = ? AND path = ? AND number = ?", (line, path, number)
+    ).fetchone()
+    return found is not None
+
+
+def removal(connection: Connection, view: View, path: str) -> bytes | None:
+    """The commit that removed what the view showed at `path`, if one did."""
+    try:
+        rows = _of_path(connection, view, path, 1)
+    except UnicodeEncodeError:
+        return None
+    return rows[0].commit if rows and rows[0].content is None else None
+
+
+def _of_path(connection: Connection, view: View, path: str, most: int = -1) -> list[Row]:
+    """The versions of one path that the view stands on, newest first."""
+    found: list[Row] = []
+    for line, number in chain(view):
+        rows = connection.execute(
+            'SELECT path, -version.number, "commit".id, content, size, etag, modified_ms FROM version'
+            ' JOIN "commit" ON "commit".number = version.number'
+            " WHERE version.line = ? AND path = ? AND version.number <= ? ORDER BY version.number DESC LIMIT ?",
+            (line, path, number, most),
+        ).fetchall()
+        found += map(Row._make, rows)
+        if len(found) >= most > 0:
+            break
+    return found
+
+
+def find(connection: Connection, repo_id: int, view: View, path: str, commit: str) -> Found | None:
+    """The version of `path` that a commit made, if the view stands on it."""
+    place = number_of(connection, repo_id, commit)
+    if place is None or not any(line == place[0] and number >= place[1] for line, number in chain(view)):
+        return None
+    try:
+        rows = _of_path(connection, view, path)
+    except UnicodeEncodeError:
+        return None
+    for row in rows:
+        if -row.age == place[1]:
+            return Found(place[0], row, row is rows[0])
+    return None
+
+
+def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
+    """Inside a job: take the version out of history, and let every listing show what is left."""
+    line, row, latest = found
+    number = -row.age
+    connection.execute("DELETE FROM version WHERE line = ? AND path = ? AND number = ?", (line, row.path, number))
+    connection.execute("INSERT INTO removed (line, path, number) VALUES (?, ?, ?)", (line, row.path, number))
+    if row.content is not None:
+        release(connection, row.content)
+    for affected in _lines_on(connection, repo_id, line, number):
+        _list_anew(connection, affected, row.path)
+    return _file_version(row, latest)
+
+
+def _lines_on(connection: Connection, repo_id: int, line: int, number: int) -> list[int]:
+    """The line itself and every line that stands on its commit `number`."""
+    rows = connection.execute("SELECT id, base_line, base_number FROM line WHERE repo = ? ORDER BY id", (repo_id,))
+    found = {line}
+    for each, base_line, base_number in rows:  # a base has a smaller id than what stands on it
+        if base_line in found and (base_line != line or base_number >= number):
+            found.add(each)
+    return sorted(found)
+
+
+def _list_anew(connection: Connection, line: int, path: str) -> None:
+    """Write again what each page of the line that covers `path` shows there."""
+    pages = connection.execute(
+        "SELECT id, first, last FROM page WHERE line = ? AND low <= ? AND (high IS NULL OR high > ?)",
+        (line, path, path),
+    ).fetchall()
+    rows = _of_path(connection, history.view(connection, line, NEVER - 1), path)
+    spans = [(-row.age, end, row) for row, end in zip(rows, [NEVER, *(-row.age for row in rows)], strict=False)]
+    for page, first, last in pages:
+        connection.execute("DELETE FROM entry WHERE page = ? AND path = ?", (page, path))
+        connection.executemany(
+            "INSERT INTO entry (page, path, first, last, size, etag, modified_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                # What did not end while the page was read has no end in it, as `growth` leaves it.
+                (page, path, start, end if end < last else NEVER, row.size, row.etag, row.modified_ms)
+                for start, end, row in spans
+                if row.content is not None and start < last and end > first
+            ],
+        )
+        connection.execute(
+            "UPDATE page SET total = (SELECT count(*) FROM entry WHERE entry.page = page.id),"
+            f" live = (SELECT count(*) FROM entry WHERE entry.page = page.id AND entry.last = {NEVER}) WHERE id = ?",
+            (page,),
+        )
