@@ -11,18 +11,20 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from falcon_s3 import buckets
 from falcon_s3.digests import body_of
-from falcon_s3.pfs import Branch
+from falcon_s3.pfs import CHUNK_BYTES, Branch
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from tests.clients.files import FILES, write_folder
 
 TIMEOUT_SECONDS = 120
+# Dates are shown in UTC, names in UTF-8, and nobody asks a cloud for its keys.
+SURROUNDINGS = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 @dataclass
@@ -35,9 +37,11 @@ class Program:
 
     def __call__(self, *arguments):
         """Run it; gives its output, and fails with all it said unless it succeeds."""
-        done = self._run(arguments)
-        assert done.returncode == 0, f"{done.args} ended with {done.returncode}:\n{said(done)}"
-        return done.stdout.decode()
+        return self._succeeded(arguments).stdout.decode()
+
+    def everything(self, *arguments):
+        """Run it; gives its output and error output, and fails with both unless it succeeds."""
+        return said(self._succeeded(arguments))
 
     def refused(self, *arguments):
         """Run it; gives all it said, and fails if it succeeds."""
@@ -45,13 +49,18 @@ class Program:
         assert done.returncode != 0, f"{done.args} succeeded:\n{said(done)}"
         return said(done)
 
+    def _succeeded(self, arguments):
+        done = self._run(arguments)
+        assert done.returncode == 0, f"{done.args} ended with {done.returncode}:\n{said(done)}"
+        return done
+
     def _run(self, arguments):
         inherited = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
         paths = {"HOME": str(self.home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         return subprocess.run(
             [*self.command, *map(str, arguments)],
             cwd=self.home,
-            env=inherited | paths | {"TZ": "UTC", "LC_ALL": "C.UTF-8"} | self.environment,
+            env=inherited | paths | SURROUNDINGS | self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=TIMEOUT_SECONDS,
@@ -112,11 +121,11 @@ def branches(store):
 
 @pytest.fixture
 def created(store):
-    """Gives the moment when a bucket was created, in a `strftime` format, as UTC."""
+    """Gives the moment when a bucket was created, as the store has it."""
 
-    def moment(bucket, written):
+    def moment(bucket):
         milliseconds = store.inspect_branch(buckets.parse(bucket)).created_ms
-        return datetime.fromtimestamp(milliseconds // 1000, timezone.utc).strftime(written)
+        return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
 
     return moment
 
@@ -139,7 +148,8 @@ def put(store):
 
     def write(bucket, files):
         for path, content in files.items():
-            store.put_file(buckets.parse(bucket), path, body_of([content] if content else []))
+            chunks = (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
+            store.put_file(buckets.parse(bucket), path, body_of(chunks))
 
     return write
 

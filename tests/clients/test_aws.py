@@ -6,8 +6,6 @@ import pytest
 
 from tests.clients.files import FILES, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET, lines, read_folder
 
-SECONDS = "%Y-%m-%d %H:%M:%S"
-
 
 @pytest.fixture
 def configured(program, tmp_path):
@@ -31,7 +29,7 @@ def aws(configured, keyed_gateway):
 
 def test_buckets_are_listed_with_the_dates_of_their_creation(aws, bucket, created):
     """`s3 ls` shows each branch and when it was created."""
-    assert f"{created(bucket, SECONDS)} {bucket}" in lines(aws("s3", "ls"))
+    assert f"{created(bucket):%Y-%m-%d %H:%M:%S} {bucket}" in lines(aws("s3", "ls"))
 
 
 def test_a_new_bucket_is_a_new_branch_and_the_first_is_a_new_repo(aws, repo, branches):
