@@ -86,13 +86,16 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
 
 
 def create_app(
-    pfs: Pfs, keyring: Keyring | None = None, region: str = FIRST_REGION
+    pfs: Pfs, keyring: Keyring | None = None, region: str = FIRST_REGION, domains: tuple[str, ...] = ()
 ) -> falcon.App[S3Request, falcon.Response]:
-    """The gateway over a store. Without a keyring everybody may do everything."""
+    """The gateway over a store. Without a keyring everybody may do everything.
+
+    `domains` are those whose subdomains are buckets, in lower case.
+    """
     middleware: list[Any] = [Envelope()]
     if keyring is not None:
-        middleware.append(Authentication(keyring))
-    router: Any = S3Router(operations(pfs, region))  # Falcon's types know its own router only
+        middleware.append(Authentication(keyring, region, domains))
+    router: Any = S3Router(operations(pfs, region), domains)  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)
     return app

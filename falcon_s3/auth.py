@@ -10,8 +10,10 @@ import time
 
 import falcon
 
-from falcon_s3 import errors, sigv4
+from falcon_s3 import buckets, errors, sigv2, sigv4
 from falcon_s3.request import S3Request
+from falcon_s3.signature import Identity, SignedRequest
+from falcon_s3.spelling import has_parameter
 
 
 class Keyring:
@@ -25,30 +27,54 @@ class Keyring:
 
 
 class Authentication:
-    """Falcon middleware: verifies each request against the keyring. `region` None: any region in its scope will do."""
+    """Falcon middleware: verifies each request against the keyring.
 
-    def __init__(self, keyring: Keyring, region: str | None = None):
+    `region` is the one that Version 4 signs for; None: any will do. `domains` are those of virtual hosts.
+    """
+
+    def __init__(self, keyring: Keyring, region: str | None = None, domains: tuple[str, ...] = ()):
         self._keyring = keyring
         self._region = region
+        self._domains = domains
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
-        """Raises AccessDenied for who does not sign, and what `sigv4.verify` raises."""
+        """Raises AccessDenied for who does not sign, and what `identify` raises."""
         env = req.env
         path = env["PATH_INFO"]
-        if path.startswith("/~/"):
+        bucket = buckets.of_host(env.get("HTTP_HOST", ""), self._domains)
+        if path.startswith("/~/") and not bucket:
             return
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
-        request = sigv4.SignedRequest(req.method, path, env["QUERY_STRING"], req.lower_headers)
+        request = SignedRequest(req.method, path, env["QUERY_STRING"], req.lower_headers, bucket)
         identity = identify(request, self._keyring, self._region)
         req.access_key = identity.access_key
         req.chunk_verifier = identity.chunks
+        if identity.headers:
+            req.lower_headers = {**identity.headers, **req.lower_headers}
         if not req.access_key:
             raise errors.AccessDenied
 
 
-def identify(request: sigv4.SignedRequest, keyring: Keyring, region: str | None) -> sigv4.Identity:
-    """Who signed the request, whose access key is "" if nobody did. Raises what `sigv4.verify` raises."""
-    if "authorization" in request.headers or sigv4.is_presigned(request.query):
-        return sigv4.verify(request, keyring.secret_of, time.time(), region)
-    return sigv4.Identity("", None)
+def identify(request: SignedRequest, keyring: Keyring, region: str | None) -> Identity:
+    """Who signed the request, in whichever form; an empty Authorization header is none.
+
+    Raises InvalidRequest for two signatures, InvalidToken, and what the `verify` of `sigv2` and `sigv4` raise.
+    """
+    authorization = request.headers.get("authorization", "").strip()
+    new, old = sigv4.is_presigned(request.query), sigv2.is_presigned(request.query)
+    forms = bool(authorization) + new + old
+    if not forms:
+        return Identity("")
+    if forms > 1:
+        raise errors.InvalidRequest("Only one auth mechanism allowed: a header, or query parameters of one version.")
+    if "x-amz-security-token" in request.headers or has_parameter(request.query.lower(), "x-amz-security-token"):
+        raise errors.InvalidToken("There are no temporary credentials here: leave out the session token.")
+    if old or authorization.startswith(sigv2.SCHEME):
+        return sigv2.verify(request, keyring.secret_of, time.time())
+    return sigv4.verify(request, keyring.secret_of, time.time(), region_for(request, region))
+
+
+def region_for(request: SignedRequest, region: str | None) -> str | None:
+    """Where a bucket is may be asked in the name of any region: clients ask before they know."""
+    return None if request.method == "GET" and request.query.partition("=")[0] == "location" else region

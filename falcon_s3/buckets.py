@@ -13,6 +13,8 @@ commit's bucket says where a reader found it; the commit alone decides what is s
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from falcon_s3 import pfs
 
 # As long as PFS lets one of its names be, and as Pachyderm's own gateway lets a bucket be.
@@ -41,3 +43,18 @@ def name_of(branch: pfs.Branch) -> str:
     """The bucket name that shows `branch`: with the project only outside the default one."""
     name = f"{branch.name}.{branch.repo.name}"
     return name if branch.repo.project == pfs.DEFAULT_PROJECT else f"{name}.{branch.repo.project}"
+
+
+def of_host(host: str, domains: Collection[str]) -> str:
+    """The bucket that a Host header names: what stands before one of the domains; "" if the path names it.
+
+    The longest domain counts. Host names are lower-case here, since they are the same in any case (RFC 9110 section
+    4.2.3); a port and the dot at the end of a full name do not count.
+    """
+    found = ""
+    if domains:
+        name = host.partition(":")[0].lower().removesuffix(".")
+        if name not in domains:
+            rests = [name.removesuffix(f".{domain}") for domain in domains if name.endswith(f".{domain}")]
+            found = min(rests, key=len, default="")
+    return found

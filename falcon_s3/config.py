@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -20,6 +21,9 @@ else:
 
 ENGINES = ("granian", "meinheld")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+# Letters, digits and hyphens between dots (RFC 1123 section 2.1), and the underscores that some networks have.
+DOMAIN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)
 
 
 class ConfigError(Exception):
@@ -43,10 +47,17 @@ class Config:
     threads: int = 32  # in each worker
     engine: str = "granian"
     region: str = "us-east-1"
+    domain: str = ""  # those whose subdomains are buckets, separated by commas
     access_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     anonymous: bool = False  # listen beyond loopback without a key
     log_level: str = "info"
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Each domain once, in lower case."""
+        names = (name.strip().lower() for name in self.domain.split(","))
+        return tuple(dict.fromkeys(name for name in names if name))
 
     @property
     def host(self) -> str:
@@ -72,6 +83,9 @@ class Config:
             raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, not {self.engine}")
         if self.log_level not in LOG_LEVELS:
             raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level}")
+        for domain in self.domains:
+            if not DOMAIN.fullmatch(domain):
+                raise ConfigError(f"domain must be a host name such as s3.example.org, without a port, not {domain}")
         if bool(self.access_key) != bool(self.secret_key):
             there, missing = ("ACCESS", "SECRET") if self.access_key else ("SECRET", "ACCESS")
             raise ConfigError(f"FALCON_S3_{there}_KEY is set and FALCON_S3_{missing}_KEY is not: set both, or neither")

@@ -115,6 +115,10 @@ class InvalidStorageClass(S3Error):
     message = "The storage class you specified is not valid: there is only STANDARD."
 
 
+class InvalidToken(S3Error):
+    message = "The provided token is malformed or otherwise invalid."
+
+
 class InvalidURI(S3Error):
     message = "Couldn't parse the specified URI."
 

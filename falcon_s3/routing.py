@@ -1,6 +1,6 @@
 """S3Router: the path and the query of a request, and the one table of everything S3 can be asked.
 
-A path is `/`, `/bucket` or `/bucket/key`; S3 tells its operations apart by the verb and by *sub-resources*, query
+A path is `/`, `/bucket` or `/bucket/key`, and below a virtual host `/` or `/key`; S3 tells its operations apart by the verb and by *sub-resources*, query
 parameters such as `?versioning`. `app` gives the responders of what is answered; this module knows the rest of
 the S3 API by name. Rule: it fails closed. A sub-resource that nothing answers is 501 NotImplemented whatever the
 verb, and so is a parameter this module has never heard of: an operation from next year must not run as a plain
@@ -14,18 +14,19 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import errors, pfs
+from falcon_s3 import buckets, errors, pfs
 from falcon_s3.request import S3Request, parse_query
 
 Responder = Callable[[S3Request, falcon.Response], None]
 
 SERVICE, BUCKET, OBJECT, OWN = "service", "bucket", "object", "own"
 
-# Parameters that say how an operation is done, never which one; X-Amz-* belong to `auth`.
+# Parameters that say how an operation is done, never which one; X-Amz-* and the last ones belong to `auth`.
 PLAIN = frozenset(
     "list-type prefix delimiter marker max-keys encoding-type start-after continuation-token fetch-owner max-buckets"
     " bucket-region versionId key-marker version-id-marker x-id response-content-type response-content-language response-expires"
-    " response-cache-control response-content-disposition response-content-encoding".split()
+    " response-cache-control response-content-disposition response-content-encoding"
+    " AWSAccessKeyId Expires Signature content-type content-md5".split()
 )
 # Every sub-resource of the S3 API, to name what is refused.
 SUB_RESOURCES = frozenset(
@@ -40,15 +41,16 @@ SUB_RESOURCES = frozenset(
 class S3Router:
     """A Falcon router over a table of operations: (shape, verb, sub-resource or "") -> responder."""
 
-    def __init__(self, operations: Mapping[tuple[str, str, str], Responder]):
+    def __init__(self, operations: Mapping[tuple[str, str, str], Responder], domains: tuple[str, ...] = ()):
         self._operations = operations
+        self._domains = domains
 
     def find(self, uri: str, req: S3Request) -> tuple[object, dict[str, Responder], dict[str, Any], None]:
         """The responder of a request, whose bucket, key and query this sets.
 
         Raises InvalidURI, InvalidBucketName, KeyTooLongError, NotImplemented, MethodNotAllowed.
         """
-        shape = split_path(req)
+        shape = split_path(req, self._domains)
         sub = ""
         if shape == OWN:
             sub = req.key
@@ -61,10 +63,10 @@ class S3Router:
         return self, {req.method: responder}, {}, None
 
 
-def split_path(req: S3Request) -> str:
+def split_path(req: S3Request, domains: tuple[str, ...] = ()) -> str:
     """Set the request's bucket and key from its path, byte for byte; gives the path's shape.
 
-    WSGI hands on the path percent-decoded, as Latin-1 (PEP 3333); `//`, `.` and `..` are literal key text.
+    A host below one of the domains names the bucket, and all of the path is the key. WSGI hands on the path percent-decoded, as Latin-1 (PEP 3333); `//`, `.` and `..` are literal key text.
     """
     path = req.env["PATH_INFO"]
     if not path.isascii():
@@ -74,9 +76,13 @@ def split_path(req: S3Request) -> str:
             raise errors.InvalidURI("The key is not UTF-8.") from ex
     if "\0" in path:
         raise errors.InvalidURI("A NUL character cannot be part of a key.")
-    req.bucket, _, req.key = path[1:].partition("/")
-    if req.bucket == "~":
-        return OWN
+    req.bucket = buckets.of_host(req.env.get("HTTP_HOST", ""), domains)
+    if req.bucket:
+        req.key = path[1:]
+    else:
+        req.bucket, _, req.key = path[1:].partition("/")
+        if req.bucket == "~":
+            return OWN
     if not req.bucket:
         if req.key:
             raise errors.InvalidBucketName

@@ -14,46 +14,46 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from falcon_s3 import errors
+from falcon_s3.signature import (
+    NO_DATE,
+    SKEW_SECONDS,
+    Identity,
+    SecretOf,
+    SignedRequest,
+    check_clock,
+    is_same,
+    seconds_of_date,
+    secret_for,
+)
+from falcon_s3.spelling import canonical_path, canonical_query, decoded, has_parameter, spellings
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 STREAMING = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
-SKEW_SECONDS = 15 * 60
 LONGEST_EXPIRY_SECONDS = 7 * 24 * 3600
 
 # Longest text that is kept from one request to the next.
 KEPT_CHARACTERS = 512
 # What is read without its body: a link to it need not say what the body is.
 BODILESS = frozenset(("GET", "HEAD", "DELETE"))
+# The parameters that sign a link; other X-Amz-* parameters are headers that its maker put there.
+FIELDS = frozenset(
+    f"X-Amz-{name}" for name in "Algorithm Content-Sha256 Credential Date Expires Signature SignedHeaders".split()
+)
+# ... but for these: the AWS SDK for JavaScript puts the checksum of an empty body into every link for an upload.
+LEFT_IN_LINKS = ("x-amz-checksum-", "x-amz-sdk-", "x-amz-content-sha256", "x-amz-date")
 NOT_SIGNED = "There were headers present in the request which were not signed"
 
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _SPACES = re.compile("  +")
-# What is its own canonical form. In a path that arrives decoded: unreserved characters (RFC 3986 section 2.3) and
-# slashes; in a query, as most clients write it: these without slashes, and %XX for any byte but theirs.
-_CANONICAL_PATH = re.compile(r"[A-Za-z0-9/._~-]*")
-_CANONICAL = re.compile(
-    r"[A-Za-z0-9._~-]*(?:%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])[A-Za-z0-9._~-]*)*"
-)
-
-SecretOf = Callable[[str], "str | None"]
-
-
-class SignedRequest(NamedTuple):
-    """What a signature is over: `path` decoded, `query` raw, `headers` by lower-case name."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
 
 
 class ChunkVerifier:
@@ -75,16 +75,9 @@ class ChunkVerifier:
 
     def _verify(self, kind: str, digests: str, signature: str) -> None:
         text = f"{ALGORITHM}-{kind}\n{self._head}{self._previous}\n{digests}"
-        if not _same(_sign(self._key, text), signature):
+        if not is_same(_sign(self._key, text), signature):
             raise errors.SignatureDoesNotMatch("The signature of a chunk of the body does not match.")
         self._previous = signature
-
-
-class Identity(NamedTuple):
-    """Who asked. `chunks` checks the body of a request that signs its chunks."""
-
-    access_key: str
-    chunks: ChunkVerifier | None
 
 
 class Claim(NamedTuple):
@@ -108,43 +101,49 @@ class Credential(NamedTuple):
 
 
 def is_presigned(query: str) -> bool:
-    """Whether the query claims to carry a signature; only such a parameter does, not one inside a value."""
-    if "X-Amz-" not in query:
-        return False
-    query = f"&{query}"
-    return "&X-Amz-Signature=" in query or "&X-Amz-Algorithm=" in query
+    """Whether the query claims to carry a signature."""
+    return "X-Amz-" in query and has_parameter(query, "X-Amz-Signature", "X-Amz-Algorithm")
 
 
 def verify(request: SignedRequest, secret_of: SecretOf, now: float, region: str | None = None) -> Identity:
     """Who signed the request; `now` in seconds since the epoch; `region` None: any region will do.
 
-    Raises AccessDenied (no signature, expired, a header that had to be signed), AuthorizationHeaderMalformed,
+    Raises AccessDenied (expired, a header that had to be signed), AuthorizationHeaderMalformed,
     AuthorizationQueryParametersError, InvalidAccessKeyId, InvalidRequest, RequestTimeTooSkewed,
     SignatureDoesNotMatch.
     """
-    authorization = request.headers.get("authorization")
     presigned = is_presigned(request.query)
-    if authorization is not None and presigned:
-        raise errors.InvalidRequest("Only one auth mechanism allowed: a header or query parameters.")
-    if authorization is not None:
-        claim, query = _from_header(authorization, request, now), request.query
-    elif presigned:
-        claim, query = _from_query(request, now)
+    hoisted: Mapping[str, str] = {}
+    if presigned:
+        claim, query, hoisted = _from_query(request, now)
     else:
-        raise errors.AccessDenied
+        claim, query = _from_header(request.headers.get("authorization", ""), request, now), request.query
     _check_scope(claim, region, presigned)
-    secret = secret_of(claim.access_key)
-    if secret is None:
-        raise errors.InvalidAccessKeyId(fields={"AWSAccessKeyId": claim.access_key})
-    key = signing_key(secret, claim.scope)
-    canonical = canonical_request(request, query, claim.signed_headers, claim.payload)
-    text = f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{hashlib.sha256(canonical).hexdigest()}"
-    if not _same(_sign(key, text), claim.signature):
-        raise errors.SignatureDoesNotMatch(
-            fields={"StringToSign": text, "CanonicalRequest": canonical.decode(errors="replace")}
-        )
+    key = signing_key(secret_for(claim.access_key, secret_of), claim.scope)
+    _check_signature(request, query, claim, key)
     chunks = ChunkVerifier(key, claim.timestamp, claim.scope, claim.signature) if STREAMING in claim.payload else None
-    return Identity(claim.access_key, chunks)
+    return Identity(claim.access_key, chunks, hoisted)
+
+
+def _check_signature(request: SignedRequest, query: str, claim: Claim, key: bytes) -> None:
+    """Raises SignatureDoesNotMatch, which shows what S3 itself signs.
+
+    Some clients sign the path as they sent it, older versions of curl among them, so other spellings are tried.
+    """
+    rest = canonical_rest(request, query, claim.signed_headers, claim.payload)
+
+    def texts(path: str) -> tuple[str, str]:
+        canonical = f"{request.method}\n{path}\n{rest}"
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        return canonical, f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{digest}"
+
+    canonical, text = texts(canonical_path(request.path))
+    if is_same(_sign(key, text), claim.signature):
+        return
+    for path in spellings(request.path, request.bucket):
+        if is_same(_sign(key, texts(path)[1]), claim.signature):
+            return
+    raise errors.SignatureDoesNotMatch(fields={"StringToSign": text, "CanonicalRequest": canonical})
 
 
 def _from_header(authorization: str, request: SignedRequest, now: float) -> Claim:
@@ -162,18 +161,33 @@ def _from_header(authorization: str, request: SignedRequest, now: float) -> Clai
     payload = headers.get("x-amz-content-sha256")
     if payload is None:
         raise errors.InvalidRequest("Missing required header for this request: x-amz-content-sha256")
-    for name in headers:
-        if name not in names and (name.startswith("x-amz-") or name == "host"):
-            raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": name})
+    _check_signed(headers, names)
+    timestamp, moment = _moment(headers)
+    check_clock(moment, timestamp, now)
+    return Claim(access_key, scope, timestamp, signed, signature.strip(), payload)
+
+
+def _check_signed(headers: Mapping[str, str], names: Container[str]) -> None:
+    """Raises AccessDenied unless the host and every header of Amazon's is signed."""
+    missing = [name for name in headers if name not in names and name.startswith("x-amz-")]
     if "host" not in names:
-        raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": "host"})
-    timestamp = headers.get("x-amz-date", "")
+        missing.append("host")
+    if missing:
+        raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": ", ".join(missing)})
+
+
+def _moment(headers: Mapping[str, str]) -> tuple[str, int]:
+    """When the request was signed: the text that is signed, and seconds since the epoch. Raises AccessDenied."""
+    timestamp = headers.get("x-amz-date")
+    if timestamp is None:
+        timestamp = headers.get("date", "")
+        moment = seconds_of_date(timestamp)
+        if moment is not None:
+            return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y%m%dT%H%M%SZ"), moment
     moment = seconds(timestamp)
     if moment is None:
-        raise errors.AccessDenied("AWS authentication requires a valid Date or x-amz-date header")
-    if abs(now - moment) > SKEW_SECONDS:
-        raise errors.RequestTimeTooSkewed(fields={"RequestTime": timestamp})
-    return Claim(access_key, scope, timestamp, signed, signature.strip(), payload)
+        raise errors.AccessDenied(NO_DATE)
+    return timestamp, moment
 
 
 @lru_cache(maxsize=256)
@@ -192,13 +206,17 @@ def _credential(head: str) -> Credential:
     return Credential(access_key, scope, signed, frozenset(signed.split(";")))
 
 
-def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str]:
-    """The claim of a presigned request, and its query without the signature."""
+def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str, dict[str, str]]:
+    """The claim of a presigned request, its query without the signature, and the headers that the query carries."""
     fields: dict[str, str] = {}
+    hoisted: dict[str, str] = {}
     kept = []
     for part in request.query.split("&"):
         name, _, value = part.partition("=")
-        fields[name] = unquote_to_bytes(value).decode(errors="replace")
+        if name in FIELDS:
+            fields[name] = unquote_to_bytes(value).decode(errors="replace")
+        elif name[:6].lower() == "x-amz-" and not name.lower().startswith(LEFT_IN_LINKS):
+            hoisted[name.lower()] = decoded(value)
         if name != "X-Amz-Signature":
             kept.append(part)
     if fields.get("X-Amz-Algorithm") != ALGORITHM:
@@ -214,14 +232,13 @@ def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str]:
         )
     if not (expires.isascii() and expires.isdigit() and len(expires) < 10) or int(expires) > LONGEST_EXPIRY_SECONDS:
         raise errors.AuthorizationQueryParametersError("X-Amz-Expires must be a number of seconds up to 604800")
-    if "host" not in signed.split(";"):
-        raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": "host"})
+    _check_signed(request.headers, {"x-amz-content-sha256", *signed.split(";")})  # that header is in the payload's line
     if moment > now + SKEW_SECONDS:
         raise errors.AccessDenied("Request is not yet valid")
     if now > moment + int(expires):
         raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": expires})
     payload = _payload_of_link(request, fields.get("X-Amz-Content-Sha256"))
-    return Claim(access_key, scope, timestamp, signed, signature, payload), "&".join(kept)
+    return Claim(access_key, scope, timestamp, signed, signature, payload), "&".join(kept), hoisted
 
 
 def _payload_of_link(request: SignedRequest, signed: str | None) -> str:
@@ -248,39 +265,22 @@ def _check_scope(claim: Claim, region: str | None, presigned: bool) -> None:
     else:
         message = "The credential must have the form <access key>/<date>/<region>/s3/aws4_request, with the same date"
     fields = {"Region": region} if region else {}
+    headers = {"x-amz-bucket-region": region} if region else {}  # for an answer without a document, to HEAD
     if presigned:
-        raise errors.AuthorizationQueryParametersError(message, fields=fields)
-    raise errors.AuthorizationHeaderMalformed(message, fields=fields)
+        raise errors.AuthorizationQueryParametersError(message, fields=fields, headers=headers)
+    raise errors.AuthorizationHeaderMalformed(message, fields=fields, headers=headers)
 
 
-def canonical_request(request: SignedRequest, query: str, signed_headers: str, payload: str) -> bytes:
-    method, path, _, headers = request
+def canonical_rest(request: SignedRequest, query: str, signed_headers: str, payload: str) -> str:
+    """The canonical request after its path."""
     lines = []
     for name in signed_headers.split(";"):
-        value = headers.get(name)
+        value = request.headers.get(name)
         if value is None:  # a server may answer this one itself and keep it from us
             value = "100-continue" if name == "expect" else ""
         value = value.strip()
         lines.append(f"{name}:{_SPACES.sub(' ', value) if '  ' in value else value}\n")
-    if not _CANONICAL_PATH.fullmatch(path):
-        path = quote(path, safe="/-_.~")
-    canonical = canonical_query(query) if query else ""
-    return f"{method}\n{path}\n{canonical}\n{''.join(lines)}\n{signed_headers}\n{payload}".encode()
-
-
-def canonical_query(query: str) -> str:
-    canonical = _CANONICAL.fullmatch
-    pairs = []
-    for part in query.split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            pairs.append((name if canonical(name) else _encoded(name), value if canonical(value) else _encoded(value)))
-    pairs.sort()
-    return "&".join([f"{name}={value}" for name, value in pairs])
-
-
-def _encoded(text: str) -> str:
-    return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
+    return f"{canonical_query(query) if query else ''}\n{''.join(lines)}\n{signed_headers}\n{payload}"
 
 
 @lru_cache(maxsize=1024)
@@ -310,7 +310,3 @@ def seconds(timestamp: str) -> int | None:
 
 def _sign(key: bytes, text: str) -> str:
     return hmac.digest(key, text.encode(), "sha256").hex()
-
-
-def _same(ours: str, theirs: str) -> bool:
-    return hmac.compare_digest(ours.encode(), theirs.encode())

@@ -65,6 +65,16 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
 )
 @option("region", default=DEFAULTS.region, metavar="NAME", help="The region the buckets say they are in.")
 @click.option(
+    "--domain",
+    envvar="FALCON_S3_DOMAIN",
+    show_envvar=True,
+    multiple=True,
+    metavar="NAME",
+    callback=lambda _context, _parameter, names: ",".join(names) or None,
+    help="A domain whose subdomains are buckets: with s3.example.org, http://master.images.s3.example.org/key is the"
+    " object key of the bucket master.images. Can be repeated, or be several separated by commas.",
+)
+@click.option(
     "--anonymous",
     envvar="FALCON_S3_ANONYMOUS",
     show_envvar=True,

@@ -47,6 +47,7 @@ SETTINGS = [
     ("engine", "meinheld", "granian", "meinheld"),
     ("region", "eu-north-1", "eu-west-1", "eu-south-1"),
     ("log_level", "debug", "warning", "error"),
+    ("domain", "flag.example", "variable.example", "file.example"),
 ]
 
 
@@ -75,6 +76,18 @@ def test_anonymous_access_beyond_this_machine_must_be_said(served):
     assert served("--listen", "0.0.0.0:30600", "--anonymous")[1].anonymous
     assert served("--listen", "0.0.0.0:30600", FALCON_S3_ANONYMOUS="1")[1].anonymous
     assert served("--listen", "0.0.0.0:30600", **KEYS)[1].access_key == "me"
+
+
+def test_domains_can_be_several(served, tmp_path):
+    """Flags are repeated; a variable and a line of the file are separated by commas; each counts once."""
+    path = tmp_path / "c.toml"
+    path.write_text('domain = "a.example, B.example"\n')
+
+    assert served("--domain", "a.example", "--domain", "B.example")[1].domains == ("a.example", "b.example")
+    assert served(FALCON_S3_DOMAIN="a.example,b.example")[1].domains == ("a.example", "b.example")
+    assert served(FALCON_S3_DOMAIN="a.example, b.example, A.example")[1].domains == ("a.example", "b.example")
+    assert served("--config", str(path))[1].domains == ("a.example", "b.example")
+    assert served()[1].domains == ()
 
 
 def test_the_key_comes_from_the_environment_or_the_file(served, tmp_path):

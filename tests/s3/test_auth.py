@@ -99,9 +99,37 @@ def test_a_request_signed_by_hand_is_let_in(keyed_gateway, bucket, signer):
     assert keyed_gateway.request("GET", f"/{bucket}/k", headers=signed(signer, "GET", f"/{bucket}/k")).body == DATA
 
 
-def test_any_region_is_taken(keyed_gateway, bucket, signer):
+def test_a_signature_for_another_region_is_told_the_right_one(keyed_gateway, bucket, signer):
     signer.region = "moon-north-7"
-    assert keyed_gateway.request("GET", f"/{bucket}/k", headers=signed(signer, "GET", f"/{bucket}/k")).status == 200
+    headers = signed(signer, "GET", f"/{bucket}/k")
+    answer = keyed_gateway.request("GET", f"/{bucket}/k", headers=headers)
+    assert "expecting 'us-east-1'" in answer.refused(400, "AuthorizationHeaderMalformed")
+    assert answer.text("Region") == answer.headers["x-amz-bucket-region"] == "us-east-1"
+    answer = keyed_gateway.request("GET", signer.link("GET", f"/{bucket}/k", "x", 60), headers={"Host": "x"})
+    answer.refused(400, "AuthorizationQueryParametersError")
+
+
+def test_where_a_bucket_is_may_be_asked_in_any_region(keyed_gateway, bucket, signer):
+    """minio asks so before it signs for the right region."""
+    signer.region = "moon-north-7"
+    for query in ("location", "location="):
+        headers = signed(signer, "GET", f"/{bucket}", query="location=")
+        assert keyed_gateway.request("GET", f"/{bucket}?{query}", headers=headers).status == 200
+    keyed_gateway.request("PUT", f"/{bucket}?location", headers=headers).refused(400, "AuthorizationHeaderMalformed")
+
+
+def test_boto3_finds_the_region_by_itself(keyed_gateway, bucket):
+    """As its users have it who configured another one."""
+    import boto3
+
+    s3 = boto3.session.Session().client(
+        "s3",
+        endpoint_url=keyed_gateway.url,
+        region_name="eu-west-1",
+        aws_access_key_id=keyed_gateway.access_key,
+        aws_secret_access_key=keyed_gateway.secret_key,
+    )
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == DATA
 
 
 @pytest.mark.parametrize(

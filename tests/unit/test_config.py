@@ -83,6 +83,18 @@ def test_a_bad_setting_is_refused(setting, message):
         Config(**setting).check()
 
 
+@pytest.mark.parametrize("domain", ["a:80", "http://a", "a/b", "*.a", "a..b", ".a", "a.", "a b", "é.example", "a,b:1"])
+def test_a_bad_domain_is_refused_with_an_example(domain):
+    """It is the end of a host name, and nothing else."""
+    with pytest.raises(ConfigError, match=r"s3\.example\.org"):
+        Config(domain=domain).check()
+
+
+@pytest.mark.parametrize("domain", ["localhost", "s3.example.org", "S3.Example.Org", "a,b, c", "1.2.3.4", "a_b-c.d"])
+def test_a_good_domain_is_taken(domain):
+    Config(domain=domain).check()
+
+
 def test_defaults_work():
     """Without any choice there is a configuration that can be run."""
     Config().check()

@@ -13,8 +13,9 @@ from botocore.credentials import Credentials
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from falcon_s3 import errors, sigv4
-from falcon_s3.sigv4 import ChunkVerifier, SignedRequest, verify
+from falcon_s3 import errors, sigv4, spelling
+from falcon_s3.signature import SignedRequest
+from falcon_s3.sigv4 import ChunkVerifier, verify
 
 # The keys, the moment and the bucket of the examples (S3 API reference, "Signature Calculations ...").
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -188,7 +189,7 @@ def test_trailers_that_differ_are_refused(trailers):
 @pytest.mark.parametrize(
     ("request_", "error", "text"),
     [
-        (example(authorization=None), errors.AccessDenied, "Access Denied"),
+        (example(authorization=None), errors.InvalidRequest, "not supported"),
         (example(authorization=""), errors.InvalidRequest, "not supported"),
         (example(authorization="AWS AKID:signature="), errors.InvalidRequest, "not supported"),
         (example(authorization="AWS4-ECDSA-P256-SHA256 Credential=x"), errors.InvalidRequest, "not supported"),
@@ -225,7 +226,6 @@ def test_trailers_that_differ_are_refused(trailers):
         (example(host=None, signed="x-amz-content-sha256;x-amz-date"), errors.AccessDenied, "not signed"),
         (example(signature=SIGNATURE.upper()), errors.SignatureDoesNotMatch, "does not match"),
         (example(signature="é" * 64), errors.SignatureDoesNotMatch, "does not match"),
-        (example()._replace(query=link().query), errors.InvalidRequest, "Only one auth mechanism"),
     ],
 )
 def test_a_header_that_does_not_sign_is_refused(request_, error, text):
@@ -568,21 +568,21 @@ def test_a_link_that_names_a_digest_needs_the_header_that_is_checked(method, nam
 )
 def test_header_values_are_signed_trimmed_and_single_spaced(name, arrived, value):
     headers = {} if arrived is None else {name: arrived}
-    canonical = sigv4.canonical_request(SignedRequest("GET", "/", "", headers), "", name, "p")
-    assert canonical == f"GET\n/\n\n{name}:{value}\n\n{name}\np".encode()
+    canonical = sigv4.canonical_rest(SignedRequest("GET", "/", "", headers), "", name, "p")
+    assert canonical == f"\n{name}:{value}\n\n{name}\np"
 
 
 @given(TEXT)
 def test_a_canonical_part_is_its_own_canonical_form(text):
     """The pattern for what needs no work, against the encoder that does the work."""
-    once = sigv4._encoded(quote(text, safe=""))
+    once = spelling._encoded(quote(text, safe=""))
     assert once == quote(text, safe="-_.~")
-    assert sigv4._CANONICAL.fullmatch(once)
-    if sigv4._CANONICAL.fullmatch(text):
-        assert sigv4._encoded(text) == text
+    assert spelling._CANONICAL.fullmatch(once)
+    if spelling._CANONICAL.fullmatch(text):
+        assert spelling._encoded(text) == text
 
 
 @pytest.mark.parametrize("byte", range(256))
 def test_the_pattern_takes_an_escape_exactly_when_the_encoder_keeps_it(byte):
     for text in (f"%{byte:02X}", f"%{byte:02x}"):
-        assert bool(sigv4._CANONICAL.fullmatch(text)) == (sigv4._encoded(text) == text)
+        assert bool(spelling._CANONICAL.fullmatch(text)) == (spelling._encoded(text) == text)

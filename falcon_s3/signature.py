@@ -1,0 +1,77 @@
+"""What both versions of a signature share: what is signed, who signed it, and when."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+from falcon_s3 import errors
+from falcon_s3.body import ChunkVerifier
+
+# How far a client's clock may be off (S3 API reference, "Error responses", RequestTimeTooSkewed).
+SKEW_SECONDS = 15 * 60
+NO_DATE = "AWS authentication requires a valid Date or x-amz-date header"
+# Longest date that is read.
+DATE_CHARACTERS = 64
+
+SecretOf = Callable[[str], "str | None"]
+
+
+class SignedRequest(NamedTuple):
+    """What a signature is over: `path` decoded, `query` raw, `headers` by lower-case name.
+
+    `bucket` is the one that the host names; "" if the path names it.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    bucket: str = ""
+
+
+class Identity(NamedTuple):
+    """Who asked: "" for nobody. `chunks` checks the body of a request that signs its chunks.
+
+    `headers` are those that a signed link carries in its query.
+    """
+
+    access_key: str
+    chunks: ChunkVerifier | None = None
+    headers: Mapping[str, str] = {}
+
+
+def is_same(ours: str, theirs: str) -> bool:
+    """Whether two signatures are equal, told in constant time."""
+    return hmac.compare_digest(ours.encode(), theirs.encode())
+
+
+def seconds_of_date(text: str) -> int | None:
+    """A date of RFC 9110 or RFC 5322 in seconds since the epoch; None if it is not one, or before the epoch."""
+    if len(text) > DATE_CHARACTERS:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:  # "-0000", and the form of C's asctime(), mean UTC
+            moment = moment.replace(tzinfo=timezone.utc)
+        seconds = int(moment.timestamp())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return seconds if seconds >= 0 else None
+
+
+def check_clock(moment: int, text: str, now: float) -> None:
+    """`text` is how the client wrote it. Raises RequestTimeTooSkewed."""
+    if abs(now - moment) > SKEW_SECONDS:
+        raise errors.RequestTimeTooSkewed(fields={"RequestTime": text})
+
+
+def secret_for(access_key: str, secret_of: SecretOf) -> str:
+    """Raises InvalidAccessKeyId."""
+    secret = secret_of(access_key)
+    if secret is None:
+        raise errors.InvalidAccessKeyId(fields={"AWSAccessKeyId": access_key})
+    return secret

@@ -1,0 +1,77 @@
+"""How the path and the query of a signed request are written: in canonical form, and as clients may have sent them.
+
+Rule: a path arrives decoded (PEP 3333), and some clients sign it as they sent it. Each of the usual spellings is
+therefore tried. All of them mean the same key, so that a signature is never good for another one.
+
+Source: S3 API reference, "Signature Calculations for the Authorization Header".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import quote, unquote_to_bytes
+
+# What is its own canonical form. In a path that arrives decoded: unreserved characters (RFC 3986 section 2.3) and
+# slashes; in a query, as most clients write it: these without slashes, and %XX for any byte but theirs.
+_CANONICAL_PATH = re.compile(r"[A-Za-z0-9/._~-]*")
+_CANONICAL = re.compile(
+    r"[A-Za-z0-9._~-]*(?:%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])[A-Za-z0-9._~-]*)*"
+)
+_ESCAPE = re.compile("%..")
+# What encoders leave as it is, besides what RFC 3986 calls unreserved: nothing, encodeURIComponent, Go's net/url, and
+# those who escape only what a path cannot hold.
+_LEFT_ALONE = ("", "!*'()", "$&+,:;=@", "!$&'()*+,:;=@")
+
+
+def canonical_path(path: str) -> str:
+    return path if _CANONICAL_PATH.fullmatch(path) else quote(path, safe="/-_.~")
+
+
+def canonical_query(query: str) -> str:
+    canonical = _CANONICAL.fullmatch
+    pairs = []
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((name if canonical(name) else _encoded(name), value if canonical(value) else _encoded(value)))
+    pairs.sort()
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
+
+
+def has_parameter(query: str, *names: str) -> bool:
+    """Whether a raw query has one of these parameters; a name inside a value does not count."""
+    query = f"&{query}"
+    return any(f"&{name}=" in query for name in names)
+
+
+def parameters(query: str) -> Iterator[tuple[str, str]]:
+    """The parameters of a raw query, decoded, those without `=` with an empty value."""
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            yield decoded(name), decoded(value)
+
+
+def decoded(text: str) -> str:
+    return unquote_to_bytes(text.replace("+", " ")).decode(errors="replace")
+
+
+def spellings(path: str, bucket: str) -> list[str]:
+    """How a client may have written a path, each once; what RFC 3986 asks for first.
+
+    `bucket` is the one that the host names; "" if the path does.
+    """
+    start = 1 if bucket else path.find("/", 1) + 1
+    head, key = path[:start], path[start:]
+    found: dict[str, None] = {}
+    for slash in ("/", ""):
+        for safe in _LEFT_ALONE:
+            written = quote(head, safe=safe + "/") + quote(key, safe=safe + slash)
+            found[written] = None
+            found[_ESCAPE.sub(lambda escape: escape[0].lower(), written)] = None
+    return list(found)
