@@ -1,8 +1,8 @@
 """The digests of a body: hashed where it is, or on threads beside the caller.
 
-Measured: megabytes a second through `Hashes` for chunks of one size, all hashed inline and all on threads; one
-body at a time, and four at once. `digests.INLINE_BYTES` is the size up to which chunks are hashed inline: it
-should be where threads begin to win. On a machine of one core they never do.
+Measured: megabytes a second, at best, through `Hashes` for chunks of one size, all hashed inline and all on
+threads; one body at a time, and four at once. `digests.INLINE_BYTES` is the size up to which chunks are hashed
+inline: it should be where threads begin to win, on idle cores. On a machine of one core they never do.
 
     python benchmarks/bench_digests.py [--quick]
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 
-from data import median_seconds, noise, quick, show
+from data import best_seconds, noise, quick, show
 
 from falcon_s3 import digests
 from falcon_s3.digests import Hashes
@@ -41,7 +41,7 @@ def rate(chunk: bytes, checksum: str | None, inline: int, bodies: int) -> float:
 
     before, digests.INLINE_BYTES = digests.INLINE_BYTES, inline
     try:
-        return SIZE / median_seconds(one if bodies == 1 else all_at_once, 0.25, 3) / 1e6
+        return SIZE / best_seconds(one if bodies == 1 else all_at_once, 0.25, 3) / 1e6
     finally:
         digests.INLINE_BYTES = before
 
