@@ -71,9 +71,10 @@ cdef int reserve(Buffer* buffer, Py_ssize_t more) except -1:
 
 
 cdef inline void put(Buffer* buffer, const char* piece, Py_ssize_t length) noexcept:
-    """Append where `reserve` has made room."""
-    memcpy(buffer.data + buffer.length, piece, length)
-    buffer.length += length
+    """Append where `reserve` has made room; for nothing there may be no buffer yet."""
+    if length:
+        memcpy(buffer.data + buffer.length, piece, length)
+        buffer.length += length
 
 
 cdef int put_bytes(Buffer* buffer, bytes piece) except -1:
