@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from falcon_s3.pfs import CHUNK_BYTES, Branch, Commit, Repo
+from falcon_s3.pfs import CHUNK_BYTES, Branch, Commit, Repo, files
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.embedded import EmbeddedPfs
 
@@ -51,7 +51,9 @@ def fill(pfs: EmbeddedPfs, target: Branch, wanted: Sequence[str]) -> Commit:
 
         def job(connection: Connection, batch: Sequence[str] = wanted[start : start + BATCH]) -> None:
             for path in batch:
-                pfs._name(connection, commit, path, staged, None, None)
+                write = files.begin_write(connection, commit, path, None)
+                content = pfs._contents.acquire(connection, staged)
+                files.name(connection, write, path, content, staged.size, staged.md5.hex(), None)
 
         pfs._catalog.write(job)
     return pfs.finish_commit(commit).commit

@@ -20,7 +20,7 @@ Rules that hold for every store:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -130,6 +130,29 @@ class FileVersion(NamedTuple):
         return self.size < 0
 
 
+class Upload(NamedTuple):
+    """A file that is being put together from parts, seen by nobody until it is finished; or (id "") a folder."""
+
+    id: str
+    path: str
+    started_ms: int
+    attributes: Mapping[str, str]
+
+    @property
+    def is_folder(self) -> bool:
+        return not self.id
+
+
+class Part(NamedTuple):
+    """A part of an upload, or of a file that was put together from parts."""
+
+    number: int
+    size: int  # bytes
+    etag: str
+    modified_ms: int
+    attributes: Mapping[str, str]
+
+
 class Digests(NamedTuple):
     """What was computed over a whole body, as raw bytes."""
 
@@ -197,6 +220,19 @@ class FileRemoved(FileNotFound):
     def __init__(self, path: str, ref: Ref, commit: Commit):
         super().__init__(path, ref)
         self.commit = commit
+
+
+class UploadNotFound(NotFound):
+    def __init__(self, upload: str):
+        super().__init__(f"upload {upload} not found")
+
+
+class PartNotFound(NotFound):
+    """An upload has no such part, or has another one under that number."""
+
+    def __init__(self, upload: str, number: int):
+        super().__init__(f"part {number} of upload {upload} not found")
+        self.number = number
 
 
 class BranchExists(PfsError):
@@ -358,10 +394,81 @@ class Pfs(Protocol):
     ) -> FileInfo:
         """Write or overwrite one file: one commit, or part of the open commit that `ref` names or heads.
 
-        Whatever the body or `check` raises MUST be raised again, unchanged, and the write leaves nothing
-        behind. `check` runs after the body was read, atomically with the write: of two writers whose checks
+        `attributes` is read after the body ended: what is learnt from the body can be among them. Whatever the
+        body or `check` raises MUST be raised again, unchanged, and the write leaves nothing behind. `check` runs after the body was read, atomically with the write: of two writers whose checks
         exclude each other exactly one succeeds. Raises what `check_write` raises.
         """
+
+    def copy_file(
+        self,
+        ref: Ref,
+        path: str,
+        source: FileInfo,
+        attributes: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> FileInfo:
+        """Write the content of `source`, of any repo, to a path, as `put_file` does, moving no bytes if possible.
+
+        The copy has the source's size and ETag. Raises what `put_file` raises, and FileNotFound if that version
+        of the source has since been removed from history.
+        """
+
+    def start_upload(self, ref: Ref, path: str, attributes: Mapping[str, str] | None = None) -> Upload:
+        """Begin a file of parts. Its id sorts behind those of earlier uploads. Raises what `check_write` raises."""
+
+    def inspect_upload(self, ref: Ref, path: str, upload: str) -> Upload:
+        """MUST raise UploadNotFound unless such an upload to that path is under way; BranchNotFound as ever."""
+
+    def list_uploads(
+        self, ref: Ref, prefix: str = "", after: str = "", after_upload: str = "", delimiter: str = ""
+    ) -> Iterator[Upload]:
+        """Uploads under way, by path and then by id; folders as in `list_files`.
+
+        With `after_upload` the listing goes on behind that id at the path `after`, else behind all uploads to
+        that path. Raises BranchNotFound or CommitNotFound (at the call).
+        """
+
+    def put_part(
+        self,
+        ref: Ref,
+        path: str,
+        upload: str,
+        number: int,
+        body: Body,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Part:
+        """Write or overwrite one part; no commit. Raises what `inspect_upload` raises, before the body is read."""
+
+    def list_parts(self, ref: Ref, path: str, upload: str, after: int = 0) -> list[Part]:
+        """The parts whose number is greater than `after`, by number. Raises what `inspect_upload` raises."""
+
+    def finish_upload(
+        self,
+        ref: Ref,
+        path: str,
+        upload: str,
+        parts: Sequence[tuple[int, str]],
+        etag: str,
+        attributes: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> FileInfo:
+        """Make the file out of parts, each named by number and ETag, in that order; as one write, like `put_file`.
+
+        The file has the `etag` that is given. The upload and all of its parts are gone afterwards. Raises what
+        `put_file` raises, UploadNotFound, and PartNotFound for a part that is not there with that ETag.
+        """
+
+    def inspect_finished(self, ref: Ref, path: str, upload: str) -> FileInfo:
+        """The file that an upload was finished to, for as long as the store remembers (days).
+
+        So that finishing can be asked for again. Raises UploadNotFound.
+        """
+
+    def abort_upload(self, ref: Ref, path: str, upload: str) -> None:
+        """Discard the upload and its parts. Raises what `inspect_upload` raises."""
+
+    def parts_of(self, file: FileInfo) -> list[Part]:
+        """The parts that a file was put together from, numbered from 1; none for a file that was not."""
 
     def delete_files(self, ref: Ref, paths: Iterable[str], check: Check | None = None) -> Commit | None:
         """Remove files: one commit for all of them. Paths that do not exist are no error.

@@ -84,8 +84,24 @@ CREATE TABLE entry (             -- a file as listings show it, for the commits 
 
 CREATE TABLE content (           -- data NULL: the bytes are a file named by sha256; freed_ms: when uses fell to 0
   id INTEGER PRIMARY KEY AUTOINCREMENT,
-  sha256 BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, uses INTEGER NOT NULL, freed_ms INTEGER, data BLOB);
+  sha256 BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, uses INTEGER NOT NULL, freed_ms INTEGER, data BLOB,
+  pieces INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX content_freed ON content (freed_ms) WHERE freed_ms IS NOT NULL;
+
+CREATE TABLE piece (             -- of a content that has `pieces`: the contents that it is put together from, in order
+  content INTEGER NOT NULL, position INTEGER NOT NULL, part INTEGER NOT NULL,
+  start INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL, attributes TEXT,
+  PRIMARY KEY (content, position)) WITHOUT ROWID;
+
+CREATE TABLE upload (            -- place: the branch, or minus the number of an open commit; commit_id: it is finished
+  id TEXT PRIMARY KEY, place INTEGER NOT NULL, path TEXT NOT NULL, started_ms INTEGER NOT NULL, attributes TEXT,
+  commit_id BLOB) WITHOUT ROWID;
+CREATE INDEX upload_place ON upload (place, path, id) WHERE commit_id IS NULL;
+
+CREATE TABLE part (              -- of an upload that is under way
+  upload TEXT NOT NULL, number INTEGER NOT NULL, content INTEGER NOT NULL,
+  size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL, attributes TEXT,
+  PRIMARY KEY (upload, number)) WITHOUT ROWID;
 """
 
 

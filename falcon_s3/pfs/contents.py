@@ -266,15 +266,3 @@ def release(connection: Connection, content: int, uses: int = 1) -> None:
     """Take uses back; at zero the grace begins."""
     connection.execute("UPDATE content SET uses = uses - ? WHERE id = ?", (uses, content))
     connection.execute("UPDATE content SET freed_ms = ? WHERE id = ? AND uses = 0", (int(time.time() * 1000), content))
-
-
-def delete_freed(connection: Connection, before_ms: int, limit: int) -> list[bytes]:
-    """Delete up to `limit` rows that nothing has used since `before_ms`; gives the SHA-256 of each.
-
-    Their files are orphans once the transaction is on disk.
-    """
-    rows = connection.execute(
-        "SELECT id, sha256 FROM content WHERE freed_ms <= ? ORDER BY freed_ms LIMIT ?", (before_ms, limit)
-    ).fetchall()
-    connection.executemany("DELETE FROM content WHERE id = ?", [(row[0],) for row in rows])
-    return [row[1] for row in rows]

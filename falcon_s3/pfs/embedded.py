@@ -18,8 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import orjson
-
 from falcon_s3.pfs import (
     Body,
     Branch,
@@ -40,31 +38,39 @@ from falcon_s3.pfs import (
     Repo,
     Unavailable,
     check_path,
+    files,
     growth,
     history,
     janitor,
+    pieces,
     tree,
     versions,
 )
 from falcon_s3.pfs.catalog import Catalog, Connection
-from falcon_s3.pfs.contents import Contents, Staged, release
+from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.history import RepoInfo
-from falcon_s3.pfs.tree import Version, View
+from falcon_s3.pfs.tree import View
+from falcon_s3.pfs.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
 # How many commits a listing of commits reads at a time.
 COMMITS_AT_ONCE = 500
+# How often what is no longer needed is removed.
+CLEAN_SECONDS = 3600
 
 
-class EmbeddedPfs:
+class EmbeddedPfs(Uploads):
     """The store in the folder `data`, which is created if missing. Implements `Pfs`; safe for many threads.
+
+    `upload_ms`: uploads that are not finished so long after they began are discarded.
 
     Raises Unavailable if the folder cannot be used or was written by a newer version.
     """
 
-    def __init__(self, data: Path):
+    def __init__(self, data: Path, upload_ms: int = janitor.UPLOAD_MS):
+        self._upload_ms = upload_ms
         try:
             data.mkdir(parents=True, exist_ok=True)
             self._contents = Contents(data)
@@ -152,40 +158,22 @@ class EmbeddedPfs:
 
     def inspect_file(self, ref: Ref, path: str) -> FileInfo:
         with self._catalog.read() as connection:
-            view = self._view(connection, ref)
-            return self._find(connection, view, ref.repo, path) or self._not_found(connection, view, ref, path)
-
-    def _not_found(self, connection: Connection, view: View, ref: Ref, path: str) -> NoReturn:
-        removed_by = versions.removal(connection, view, path)
-        if removed_by is None:
-            raise FileNotFound(path, ref)
-        raise FileRemoved(path, ref, Commit(ref.repo, removed_by.hex()))
+            view = files.view_of(connection, ref)
+            return files.find(connection, view, ref.repo, path) or _not_found(connection, view, ref, path)
 
     def inspect_version(self, commit: Commit, path: str) -> FileInfo:
         with self._catalog.read() as connection:
             found = history.point(connection, commit)
             view = history.view(connection, found.line, found.number)
-            file = self._find(connection, view, commit.repo, path)
+            file = files.find(connection, view, commit.repo, path)
             if file is None or file.commit != commit:  # it may have had a version of its own
                 if versions.is_removed(connection, found.line, path, found.number):
                     raise FileNotFound(path, commit)
-            return file or self._not_found(connection, view, commit, path)
-
-    def _view(self, connection: Connection, ref: Ref) -> View:
-        found = history.point(connection, ref)
-        return history.view(connection, found.line, found.number)
-
-    def _find(self, connection: Connection, view: View, repo: Repo, path: str) -> FileInfo | None:
-        version = tree.find(connection, view, path)
-        if version is None:
-            return None
-        attributes = orjson.loads(version.attributes) if version.attributes else {}
-        commit = Commit(repo, version.commit.hex())
-        return FileInfo(commit, path, version.size, version.etag, version.modified_ms, attributes, version.content)
+            return file or _not_found(connection, view, commit, path)
 
     def list_files(self, ref: Ref, prefix: str = "", after: str = "", delimiter: str = "") -> Iterator[Entry]:
         with self._catalog.read() as connection:
-            view = self._view(connection, ref)
+            view = files.view_of(connection, ref)
         return tree.entries(self._catalog, view, prefix, after, delimiter)
 
     def list_versions(
@@ -222,6 +210,7 @@ class EmbeddedPfs:
         return self._catalog.write(job)
 
     def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """As the protocol says; a file of many parts stays readable for `janitor.GRACE_MS` after it was deleted."""
         end = file.size if stop is None else min(stop, file.size)
         try:
             return self._open(file, start, end)
@@ -229,11 +218,23 @@ class EmbeddedPfs:
             return self._open(file, start, end)
 
     def _open(self, file: FileInfo, start: int, stop: int) -> Iterator[bytes]:
-        with self._catalog.read() as connection:
-            row = connection.execute("SELECT data, sha256, size FROM content WHERE id = ?", (file.content,)).fetchone()
-        if row is None:
+        assert isinstance(file.content, int)  # a handle of this store
+        chunks = self._open_content(file.content, start, stop)
+        if chunks is None:
             raise FileNotFound(file.path, file.commit)
-        data, sha256, size = row
+        return chunks
+
+    def _open_content(self, content: int, start: int, stop: int) -> Iterator[bytes] | None:
+        with self._catalog.read() as connection:
+            row = connection.execute(
+                "SELECT data, sha256, size, pieces FROM content WHERE id = ?", (content,)
+            ).fetchone()
+            where = pieces.places(connection, content, start, stop) if row is not None and row[3] else []
+        if row is None:
+            return None
+        data, sha256, size, many = row
+        if many:
+            return pieces.Chain(where, self._open_content)
         if data is not None:
             # A generator, not iter(): it has the `close()` that readers are promised.
             return (chunk for chunk in (data[start:stop],) if chunk)
@@ -254,31 +255,16 @@ class EmbeddedPfs:
     ) -> FileInfo:
         self.check_write(ref, path)
         staged = self._contents.stage(body)
+
+        def job(connection: Connection) -> FileInfo:
+            write = files.begin_write(connection, ref, path, check)
+            content = self._contents.acquire(connection, staged)
+            return files.name(connection, write, path, content, staged.size, staged.md5.hex(), attributes)
+
         try:
-            return self._catalog.write(lambda connection: self._name(connection, ref, path, staged, attributes, check))
+            return self._catalog.write(job)
         finally:
             self._contents.discard(staged)
-
-    def _name(
-        self,
-        connection: Connection,
-        ref: Ref,
-        path: str,
-        staged: Staged,
-        attributes: Mapping[str, str] | None,
-        check: Check | None,
-    ) -> FileInfo:
-        if check is not None:
-            check(self._find(connection, self._view(connection, ref), ref.repo, path))
-        view, identity = history.begin_write(connection, ref)
-        content = self._contents.acquire(connection, staged)
-        encoded = orjson.dumps(dict(attributes)).decode() if attributes else None
-        version = Version(identity, content, staged.size, staged.md5.hex(), history.now_ms(), encoded)
-        replaced = growth.put(connection, view, path, version)
-        if replaced is not None:
-            release(connection, replaced)
-        commit = Commit(ref.repo, identity.hex())
-        return FileInfo(commit, path, version.size, version.etag, version.modified_ms, attributes or {}, content)
 
     def delete_files(self, ref: Ref, paths: Iterable[str], check: Check | None = None) -> Commit | None:
         wanted = dict.fromkeys(paths)
@@ -289,7 +275,7 @@ class EmbeddedPfs:
             now = history.view(connection, found.line, found.number)
             if check is not None:
                 for path in wanted:
-                    check(self._find(connection, now, ref.repo, path))
+                    check(files.find(connection, now, ref.repo, path))
             present = [path for path in wanted if tree.find(connection, now, path) is not None]
             if not present:
                 return None
@@ -309,7 +295,7 @@ class EmbeddedPfs:
 
         Content stays `grace_ms` after its last use ended. Gives how many pieces of content were removed.
         """
-        return janitor.collect(self._catalog, self._contents, grace_ms)
+        return janitor.collect(self._catalog, self._contents, grace_ms, self._upload_ms)
 
     def fsck(self, repair: bool = False, progress: Progress = silent) -> Report:
         """Check every table against the others and every content against its digest.
@@ -321,15 +307,26 @@ class EmbeddedPfs:
         return fsck(self._catalog, self._contents, progress)
 
     def _clean(self) -> None:
-        """At the start and whenever a repo was deleted, one of the processes on the folder cleans up."""
+        """At the start, every hour and whenever a repo was deleted, one of the processes on the folder cleans up."""
+        orphans = True
         while True:
-            self._work.wait()
+            self._work.wait(CLEAN_SECONDS)
             self._work.clear()
             if self._closing.is_set():
                 return
             try:
-                janitor.clean(self._catalog, self._contents, self._janitor_lock, self._closing.is_set)
-            except Unavailable as ex:  # a full disk, say: the next start tries again
+                with janitor.alone(self._janitor_lock) as mine:
+                    if mine:
+                        janitor.collect(
+                            self._catalog,
+                            self._contents,
+                            janitor.GRACE_MS,
+                            self._upload_ms,
+                            orphans=orphans,
+                            stop=self._closing.is_set,
+                        )
+                orphans = False  # killed writers are few: a start is often enough to look for what they left
+            except Unavailable as ex:  # a full disk, say: the next time will do
                 logger.warning("cleaning up was put off: %s", ex)
 
     def close(self) -> None:
@@ -337,3 +334,10 @@ class EmbeddedPfs:
         self._work.set()
         self._cleaning.join()
         self._catalog.close()
+
+
+def _not_found(connection: Connection, view: View, ref: Ref, path: str) -> NoReturn:
+    removed_by = versions.removal(connection, view, path)
+    if removed_by is None:
+        raise FileNotFound(path, ref)
+    raise FileRemoved(path, ref, Commit(ref.repo, removed_by.hex()))

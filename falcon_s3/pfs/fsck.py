@@ -50,7 +50,9 @@ RULES = (
         "content {} is used {} times and says {}",
         (
             "SELECT content.id, coalesce(used.times, 0), content.uses FROM content LEFT JOIN"
-            " (SELECT content, count(*) AS times FROM version WHERE content IS NOT NULL GROUP BY content) AS used"
+            " (SELECT content, count(*) AS times FROM"
+            " (SELECT content FROM version WHERE content IS NOT NULL UNION ALL SELECT content FROM part"
+            " UNION ALL SELECT part FROM piece) GROUP BY content) AS used"
             " ON used.content = content.id WHERE coalesce(used.times, 0) <> content.uses"
         ),
     ),
@@ -59,6 +61,22 @@ RULES = (
         (
             "SELECT path, line, content FROM version WHERE content IS NOT NULL"
             " AND NOT EXISTS (SELECT 1 FROM content WHERE content.id = version.content)"
+        ),
+    ),
+    (
+        "content {} has {} pieces of {} bytes and says {} of {}",
+        (
+            "SELECT content.id, count(piece.part), coalesce(sum(piece.size), 0), content.pieces, content.size FROM content"
+            " LEFT JOIN piece ON piece.content = content.id WHERE content.pieces > 0 GROUP BY content.id"
+            " HAVING count(piece.part) <> content.pieces OR coalesce(sum(piece.size), 0) <> content.size"
+        ),
+    ),
+    (
+        "{} {} names content {}, which is not there with its {} bytes",
+        (
+            "SELECT * FROM (SELECT 'piece of content', content AS owner, part AS named, size FROM piece"
+            " UNION ALL SELECT 'part of upload', upload, content, size FROM part) AS used"
+            " WHERE NOT EXISTS (SELECT 1 FROM content WHERE content.id = used.named AND content.size = used.size)"
         ),
     ),
     (
@@ -141,8 +159,10 @@ def _paths(connection: Connection, shown: tree.View) -> Iterator[str]:
 
 
 def _check_contents(connection: Connection, contents: Contents, report: Report, progress: Progress) -> None:
-    report.contents, total = connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM content").fetchone()
-    for number, sha256, size, data in connection.execute("SELECT id, sha256, size, data FROM content"):
+    report.contents, total = connection.execute(
+        "SELECT count(*), coalesce(sum(size), 0) FROM content WHERE pieces = 0"
+    ).fetchone()
+    for number, sha256, size, data in connection.execute("SELECT id, sha256, size, data FROM content WHERE pieces = 0"):
         progress("bytes", report.bytes, total)
         digest = hashlib.sha256()
         try:

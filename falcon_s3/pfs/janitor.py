@@ -1,4 +1,4 @@
-"""What is no longer needed goes: deleted repos, content without a use, files that killed writers left.
+"""What is no longer needed goes: stale uploads, deleted repos, content without a use, what killed writers left.
 
 All of it in small transactions and short turns, so that writers hardly notice. Of all processes on a folder one
 does it at a time.
@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from falcon_s3.pfs import pieces
 from falcon_s3.pfs.catalog import Catalog, Connection
-from falcon_s3.pfs.contents import Contents, delete_freed, release
+from falcon_s3.pfs.contents import Contents, is_named, release
+from falcon_s3.pfs.history import now_ms
+from falcon_s3.pfs.uploads import drop_stale
 
 # Content that nothing names any more stays this long, for readers that are about to open it.
 GRACE_MS = 3_600_000
+# Uploads that nobody finishes stay this long: a week.
+UPLOAD_MS = 7 * 24 * 3_600_000
 # Rows deleted in one transaction.
 BATCH = 1000
 
@@ -26,38 +31,67 @@ def never() -> bool:
     return False
 
 
-def collect(catalog: Catalog, contents: Contents, grace_ms: int, stop: Callable[[], bool] = never) -> int:
-    """Purge deleted repos, content unused for `grace_ms`, and orphans; gives how many contents and files went."""
+def collect(
+    catalog: Catalog,
+    contents: Contents,
+    grace_ms: int,
+    upload_ms: int,
+    *,
+    orphans: bool = True,
+    stop: Callable[[], bool] = never,
+) -> int:
+    """Drop uploads older than `upload_ms`, purge deleted repos, and remove content unused for `grace_ms`.
+
+    With `orphans` also every file that no row names. Gives how many contents and files went.
+    """
+    before_ms = now_ms() - upload_ms
+    while not stop() and catalog.write(lambda connection: drop_stale(connection, before_ms, BATCH // 10)):
+        pass
     while not stop() and catalog.write(_purge_some):
         pass
-    freed: set[str] = set()
-    before_ms = time.time_ns() // 1_000_000 - grace_ms
+    count = 0
     while not stop():
-        batch = catalog.write(lambda connection: delete_freed(connection, before_ms, BATCH))
-        freed.update(sha256.hex() for sha256 in batch)
-        if not batch:
+        freed = catalog.write(lambda connection: _delete_freed(connection, now_ms() - grace_ms))
+        with catalog.turn(), catalog.read() as connection:
+            for sha256 in freed:
+                if not is_named(connection, sha256.hex()):  # the same bytes may have come again
+                    contents.path(sha256).unlink(missing_ok=True)
+        count += len(freed)
+        if not freed:
             break
-    orphans = 0
-    for shard in [None, *contents.shards()]:
+    for shard in [None, *contents.shards()] if orphans else []:
         if stop():
             break
         with catalog.turn(), catalog.read() as connection:
             for file in contents.stale() if shard is None else contents.orphans(connection, shard):
                 file.unlink(missing_ok=True)
-                orphans += file.name not in freed
-    return len(freed) + orphans
+                count += 1
+    return count
 
 
-def clean(catalog: Catalog, contents: Contents, lock: Path, stop: Callable[[], bool]) -> None:
-    """`collect`, unless another process on the folder is at it."""
+@contextmanager
+def alone(lock: Path) -> Iterator[bool]:
+    """Tells whether no other process on the folder is at it, and holds them off if so."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        collect(catalog, contents, GRACE_MS, stop)
+        yield True
     except BlockingIOError:
-        pass
+        yield False
     finally:
         os.close(handle)
+
+
+def _delete_freed(connection: Connection, before_ms: int) -> list[bytes]:
+    """Delete a batch of contents that nothing has used since `before_ms`; gives the SHA-256 of each."""
+    rows = connection.execute(
+        "SELECT id, sha256, pieces FROM content WHERE freed_ms <= ? ORDER BY freed_ms LIMIT ?", (before_ms, BATCH)
+    ).fetchall()
+    connection.executemany("DELETE FROM content WHERE id = ?", [(row[0],) for row in rows])
+    for content, _, many in rows:
+        if many:
+            pieces.delete(connection, content)
+    return [row[1] for row in rows]
 
 
 def _purge_some(connection: Connection) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from falcon_s3.pfs import Branch, BranchNotFound, Repo, Unavailable
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.tree import PAGE_ENTRIES
-from tests.pfs.bodies import get, names, put
+from tests.pfs.bodies import Bytes, get, names, put
 from tests.pfs.stores import MASTER
 
 LARGE = random.Random(1).randbytes(100_000)
@@ -240,3 +240,39 @@ def test_a_folder_that_cannot_be_used_says_so(tmp_path):
         EmbeddedPfs(tmp_path / "file")
     with pytest.raises(Unavailable):
         EmbeddedPfs(tmp_path / "file" / "below")
+
+
+def test_uploads_that_nobody_finishes_expire(data):
+    """Their parts go with them; an upload that is younger stays."""
+    pfs = EmbeddedPfs(data, upload_ms=3_600_000)
+    pfs.create_branch(MASTER)
+    stale, young = (pfs.start_upload(MASTER, path).id for path in ("stale", "young"))
+    for upload, path in ((stale, "stale"), (young, "young")):
+        pfs.put_part(MASTER, path, upload, 1, Bytes(path.encode() * 10_000))
+    execute(f"UPDATE upload SET started_ms = started_ms - 3700000 WHERE id = '{stale}'")(data)
+    assert pfs.collect(grace_ms=-1) == 1
+    assert [one.id for one in pfs.list_uploads(MASTER)] == [young]
+    assert pfs.fsck().problems == []
+    pfs.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM piece WHERE position = 1", "has 1 pieces of 30000 bytes and says 2 of 60000"),
+        ("UPDATE piece SET part = 99 WHERE position = 1", "names content 99, which is not there"),
+        ("UPDATE part SET content = 98", "names content 98, which is not there"),
+    ],
+)
+def test_damage_of_uploads_is_found(data, statement, said):
+    pfs = EmbeddedPfs(data)
+    pfs.create_branch(MASTER)
+    upload = pfs.start_upload(MASTER, "a").id
+    parts = [pfs.put_part(MASTER, "a", upload, number, Bytes(bytes([number]) * 30_000)) for number in (1, 2)]
+    pfs.finish_upload(MASTER, "a", upload, [(one.number, one.etag) for one in parts], "e")
+    other = pfs.start_upload(MASTER, "b").id
+    pfs.put_part(MASTER, "b", other, 1, Bytes(b"x"))
+    assert pfs.fsck().problems == []
+    execute(statement)(data)
+    assert any(said in problem for problem in pfs.fsck().problems), pfs.fsck().problems
+    pfs.close()

@@ -1,0 +1,74 @@
+"""Files of the embedded store: found as a commit shows them, and named by a write.
+
+What puts, copies and multi-part uploads have in common. All of it runs on a connection of the catalog; what
+writes, inside a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import orjson
+
+from falcon_s3.pfs import Check, Commit, FileInfo, Ref, Repo, growth, history, tree
+from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.contents import release
+from falcon_s3.pfs.tree import Version, View
+
+
+def view_of(connection: Connection, ref: Ref) -> View:
+    """Raises BranchNotFound, CommitNotFound."""
+    found = history.point(connection, ref)
+    return history.view(connection, found.line, found.number)
+
+
+def find(connection: Connection, view: View, repo: Repo, path: str) -> FileInfo | None:
+    version = tree.find(connection, view, path)
+    if version is None:
+        return None
+    commit = Commit(repo, version.commit.hex())
+    attributes = decoded(version.attributes)
+    return FileInfo(commit, path, version.size, version.etag, version.modified_ms, attributes, version.content)
+
+
+class Write(NamedTuple):
+    """Where a write goes: the view of the commit that it is part of, and that commit's id."""
+
+    view: View
+    commit: Commit
+
+
+def begin_write(connection: Connection, ref: Ref, path: str, check: Check | None) -> Write:
+    """One write more to `ref`, once `check` has seen what is at the path now. Raises what `Pfs.check_write` raises."""
+    if check is not None:
+        check(find(connection, view_of(connection, ref), ref.repo, path))
+    view, identity = history.begin_write(connection, ref)
+    return Write(view, Commit(ref.repo, identity.hex()))
+
+
+def name(
+    connection: Connection,
+    write: Write,
+    path: str,
+    content: int,
+    size: int,
+    etag: str,
+    attributes: Mapping[str, str] | None,
+) -> FileInfo:
+    """Make `content`, whose use is taken over, what the write's commit shows at the path."""
+    now = history.now_ms()
+    version = Version(b"", content, size, etag, now, encoded(attributes))
+    replaced = growth.put(connection, write.view, path, version)
+    if replaced is not None:
+        release(connection, replaced)
+    return FileInfo(write.commit, path, size, etag, now, attributes or {}, content)
+
+
+def encoded(attributes: Mapping[str, str] | None) -> str | None:
+    return orjson.dumps(dict(attributes)).decode() if attributes else None
+
+
+def decoded(attributes: str | None) -> dict[str, str]:
+    found: dict[str, str] = orjson.loads(attributes) if attributes else {}
+    return found
