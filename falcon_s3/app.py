@@ -56,9 +56,11 @@ class Envelope:
         if waiting or not length.isdigit() or int(length) > DROPPED_BYTES:
             resp.set_header("Connection", "close")
             return
-        read = req.open_body()
-        while read(DROPPED_BYTES):
-            pass
+        read, left = req.open_body(), DROPPED_BYTES + 1
+        while left and (dropped := read(left)):
+            left -= len(dropped)
+        if not left:  # chunked, and nobody knows how long
+            resp.set_header("Connection", "close")
 
 
 def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:

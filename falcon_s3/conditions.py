@@ -76,11 +76,11 @@ def byte_range(headers: Mapping[str, str], size: int, etag: str, modified_ms: in
 
 
 def put_check(if_match: str | None, if_none_match: str | None) -> pfs.Check | None:
-    """The check for a write under If-Match or `If-None-Match: *`; None if it is under no condition.
+    """The check for a write under If-Match or If-None-Match; None if it is under no condition.
 
-    The check raises errors.PreconditionFailed, or errors.NoSuchKey for an If-Match when nothing is there. Raises
-    errors.NotImplemented at once for what S3 does not take on a write: both, or If-None-Match with ETags (S3 user
-    guide, "Conditional writes").
+    The check raises errors.PreconditionFailed, or errors.NoSuchKey for an If-Match when nothing is there. S3 takes
+    only `*` in an If-None-Match (S3 user guide, "Conditional writes"); ETags mean what RFC 9110 section 13.1.2 says.
+    Raises errors.NotImplemented at once for both headers together, and for an If-None-Match that is neither.
     """
     if if_match is not None and if_none_match is not None:
         raise errors.NotImplemented(
@@ -88,9 +88,7 @@ def put_check(if_match: str | None, if_none_match: str | None) -> pfs.Check | No
             fields={"Header": "If-Match,If-None-Match"},
         )
     if if_none_match is not None:
-        if if_none_match.strip() != "*":
-            raise errors.NotImplemented("If-None-Match on a write can only be *.", fields={"Header": "If-None-Match"})
-        return _check_absent
+        return _check_none_match(if_none_match)
     if if_match is None:
         return None
     wanted = if_match
@@ -133,9 +131,16 @@ def delete_check(etag: str | None, size: str | None, modified: str | None) -> pf
     return check
 
 
-def _check_absent(file: pfs.FileInfo | None) -> None:
-    if file is not None:
-        raise errors.PreconditionFailed(fields={"Condition": "If-None-Match"})
+def _check_none_match(unwanted: str) -> pfs.Check:
+    # A star among other text, such as "*", was meant as the star: taken for an ETag it would never exclude anything.
+    if not _ETAG.search(unwanted) or ("*" in unwanted and unwanted.strip() != "*"):
+        raise errors.NotImplemented("If-None-Match on a write must be * or ETags.", fields={"Header": "If-None-Match"})
+
+    def check(file: pfs.FileInfo | None) -> None:
+        if file is not None and _matches(unwanted, file.etag, weak=True):
+            raise errors.PreconditionFailed(fields={"Condition": "If-None-Match"})
+
+    return check
 
 
 def _matches(value: str, etag: str, *, weak: bool) -> bool:

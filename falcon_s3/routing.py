@@ -23,7 +23,7 @@ SERVICE, BUCKET, OBJECT, OWN = "service", "bucket", "object", "own"
 
 # Parameters that say how an operation is done, never which one; X-Amz-* and the last ones belong to `auth`.
 PLAIN = frozenset(
-    "list-type prefix delimiter marker max-keys encoding-type start-after continuation-token fetch-owner max-buckets"
+    "allow-unordered list-type prefix delimiter marker max-keys encoding-type start-after continuation-token fetch-owner max-buckets"
     " bucket-region versionId key-marker version-id-marker x-id response-content-type response-content-language response-expires"
     " response-cache-control response-content-disposition response-content-encoding"
     " AWSAccessKeyId Expires Signature content-type content-md5".split()

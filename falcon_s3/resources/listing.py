@@ -49,7 +49,7 @@ class Listing:
     def _version_2(self, req: S3Request) -> bytes:
         query = req.query
         token, start_after = query.get("continuation-token"), query.get("start-after")
-        after = start_after or "" if token is None else key_of(token)
+        after = key_of(token) if token else start_after or ""  # an empty token is the start, as an empty marker is
         page, entries = self._page(req, after, owner=query.get("fetch-owner", "").lower() == "true")
         following = token_of(entries[-1].path) if page.truncated else None
         return xml.list_bucket_result_v2(page, len(entries), start_after, token, following)
@@ -59,6 +59,7 @@ class Listing:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         encoded = url_encode(query)
         most = max_keys(query.get("max-keys"))
+        refuse_unordered(query)
         listed = self._pfs.list_files(buckets.parse(req.bucket), prefix, after, delimiter)
         entries = list(islice(listed, most + 1)) if most else []
         truncated = len(entries) > most
@@ -75,6 +76,17 @@ def url_encode(query: Mapping[str, str]) -> bool:
             "Invalid Encoding Method specified in Request", fields={"ArgumentName": "encoding-type"}
         )
     return encoding == "url"
+
+
+def refuse_unordered(query: Mapping[str, str]) -> None:
+    """Raise InvalidArgument for `allow-unordered` with a delimiter, which Ceph has, and Ceph's clients, not together.
+
+    Alone it asks for nothing: an ordered listing is one of those that it allows.
+    """
+    if query.get("allow-unordered", "").lower() == "true" and query.get("delimiter"):
+        raise errors.InvalidArgument(
+            "allow-unordered and a delimiter cannot be used together", fields={"ArgumentName": "allow-unordered"}
+        )
 
 
 def max_keys(text: str | None) -> int:

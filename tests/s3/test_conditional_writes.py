@@ -42,8 +42,17 @@ def test_what_must_be_known_is_written_over_that_alone(gateway, bucket, unchange
     assert gateway.request("GET", f"/{bucket}/k").body == b"4"
 
 
+def test_what_is_there_may_be_anything_but_what_is_named(gateway, bucket, unchanged):
+    """ETags in an If-None-Match, as RFC 9110 has them: S3 itself takes only *."""
+    assert put(gateway, bucket, b"1", If_None_Match=etag_of(b"0")).status == 200
+    assert put(gateway, bucket, b"2", If_None_Match=etag_of(b"0").strip('"')).status == 200
+    with unchanged(bucket):
+        put(gateway, bucket, b"3", If_None_Match=etag_of(b"2")).refused(412, "PreconditionFailed")
+        put(gateway, bucket, b"3", If_None_Match=f"{etag_of(b'1')}, {etag_of(b'2')}").refused(412, "PreconditionFailed")
+
+
 @pytest.mark.parametrize(
-    "headers", [{"If_None_Match": '"0"'}, {"If_None_Match": "*", "If_Match": "*"}, {"If_None_Match": ""}]
+    "headers", [{"If_None_Match": "*", "If_Match": "*"}, {"If_None_Match": ""}, {"If_None_Match": ","}]
 )
 def test_what_s3_does_not_take_is_refused_and_not_ignored(gateway, bucket, unchanged, headers):
     with unchanged(bucket):

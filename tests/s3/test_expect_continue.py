@@ -42,7 +42,7 @@ def test_a_body_that_is_wanted_is_asked_for(gateway, bucket):
         ("/{}/there", ["If-None-Match: *"], b"412"),
         ("/{}/there", ['If-Match: "0"'], b"412"),
         ("/{}/k", ['If-Match: "0"'], b"404"),
-        ("/{}/k", ['If-None-Match: "0"'], b"501"),
+        ("/{}/k", ['If-None-Match: "*"'], b"501"),
     ],
 )
 def test_what_is_refused_costs_no_upload(gateway, bucket, form, headers, status):

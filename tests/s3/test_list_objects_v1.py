@@ -195,6 +195,15 @@ def test_what_cannot_be_meant_is_an_invalid_argument(gateway, listed, query, ver
     gateway.request("GET", f"/{listed}?{query}{version}").refused(400, "InvalidArgument")
 
 
+@pytest.mark.parametrize("version", ["", "&list-type=2"])
+def test_an_unordered_listing_may_be_ordered_but_has_no_delimiter(gateway, listed, version):
+    """Ceph's parameter, which some of its clients send."""
+    answer = gateway.request("GET", f"/{listed}?allow-unordered=true{version}")
+    assert answer.texts("Key") == in_order(KEYS)
+    target = f"/{listed}?allow-unordered=true&delimiter=/{version}"
+    gateway.request("GET", target).refused(400, "InvalidArgument")
+
+
 @pytest.mark.parametrize("query", ["prefix=%FF", "marker=%C3%28", "delimiter=%ED%A0%80", "prefix=%00"])
 def test_a_query_that_is_no_utf_8_is_a_bad_request(gateway, listed, query):
     answer = gateway.request("GET", f"/{listed}?{query}")

@@ -93,7 +93,15 @@ def test_url_encoding_leaves_tokens_alone(gateway, listed):
     assert again.text("ContinuationToken") == token
 
 
-@pytest.mark.parametrize("token", ["", "x", "AAAA", "é", "=", "a/1", "%00", "A" * 5000, "../../etc", "' OR 1=1 --"])
+def test_an_empty_token_is_the_start(gateway, listed, s3):
+    answer = s3.list_objects_v2(Bucket=listed, ContinuationToken="")
+    assert entries(answer) == (KEYS, [])
+    assert answer["ContinuationToken"] == ""
+    answer = gateway.request("GET", f"/{listed}?list-type=2&continuation-token=&start-after={quote(KEYS[0])}")
+    assert answer.texts("Key") == KEYS[1:]
+
+
+@pytest.mark.parametrize("token", ["x", "AAAA", "é", "=", "a/1", "%00", "A" * 5000, "../../etc", "' OR 1=1 --"])
 def test_a_token_that_was_not_given_out_is_refused(s3, listed, token):
     with pytest.raises(ClientError) as caught:
         s3.list_objects_v2(Bucket=listed, ContinuationToken=token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import socket
 import zlib
 
 import pytest
@@ -142,12 +143,41 @@ def test_a_write_to_nowhere_is_refused(gateway):
     gateway.request("PUT", "/none/k", DATA).refused(404, "NoSuchBucket")
 
 
-def test_a_length_must_be_said(gateway, bucket, unchanged):
+CHUNKED = "PUT /{}/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nx-amz-content-sha256: {}\r\n\r\n"
+
+
+def test_a_body_without_a_length_is_known_by_its_digest(gateway, bucket):
+    data = bytes(3_000_000)
+    head = CHUNKED.format(bucket, hashlib.sha256(data).hexdigest()).encode()
+    answer = gateway.send(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
+    assert (answer.status, answer.headers["ETag"]) == (200, f'"{hashlib.md5(data).hexdigest()}"')
+    assert gateway.request("GET", f"/{bucket}/k").body == data
+
+
+@pytest.mark.parametrize("rest", [b"", b"3\r\nab", b"3\r\nabd\r\n0\r\n\r\n", b"0\r\n\r\n"])
+def test_a_body_without_a_length_that_is_cut_short_is_not_stored(gateway, bucket, unchanged, rest):
+    head = CHUNKED.format(bucket, hashlib.sha256(b"abcabc").hexdigest()).encode()
+    with unchanged(bucket), gateway.connect() as connection:
+        connection.sendall(head + b"3\r\nabc\r\n" + rest)
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 200 " not in connection.recv(10_000)
+
+
+def test_a_length_or_a_digest_must_be_said(gateway, bucket, unchanged):
     with unchanged(bucket):
         data = (
             f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".encode()
         )
         gateway.send(data).refused(411, "MissingContentLength")
+
+
+def test_a_refused_body_without_an_end_ends_the_connection(gateway, bucket, unchanged):
+    """What may go on for ever is not read to its end."""
+    head = f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    with unchanged(bucket):
+        answer = gateway.send(head + b"%x\r\n%s\r\n" % (2 << 20, bytes(2 << 20)))
+        answer.refused(411, "MissingContentLength")
+        assert answer.headers["Connection"] == "close"
 
 
 def test_a_write_without_length_or_body(gateway, bucket):

@@ -118,6 +118,7 @@ def refused(headers, wire, error, text="", most=1 << 30, verifier=None):
 
 # --- what headers promise --------------------------------------------------------------------------------------------
 
+CHUNKED = {"transfer-encoding": "chunked"}
 PROMISES = [
     ({"content-length": "0"}, Expected(0, False, False, 0, None, None, None, None)),
     ({"content-length": "7"}, Expected(7, False, False, 7, None, None, None, None)),
@@ -146,6 +147,9 @@ PROMISES = [
     *(({"content-length": "7", f"x-amz-checksum-{name}": sum_of(name)}, Expected(7, False, False, 7, None, None, name, SUMS[name](FOX))) for name in SUMS),
     *((framed(5, x_amz_trailer=f"x-amz-checksum-{name}"), Expected(5, True, False, None, None, None, name, None)) for name in SUMS),
     *((framed(5, **{f"x_amz_checksum_{name}": sum_of(name)}), Expected(5, True, False, None, None, None, name, SUMS[name](FOX))) for name in SUMS),
+    (CHUNKED | {"x-amz-content-sha256": SHA256}, Expected(None, False, False, None, None, bytes.fromhex(SHA256), None, None)),
+    (CHUNKED | {"content-md5": md5_of(FOX)}, Expected(None, False, False, None, hashlib.md5(FOX).digest(), None, None, None)),
+    *((CHUNKED | {f"x-amz-checksum-{name}": sum_of(name)}, Expected(None, False, False, None, None, None, name, SUMS[name](FOX))) for name in SUMS),
     (framed(5, x_amz_trailer=" X-Amz-Checksum-CRC32 "), Expected(5, True, False, None, None, None, "crc32", None)),
     (framed(5, x_amz_trailer=""), Expected(5, True, False, None, None, None, None, None)),
     ({"content-length": "7", "x-amz-checksum-mode": "ENABLED", "x-amz-checksum-type": "a", "x-amz-checksum-algorithm": "b"}, Expected(7, False, False, 7, None, None, None, None)),
@@ -180,6 +184,10 @@ BAD_PAYLOADS += [
 REFUSALS = [
     ({}, errors.MissingContentLength, ""),
     ({"content-length": ""}, errors.MissingContentLength, ""),
+    (CHUNKED, errors.MissingContentLength, ""),
+    (CHUNKED | {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}, errors.MissingContentLength, ""),
+    (CHUNKED | {"x-amz-content-sha256": UNSIGNED}, errors.MissingContentLength, ""),
+    ({"x-amz-content-sha256": SHA256}, errors.MissingContentLength, ""),
     ({"x-amz-decoded-content-length": "5"}, errors.MissingContentLength, ""),
     ({"x-amz-content-sha256": UNSIGNED, "content-length": "9"}, errors.MissingContentLength, ""),
     *(
@@ -250,7 +258,8 @@ def test_what_is_too_large_is_told():
         ("gzip", "gzip"),
         ("gzip,aws-chunked", "gzip"),
         ("aws-chunked, gzip", "gzip"),
-        ("aws-chunked, gzip ,br", "gzip,br"),
+        ("aws-chunked, gzip ,br", "gzip, br"),
+        ("deflate, gzip", "deflate, gzip"),
         ("aws-chunked-2", "aws-chunked-2"),
     ],
 )

@@ -228,6 +228,12 @@ ABSENT, PRESENT = None, file_with(ETAG)
         (None, "*", ABSENT, None),
         (None, " * ", ABSENT, None),
         (None, "*", PRESENT, errors.PreconditionFailed),
+        (None, f'"{ETAG}"', ABSENT, None),
+        (None, f'"{OTHER}"', PRESENT, None),
+        (None, f'"{ETAG}"', PRESENT, errors.PreconditionFailed),
+        (None, ETAG, PRESENT, errors.PreconditionFailed),
+        (None, f'W/"{ETAG}"', PRESENT, errors.PreconditionFailed),
+        (None, f'"{OTHER}", "{ETAG}"', PRESENT, errors.PreconditionFailed),
         (f'"{ETAG}"', None, PRESENT, None),
         (ETAG, None, PRESENT, None),
         (f'"{OTHER}", "{ETAG}"', None, PRESENT, None),
@@ -257,7 +263,7 @@ def test_no_condition_is_no_check() -> None:
 
 @pytest.mark.parametrize(
     ("if_match", "if_none_match"),
-    [(None, f'"{ETAG}"'), (None, ""), (None, '"*"'), (None, "**"), (ETAG, "*"), ("*", "*")],
+    [(None, ""), (None, " , "), (None, '"*"'), (None, "**"), (None, f"*, {ETAG}"), (ETAG, "*"), ("*", "*")],
 )
 def test_a_write_condition_that_s3_does_not_take_is_refused_and_not_ignored(
     if_match: str | None, if_none_match: str
