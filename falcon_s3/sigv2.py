@@ -64,13 +64,21 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float) -> Identity:
         raise errors.InvalidRequest("A body that is signed in chunks needs Signature Version 4.")
     secret = secret_for(claim.access_key, secret_of)
     shown = ""
-    for path in spellings(request.path, request.bucket):
+    for path in paths(request):
         resource = canonical_resource(request.bucket, path, request.query)
         text = string_to_sign(request.method, claim.date, claim.headers, resource)
         if is_same(sign(secret, text), claim.signature):
             return Identity(claim.access_key, None, claim.hoisted)
         shown = shown or text
     raise errors.SignatureDoesNotMatch(fields={"StringToSign": shown})
+
+
+def paths(request: SignedRequest) -> list[str]:
+    """The path as it may have been signed: a bucket alone is signed with a slash, even if it is sent without one."""
+    written = spellings(request.path, request.bucket)
+    if request.bucket or "/" in request.path[1:] or len(request.path) < 2:
+        return written
+    return [f"{path}/" for path in written] + written
 
 
 def sign(secret: str, text: str) -> str:

@@ -276,3 +276,67 @@ def test_without_a_key_nobody_need_sign(gateway):
     client = gateway.client(signature_version=UNSIGNED)
     client.put_object(Bucket=name, Key="k", Body=DATA)
     assert client.get_object(Bucket=name, Key="k")["Body"].read() == DATA
+
+
+def test_two_signatures_at_once_are_refused(keyed_gateway, bucket, signer):
+    path = f"/{bucket}/k"
+    link, header = signer.link("GET", path, "x", 60), signed(signer, "GET", path)
+    old = "AWSAccessKeyId=a&Signature=b&Expires=1"
+    for target, headers in (
+        (link, header),
+        (f"{path}?{old}", header),
+        (f"{link}&{old}", {"host": "x"}),
+        (link, {"host": "x", "Authorization": "AWS a:b"}),
+    ):
+        answer = keyed_gateway.request("GET", target, headers=headers)
+        assert "Only one auth mechanism" in answer.refused(400, "InvalidRequest")
+
+
+@pytest.mark.parametrize("name", ["X-Amz-Security-Token", "x-amz-security-token"])
+def test_a_session_token_is_refused(keyed_gateway, bucket, signer, name):
+    """In a header or in a link: there are no temporary keys."""
+    path = f"/{bucket}/k"
+    answer = keyed_gateway.request("GET", path, headers=signed(signer, "GET", path, {name: "token"}))
+    assert "session token" in answer.refused(400, "InvalidToken")
+    target = f"{signer.link('GET', path, 'x', 60)}&{name}=token"
+    keyed_gateway.request("GET", target, headers={"host": "x"}).refused(400, "InvalidToken")
+
+
+@pytest.mark.parametrize("authorization", ["", " "])
+def test_an_empty_signature_is_none(keyed_gateway, bucket, signer, authorization):
+    path = f"/{bucket}/k"
+    answer = keyed_gateway.request("GET", path, headers={"Authorization": authorization})
+    answer.refused(403, "AccessDenied")
+    answer = keyed_gateway.request(
+        "GET", signer.link("GET", path, "x", 60), headers={"host": "x", "Authorization": authorization}
+    )
+    assert answer.body == DATA
+
+
+def test_a_date_may_stand_for_the_date_of_amazon(keyed_gateway, bucket, signer):
+    from email.utils import format_datetime
+
+    timestamp, empty = signer.timestamp, hashlib.sha256(b"").hexdigest()
+    date = format_datetime(signer.moment.replace(microsecond=0), usegmt=True)
+    headers = {"date": date, "host": "x", "x-amz-content-sha256": empty}
+    names = ";".join(sorted(headers))
+    lines = ["GET", f"/{bucket}/k", "", *(f"{name}:{headers[name]}" for name in sorted(headers)), "", names, empty]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    signature = signer.signature("AWS4-HMAC-SHA256", timestamp, signer.scope, digest)
+    headers["Authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={signer.access_key}/{signer.scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    assert keyed_gateway.request("GET", f"/{bucket}/k", headers=headers).body == DATA
+
+
+def test_an_amazon_header_added_to_a_link_is_refused(keyed_gateway, bucket, signer):
+    target = signer.link("PUT", f"/{bucket}/added", "x", 60)
+    answer = keyed_gateway.request("PUT", target, DATA, {"host": "x", "x-amz-meta-a": "1"})
+    answer.refused(403, "AccessDenied")
+    assert answer.text("HeadersNotSigned") == "x-amz-meta-a"
+
+
+def test_an_answer_to_head_names_the_right_region_in_a_header(keyed_gateway, bucket, signer):
+    signer.region = "moon-north-7"
+    answer = keyed_gateway.request("HEAD", f"/{bucket}", headers=signed(signer, "HEAD", f"/{bucket}"))
+    assert (answer.status, answer.headers["x-amz-bucket-region"]) == (400, "us-east-1")

@@ -129,6 +129,35 @@ def test_the_path_may_name_the_bucket_instead_of_the_host():
 
 
 @pytest.mark.parametrize(
+    ("path", "bucket", "signed", "verifies"),
+    [
+        ("/b", "", "/b/", True),
+        ("/b", "", "/b", True),
+        ("/b/", "", "/b/", True),
+        ("/b/", "", "/b", False),
+        ("/b/k", "", "/b/k/", False),
+        ("/", "", "/", True),
+        ("/", "", "//", False),
+        ("/", "b", "/b/", True),
+        ("/k", "b", "/b/k", True),
+        ("/k", "b", "/b/k/", False),
+        ("/b%/a!", "", "/b%25/a!", True),
+        ("/b/a/c", "", "/b/a%2fc", True),
+        ("/b/a/c", "", "/b%2fa/c", False),
+        ("/a/c", "b", "/b/a%2Fc", True),
+    ],
+)
+def test_a_path_is_signed_as_it_was_sent_and_a_bucket_with_a_slash(path, bucket, signed, verifies):
+    signature = sigv2.sign(SECRET_KEY, sigv2.string_to_sign("GET", GET_DATE, {}, signed))
+    request = example(f"AWS {ACCESS_KEY}:{signature}")._replace(path=path, bucket=bucket)
+    if verifies:
+        assert verify(request, secret_of, GET_MOMENT).access_key == ACCESS_KEY
+    else:
+        with pytest.raises(errors.SignatureDoesNotMatch):
+            verify(request, secret_of, GET_MOMENT)
+
+
+@pytest.mark.parametrize(
     ("request_", "error", "text"),
     [
         (example("AWS HAHAHA"), errors.InvalidArgument, "AwsAccessKeyId:signature"),

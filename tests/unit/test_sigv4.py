@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from datetime import datetime, timezone
 from urllib.parse import quote, unquote, urlsplit
@@ -263,6 +264,71 @@ def test_a_link_that_does_not_sign_is_refused(request_, error, text):
     with pytest.raises(error, match=text) as caught:
         verify(request_, secret_of, MOMENT)
     assert type(caught.value) is error
+
+
+def signed_by_hand(path, *, written=None, date=None):
+    """A request whose path is signed as it is written, with this Date in place of x-amz-date if there is one."""
+    moment = {"date": date} if date else {"x-amz-date": TIMESTAMP}
+    headers = {"host": HOST, "x-amz-content-sha256": EMPTY} | moment
+    names = sorted(headers)
+    lines = ["GET", written or path, "", *(f"{name}:{headers[name]}" for name in names), "", ";".join(names), EMPTY]
+    text = f"AWS4-HMAC-SHA256\n{TIMESTAMP}\n{SCOPE}\n{sha256(chr(10).join(lines).encode())}"
+    signature = hmac.new(sigv4.signing_key(SECRET_KEY, SCOPE), text.encode(), "sha256").hexdigest()
+    return SignedRequest("GET", path, "", headers | {"authorization": authorization(";".join(names), signature)})
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "verifies"),
+    [
+        ("/b/a!(c)", "/b/a!(c)", True),
+        ("/b/a!(c)", "/b/a%21%28c%29", True),
+        ("/b/a/c", "/b/a%2Fc", True),
+        ("/b/a/c", "/b/a%2fc", True),
+        ("/b/é", "/b/%c3%a9", True),
+        ("/b/a+c", "/b/a+c", True),
+        ("/b/a c", "/b/a+c", False),
+        ("/b/a%2Fc", "/b/a%2Fc", False),
+        ("/b/a%2Fc", "/b/a%252Fc", True),
+        ("/b/a/c", "/b%2Fa/c", False),
+        ("/b/a//c", "/b/a/c", False),
+    ],
+)
+def test_a_path_may_be_signed_as_it_was_sent(path, written, verifies):
+    request = signed_by_hand(path, written=written)
+    if verifies:
+        assert verify(request, secret_of, MOMENT).access_key == ACCESS_KEY
+    else:
+        with pytest.raises(errors.SignatureDoesNotMatch):
+            verify(request, secret_of, MOMENT)
+
+
+@pytest.mark.parametrize("date", ["Fri, 24 May 2013 00:00:00 GMT", "Fri, 24 May 2013 02:00:00 +0200", TIMESTAMP])
+def test_a_date_may_stand_for_the_date_of_amazon(date):
+    assert verify(signed_by_hand("/", date=date), secret_of, MOMENT).access_key == ACCESS_KEY
+    with pytest.raises(errors.RequestTimeTooSkewed):
+        verify(signed_by_hand("/", date=date), secret_of, MOMENT + 901)
+
+
+def test_a_link_carries_headers_in_its_query_but_no_checksum():
+    """What makers of links put there is signed with it; the SDK for JavaScript adds the checksum of an empty body."""
+    query = [
+        ("x-amz-meta-a", "b c+d"),
+        ("X-Amz-Tagging", "a=b"),
+        ("x-amz-checksum-crc32", "AAAAAA=="),
+        ("x-amz-sdk-checksum-algorithm", "CRC32"),
+        ("x-id", "PutObject"),
+    ]
+    identity = verify(linked_by_botocore("PUT", "/b/k", query), OWN_SECRET_OF, time.time())
+    assert identity.headers == {"x-amz-meta-a": "b c+d", "x-amz-tagging": "a=b"}
+    assert verify(linked_by_botocore("PUT", "/b/k", []), OWN_SECRET_OF, time.time()).headers == {}
+
+
+def test_a_link_needs_the_headers_of_amazon_signed_as_well():
+    request = linked_by_botocore("PUT", "/b/k", [])
+    late = request._replace(headers=request.headers | {"x-amz-meta-a": "1", "x-amz-acl": "public-read"})
+    with pytest.raises(errors.AccessDenied, match="not signed") as caught:
+        verify(late, OWN_SECRET_OF, time.time())
+    assert caught.value.fields == {"HeadersNotSigned": "x-amz-meta-a, x-amz-acl"}
 
 
 @pytest.mark.parametrize(
