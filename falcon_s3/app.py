@@ -65,7 +65,7 @@ class Envelope:
 
 def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`."""
-    service, bucket, listing = Service(pfs), Bucket(pfs, region), Listing(pfs)
+    service, bucket, listing = Service(pfs, region), Bucket(pfs, region), Listing(pfs)
     thing, deletion, versions = Object(pfs), Deletion(pfs), Versions(pfs)
     return {
         (SERVICE, "GET", ""): service.list_buckets,

@@ -14,7 +14,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import buckets, errors, pfs
+from falcon_s3 import buckets, errors, pfs, xml
 from falcon_s3.request import S3Request, parse_query
 
 Responder = Callable[[S3Request, falcon.Response], None]
@@ -28,6 +28,8 @@ PLAIN = frozenset(
     " response-cache-control response-content-disposition response-content-encoding"
     " AWSAccessKeyId Expires Signature content-type content-md5".split()
 )
+# Who a client expects to own the bucket, and the one it copies from.
+EXPECTED_OWNERS = ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner")
 # Every sub-resource of the S3 API, to name what is refused.
 SUB_RESOURCES = frozenset(
     "abac accelerate acl analytics annotation attributes cors delete encryption intelligent-tiering inventory"
@@ -48,9 +50,10 @@ class S3Router:
     def find(self, uri: str, req: S3Request) -> tuple[object, dict[str, Responder], dict[str, Any], None]:
         """The responder of a request, whose bucket, key and query this sets.
 
-        Raises InvalidURI, InvalidBucketName, KeyTooLongError, NotImplemented, MethodNotAllowed.
+        Raises AccessDenied, InvalidURI, InvalidBucketName, KeyTooLongError, NotImplemented, MethodNotAllowed.
         """
         shape = split_path(req, self._domains)
+        check_owner(req.lower_headers)
         sub = ""
         if shape == OWN:
             sub = req.key
@@ -92,6 +95,16 @@ def split_path(req: S3Request, domains: tuple[str, ...] = ()) -> str:
     if len(req.key) > pfs.PATH_BYTES // 4 and len(req.key.encode()) > pfs.PATH_BYTES:
         raise errors.KeyTooLongError(fields={"MaxSizeAllowed": str(pfs.PATH_BYTES)})
     return OBJECT
+
+
+def check_owner(headers: Mapping[str, str]) -> None:
+    """Raise AccessDenied where a client expects another owner than all buckets have.
+
+    S3 user guide, "Verifying bucket ownership with bucket owner condition".
+    """
+    for name in EXPECTED_OWNERS:
+        if headers.get(name, xml.OWNER.id) != xml.OWNER.id:
+            raise errors.AccessDenied(f"The bucket is not owned by whom {name} says: the owner is {xml.OWNER.id}.")
 
 
 def sub_resource(query: Mapping[str, str]) -> str:

@@ -99,14 +99,26 @@ def iso_date(milliseconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def list_all_my_buckets(buckets: Iterable[tuple[str, int]], owner: Owner = OWNER) -> bytes:
-    """ListBuckets' answer for (name, created in milliseconds since the epoch)."""
+def list_all_my_buckets(
+    buckets: Iterable[tuple[str, int]],
+    owner: Owner = OWNER,
+    *,
+    region: str | None = None,
+    prefix: str | None = None,
+    token: str | None = None,
+) -> bytes:
+    """ListBuckets' answer for (name, created in milliseconds since the epoch).
+
+    `region`, if given, is said of each bucket; `prefix` is the request's, `token` begins the next page.
+    """
+    where = _optional("BucketRegion", region)
     rows = "".join(
-        f"<Bucket>{_element('Name', name)}{_element('CreationDate', iso_date(created_ms))}</Bucket>"
+        f"<Bucket>{_element('Name', name)}{_element('CreationDate', iso_date(created_ms))}{where}</Bucket>"
         for name, created_ms in buckets
     )
     who = f"<Owner>{_element('ID', owner.id)}{_element('DisplayName', owner.display_name)}</Owner>"
-    return _document("ListAllMyBucketsResult", f"{who}<Buckets>{rows}</Buckets>")
+    rest = _optional("ContinuationToken", token) + _optional("Prefix", prefix)
+    return _document("ListAllMyBucketsResult", f"{who}<Buckets>{rows}</Buckets>{rest}")
 
 
 def location(region: str) -> bytes:

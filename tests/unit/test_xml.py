@@ -43,6 +43,19 @@ def test_buckets_are_listed_with_owner_and_dates() -> None:
     ]
 
 
+def test_a_page_of_buckets_says_region_prefix_and_what_follows() -> None:
+    document = xml.list_all_my_buckets([("master.a", 0)], region="eu-west-1", prefix="m<", token="abc=")
+    assert outline(document)[4:] == [
+        ("Buckets", None),
+        ("Bucket", None),
+        ("Name", "master.a"),
+        ("CreationDate", "1970-01-01T00:00:00.000Z"),
+        ("BucketRegion", "eu-west-1"),
+        ("ContinuationToken", "abc="),
+        ("Prefix", "m<"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
     [
