@@ -76,5 +76,10 @@ def identify(request: SignedRequest, keyring: Keyring, region: str | None) -> Id
 
 
 def region_for(request: SignedRequest, region: str | None) -> str | None:
-    """Where a bucket is may be asked in the name of any region: clients ask before they know."""
-    return None if request.method == "GET" and request.query.partition("=")[0] == "location" else region
+    """The region that must be signed for; None: any.
+
+    Clients list buckets, and ask where one is, in the name of us-east-1 before they know, as S3 lets them.
+    """
+    is_service = request.path == "/" and not request.bucket
+    is_location = request.method == "GET" and request.query.partition("=")[0] == "location"
+    return None if is_service or is_location else region

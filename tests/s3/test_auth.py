@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 DATA = b"some bytes"
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -118,18 +121,39 @@ def test_where_a_bucket_is_may_be_asked_in_any_region(keyed_gateway, bucket, sig
     keyed_gateway.request("PUT", f"/{bucket}?location", headers=headers).refused(400, "AuthorizationHeaderMalformed")
 
 
-def test_boto3_finds_the_region_by_itself(keyed_gateway, bucket):
-    """As its users have it who configured another one."""
-    import boto3
+def test_buckets_are_listed_in_any_region(keyed_gateway, bucket, signer):
+    signer.region = "moon-north-7"
+    answer = keyed_gateway.request("GET", "/", headers=signed(signer, "GET", "/"))
+    assert bucket in answer.texts("Name")
 
-    s3 = boto3.session.Session().client(
-        "s3",
-        endpoint_url=keyed_gateway.url,
-        region_name="eu-west-1",
-        aws_access_key_id=keyed_gateway.access_key,
-        aws_secret_access_key=keyed_gateway.secret_key,
-    )
-    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == DATA
+
+@pytest.fixture(scope="module")
+def distant(start_gateway):
+    """A gateway in a region that clients do not expect."""
+    with start_gateway(keys=True, arguments=["--region", "eu-west-1"]) as running:
+        yield running
+
+
+def test_boto3_finds_the_region_by_itself(distant):
+    """As its users have it who configured another one, or none."""
+    s3, name = distant.client(), distant.new_bucket()
+    assert name in [each["Name"] for each in s3.list_buckets()["Buckets"]]
+    s3.put_object(Bucket=name, Key="k", Body=DATA)
+    assert distant.client().get_object(Bucket=name, Key="k")["Body"].read() == DATA
+    assert distant.client().head_bucket(Bucket=name)["BucketRegion"] == "eu-west-1"
+
+
+def test_minio_finds_the_region_by_itself(distant):
+    import io
+
+    from minio import Minio
+
+    name = distant.new_bucket()
+    keys = {"access_key": distant.access_key, "secret_key": distant.secret_key}
+    client = Minio(f"127.0.0.1:{distant.port}", secure=False, **keys)
+    client.put_object(name, "k", io.BytesIO(DATA), len(DATA))
+    assert client.get_object(name, "k").read() == DATA
+    assert name in [each.name for each in client.list_buckets()]
 
 
 @pytest.mark.parametrize(
@@ -276,6 +300,25 @@ def test_without_a_key_nobody_need_sign(gateway):
     client = gateway.client(signature_version=UNSIGNED)
     client.put_object(Bucket=name, Key="k", Body=DATA)
     assert client.get_object(Bucket=name, Key="k")["Body"].read() == DATA
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(["AWS ", "AWS4-HMAC-SHA256 ", "aws ", "Basic ", ""]),
+    st.text(max_size=80) | st.from_regex(r"(Credential|SignedHeaders|Signature)=[a-z0-9/;,= ]{0,60}"),
+    st.text(max_size=30) | st.from_regex(r"((X-Amz-[A-Z][a-z]{3,12}|Signature|Expires)=[A-Za-z0-9%/-]{0,20}&){1,5}"),
+    st.dictionaries(st.sampled_from(["x-amz-date", "date", "host", "x-amz-content-sha256"]), st.text(max_size=40)),
+    st.sampled_from(["/", "/b", "/b/k", "*", "", "//"]),
+    st.sampled_from(["", "b"]),
+)
+def test_nothing_that_claims_to_sign_raises_but_errors_of_s3(scheme, claim, query, headers, path, bucket):
+    from falcon_s3.auth import Keyring, identify
+    from falcon_s3.errors import S3Error
+    from falcon_s3.signature import SignedRequest
+
+    request = SignedRequest("GET", path, query, headers | {"authorization": f"{scheme}{claim}"}, bucket)
+    with contextlib.suppress(S3Error):
+        assert identify(request, Keyring({"AKIDEXAMPLE": "secret"}), "us-east-1").access_key == ""
 
 
 def test_two_signatures_at_once_are_refused(keyed_gateway, bucket, signer):
