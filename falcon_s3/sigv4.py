@@ -52,6 +52,7 @@ FIELDS = frozenset(
 LEFT_IN_LINKS = ("x-amz-checksum-", "x-amz-sdk-", "x-amz-content-sha256", "x-amz-date")
 NOT_SIGNED = "There were headers present in the request which were not signed"
 
+EXPIRY = re.compile(r"-?[0-9]{1,9}")
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _SPACES = re.compile("  +")
 
@@ -230,12 +231,12 @@ def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str, dict[st
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature,"
             " X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
         )
-    if not (expires.isascii() and expires.isdigit() and len(expires) < 10) or int(expires) > LONGEST_EXPIRY_SECONDS:
+    if not EXPIRY.fullmatch(expires) or int(expires) > LONGEST_EXPIRY_SECONDS:
         raise errors.AuthorizationQueryParametersError("X-Amz-Expires must be a number of seconds up to 604800")
     _check_signed(request.headers, {"x-amz-content-sha256", *signed.split(";")})  # that header is in the payload's line
     if moment > now + SKEW_SECONDS:
         raise errors.AccessDenied("Request is not yet valid")
-    if now > moment + int(expires):
+    if expires.startswith("-") or now > moment + int(expires):
         raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": expires})
     payload = _payload_of_link(request, fields.get("X-Amz-Content-Sha256"))
     return Claim(access_key, scope, timestamp, signed, signature, payload), "&".join(kept), hoisted
