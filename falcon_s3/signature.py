@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Mapping
-from datetime import timezone
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from falcon_s3 import errors
@@ -16,6 +18,8 @@ SKEW_SECONDS = 15 * 60
 NO_DATE = "AWS authentication requires a valid Date or x-amz-date header"
 # Longest date that is read.
 DATE_CHARACTERS = 64
+
+_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 
 SecretOf = Callable[[str], "str | None"]
 
@@ -47,6 +51,23 @@ class Identity(NamedTuple):
 def is_same(ours: str, theirs: str) -> bool:
     """Whether two signatures are equal, told in constant time."""
     return hmac.compare_digest(ours.encode(), theirs.encode())
+
+
+@lru_cache(maxsize=1024)
+def _seconds(timestamp: str) -> int | None:
+    found = _TIMESTAMP.fullmatch(timestamp)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = map(int, found.groups())
+    try:
+        return int(datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp())
+    except ValueError:
+        return None
+
+
+def seconds(timestamp: str) -> int | None:
+    """A time such as 20261123T080000Z in seconds since the epoch; None if it is not one."""
+    return _seconds(timestamp) if len(timestamp) == 16 else None
 
 
 def seconds_of_date(text: str) -> int | None:

@@ -29,6 +29,7 @@ from falcon_s3.signature import (
     SignedRequest,
     check_clock,
     is_same,
+    seconds,
     seconds_of_date,
     secret_for,
 )
@@ -53,7 +54,6 @@ LEFT_IN_LINKS = ("x-amz-checksum-", "x-amz-sdk-", "x-amz-content-sha256", "x-amz
 NOT_SIGNED = "There were headers present in the request which were not signed"
 
 EXPIRY = re.compile(r"-?[0-9]{1,9}")
-_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _SPACES = re.compile("  +")
 
 
@@ -290,23 +290,6 @@ def signing_key(secret: str, scope: str) -> bytes:
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
-
-
-@lru_cache(maxsize=1024)
-def _seconds(timestamp: str) -> int | None:
-    found = _TIMESTAMP.fullmatch(timestamp)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = map(int, found.groups())
-    try:
-        return int(datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp())
-    except ValueError:
-        return None
-
-
-def seconds(timestamp: str) -> int | None:
-    """A time such as 20261123T080000Z in seconds since the epoch; None if it is not one."""
-    return _seconds(timestamp) if len(timestamp) == 16 else None
 
 
 def _sign(key: bytes, text: str) -> str:

@@ -15,7 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from falcon_s3 import errors, sigv4, spelling
-from falcon_s3.signature import SignedRequest
+from falcon_s3.signature import SignedRequest, _seconds
 from falcon_s3.sigv4 import ChunkVerifier, verify
 
 # The keys, the moment and the bucket of the examples (S3 API reference, "Signature Calculations ...").
@@ -407,12 +407,12 @@ def test_the_parts_of_the_header_may_come_in_any_order():
 def test_what_is_kept_between_requests_is_short():
     """Clients choose these texts, so a worker must not remember long ones."""
     names = ";".join(f"x-amz-meta-{number}" for number in range(1000))
-    before = sigv4._credential.cache_info().currsize, sigv4._seconds.cache_info().currsize
+    before = sigv4._credential.cache_info().currsize, _seconds.cache_info().currsize
     for request in (example(signed=f"{names};host"), example(x_amz_date="2" * 10_000)):
         with pytest.raises(errors.S3Error):
             verify(request, secret_of, MOMENT)
     assert before[0] <= sigv4._credential.cache_info().currsize <= before[0] + 1
-    assert sigv4._seconds.cache_info().currsize == before[1]
+    assert _seconds.cache_info().currsize == before[1]
 
 
 def test_a_request_with_more_names_than_are_kept_verifies():
