@@ -28,32 +28,29 @@ DROPPED_BYTES = 1 << 20
 
 
 class Envelope:
-    """Middleware: what every request must not have, and every answer has."""
+    """Middleware: what every answer has, and what becomes of a body that nobody read."""
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
         resp.set_header("x-amz-request-id", req.request_id)
-        # 100-continue is the server's to answer, when the body is first read (RFC 9110 section 10.1.1).
-        expectation = req.lower_headers.get("expect", CONTINUE)
-        if expectation.lower() != CONTINUE:
-            raise errors.ExpectationFailed(fields={"Expectation": expectation})
 
     def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
         """Leave the connection as the next request needs it: a body that nobody read would be taken for one.
 
         What is small, or on its way already, is read and dropped; else the connection ends with the answer, and a
         client that waits for 100 Continue need not send its body at all. An empty body is not asked for (RFC 9110
-        section 10.1.1); botocore 1.43, which waits for that, would misread the next answer of the connection.
+        section 10.1.1); botocore 1.43, which waits for that, would misread the next answer of the connection. Any
+        other expectation is left aside, as that section allows and S3 does.
         """
         headers = req.lower_headers
+        expecting = headers.get("expect", "").lower() == CONTINUE
         length = headers.get("content-length", "0")
         if length == "0" and "transfer-encoding" not in headers:
-            if "expect" in headers:
+            if expecting:
                 resp.set_header("Connection", "close")
             return
         if succeeded and req.is_reading:
             return
-        waiting = "expect" in headers and not req.is_reading
-        if waiting or not length.isdigit() or int(length) > DROPPED_BYTES:
+        if (expecting and not req.is_reading) or not length.isdigit() or int(length) > DROPPED_BYTES:
             resp.set_header("Connection", "close")
             return
         read, left = req.open_body(), DROPPED_BYTES + 1

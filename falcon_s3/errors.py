@@ -67,11 +67,6 @@ class EntityTooLarge(S3Error):
     message = "Your proposed upload exceeds the maximum allowed object size."
 
 
-class ExpectationFailed(S3Error):
-    status = 417
-    message = "The only expectation that can be met is 100-continue."
-
-
 class IncompleteBody(S3Error):
     message = "You did not provide the number of bytes specified by the Content-Length HTTP header."
 

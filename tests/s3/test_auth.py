@@ -83,6 +83,17 @@ def test_a_name_that_clients_normalise_is_signed_as_it_is(keyed_gateway, signer,
     assert keyed_gateway.request("PUT", target, DATA, headers).status == 200
 
 
+def test_boto3_with_version_2_does_everything_with_buckets_and_objects(keyed_gateway):
+    s3 = keyed_gateway.client(signature_version="s3")
+    s3.create_bucket(Bucket="master.version-two")
+    s3.head_bucket(Bucket="master.version-two")
+    s3.put_object(Bucket="master.version-two", Key="a b/é", Body=DATA)
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket="master.version-two")["Contents"]] == ["a b/é"]
+    assert s3.get_object(Bucket="master.version-two", Key="a b/é")["Body"].read() == DATA
+    s3.delete_objects(Bucket="master.version-two", Delete={"Objects": [{"Key": "a b/é"}]})
+    s3.delete_bucket(Bucket="master.version-two")
+
+
 @pytest.mark.parametrize(
     ("keys", "code"),
     [({"access_key": "AKIDOTHER"}, "InvalidAccessKeyId"), ({"secret_key": "other"}, "SignatureDoesNotMatch")],

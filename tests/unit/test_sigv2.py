@@ -309,6 +309,19 @@ def test_what_botocore_signs_verifies(method, key, pairs, safe, virtual):
         verify(arrived._replace(path=arrived.path + "x"), OWN_SECRET_OF, time.time())
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+def test_a_bucket_may_be_signed_with_the_slash_that_botocore_adds(method):
+    request = AWSRequest(method, "http://x/master.images")
+    request.auth_path = "/master.images/"
+    HmacV1Auth(OWN).add_auth(request)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    arrived = SignedRequest(method, "/master.images", "", headers, "")
+    assert verify(arrived, OWN_SECRET_OF, time.time()).access_key == "AKIDOWN"
+    for path in ("/master.image", "/master.images/k", "/master.images//"):
+        with pytest.raises(errors.SignatureDoesNotMatch):
+            verify(arrived._replace(path=path), OWN_SECRET_OF, time.time())
+
+
 @given(METHODS, KEYS, PAIRS)
 def test_what_botocore_presigns_verifies_and_carries_headers(method, key, pairs):
     query = wire_query(pairs)
