@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from falcon_s3 import errors
@@ -73,12 +73,13 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float) -> Identity:
     raise errors.SignatureDoesNotMatch(fields={"StringToSign": shown})
 
 
-def paths(request: SignedRequest) -> list[str]:
+def paths(request: SignedRequest) -> Iterator[str]:
     """The path as it may have been signed: a bucket alone is signed with a slash, even if it is sent without one."""
-    written = spellings(request.path, request.bucket)
-    if request.bucket or "/" in request.path[1:] or len(request.path) < 2:
-        return written
-    return [f"{path}/" for path in written] + written
+    is_bucket = not request.bucket and len(request.path) > 1 and "/" not in request.path[1:]
+    for path in spellings(request.path, request.bucket):
+        if is_bucket:
+            yield f"{path}/"
+        yield path
 
 
 def sign(secret: str, text: str) -> str:

@@ -61,17 +61,18 @@ def decoded(text: str) -> str:
     return unquote_to_bytes(text.replace("+", " ")).decode(errors="replace")
 
 
-def spellings(path: str, bucket: str) -> list[str]:
-    """How a client may have written a path, each once; what RFC 3986 asks for first.
+def spellings(path: str, bucket: str) -> Iterator[str]:
+    """How a client may have written a path, each once; what RFC 3986 asks for, and nearly all send, comes first.
 
     `bucket` is the one that the host names; "" if the path does.
     """
     start = 1 if bucket else path.find("/", 1) + 1
     head, key = path[:start], path[start:]
-    found: dict[str, None] = {}
+    seen = set()
     for slash in ("/", ""):
         for safe in _LEFT_ALONE:
-            written = quote(head, safe=safe + "/") + quote(key, safe=safe + slash)
-            found[written] = None
-            found[_ESCAPE.sub(lambda escape: escape[0].lower(), written)] = None
-    return list(found)
+            upper = quote(head, safe=safe + "/") + quote(key, safe=safe + slash)
+            for written in (upper, _ESCAPE.sub(lambda escape: escape[0].lower(), upper)):
+                if written not in seen:
+                    seen.add(written)
+                    yield written

@@ -1,0 +1,60 @@
+"""How clients may have written a path: every way means the same key."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from falcon_s3.spelling import canonical_path, decoded, has_parameter, parameters, spellings
+
+PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20).map("/b/{}".format)
+
+
+@given(PATHS, st.sampled_from(["", "bucket"]))
+def test_every_spelling_means_the_same_path_and_the_canonical_one_comes_first(path, bucket):
+    found = list(spellings(path, bucket))
+    assert found[0] == canonical_path(path) == quote(path, safe="/-_.~")
+    assert {unquote(written) for written in found} == {path}
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "bucket", "found"),
+    [
+        ("/", "", ["/"]),
+        ("/b", "", ["/b"]),
+        ("/b/k", "", ["/b/k"]),
+        ("/b/k/l", "", ["/b/k/l", "/b/k%2Fl", "/b/k%2fl"]),
+        ("/k/l", "b", ["/k/l", "/k%2Fl", "/k%2fl"]),
+        ("/b/%", "", ["/b/%25"]),
+        ("/b/é", "", ["/b/%C3%A9", "/b/%c3%a9"]),
+        ("/b/+", "", ["/b/%2B", "/b/%2b", "/b/+"]),
+        ("/b/ ", "", ["/b/%20"]),
+    ],
+)
+def test_a_path_has_the_spellings_of_the_usual_encoders(path, bucket, found):
+    assert list(spellings(path, bucket)) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "has"),
+    [
+        ("", False),
+        ("a", False),
+        ("a=", True),
+        ("b=1&a=2", True),
+        ("b=a=1", False),
+        ("ba=1", False),
+        ("b=%26a=1", False),
+    ],
+)
+def test_only_a_name_with_a_value_is_a_parameter(query, has):
+    assert has_parameter(query, "x", "a") is has
+
+
+def test_parameters_are_decoded():
+    assert list(parameters("a&b=%2B+c&&d=e=f&%41=")) == [("a", ""), ("b", "+ c"), ("d", "e=f"), ("A", "")]
+    assert decoded("%FF") == "\ufffd"
