@@ -12,12 +12,15 @@ from falcon_s3.auth import Authentication, Keyring
 from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources.bucket import Bucket
+from falcon_s3.resources.copy import Copy
 from falcon_s3.resources.deletion import Deletion
+from falcon_s3.resources.description import Description
 from falcon_s3.resources.listing import Listing
 from falcon_s3.resources.object import Object
 from falcon_s3.resources.service import Service
+from falcon_s3.resources.uploads import Uploads
 from falcon_s3.resources.versions import Versions
-from falcon_s3.routing import BUCKET, OBJECT, OWN, SERVICE, Responder, S3Router
+from falcon_s3.routing import BUCKET, COPY, OBJECT, OWN, SERVICE, Responder, S3Router
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`."""
     service, bucket, listing = Service(pfs, region), Bucket(pfs, region), Listing(pfs)
     thing, deletion, versions = Object(pfs), Deletion(pfs), Versions(pfs)
+    uploads, copy, description = Uploads(pfs), Copy(pfs), Description(pfs)
     return {
         (SERVICE, "GET", ""): service.list_buckets,
         (SERVICE, "HEAD", ""): service.list_buckets,
@@ -79,6 +83,20 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
         (OBJECT, "HEAD", ""): thing.head,
         (OBJECT, "PUT", ""): thing.put,
         (OBJECT, "DELETE", ""): thing.delete,
+        (OBJECT, "GET", "partNumber"): thing.get,
+        (OBJECT, "HEAD", "partNumber"): thing.head,
+        (OBJECT, "PUT", COPY): copy.copy_object,
+        (OBJECT, "GET", "attributes"): description.get_attributes,
+        (OBJECT, "GET", "tagging"): description.get_tagging,
+        (OBJECT, "PUT", "tagging"): description.put_tagging,
+        (OBJECT, "DELETE", "tagging"): description.delete_tagging,
+        (BUCKET, "GET", "uploads"): uploads.list_uploads,
+        (OBJECT, "POST", "uploads"): uploads.create,
+        (OBJECT, "PUT", "uploadId"): uploads.put_part,
+        (OBJECT, "PUT", f"uploadId{COPY}"): uploads.copy_part,
+        (OBJECT, "GET", "uploadId"): uploads.list_parts,
+        (OBJECT, "POST", "uploadId"): uploads.complete,
+        (OBJECT, "DELETE", "uploadId"): uploads.abort,
         (OWN, "GET", "health"): service.health,
         (OWN, "HEAD", "health"): service.health,
     }

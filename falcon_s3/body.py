@@ -173,11 +173,20 @@ class VerifiedBody:
     BadDigest, EntityTooLarge, IncompleteBody, InvalidRequest, SignatureDoesNotMatch, XAmzContentSHA256Mismatch.
     """
 
-    def __init__(self, read: Read, expected: Expected, verifier: ChunkVerifier | None = None):
+    def __init__(
+        self,
+        read: Read,
+        expected: Expected,
+        verifier: ChunkVerifier | None = None,
+        algorithm: str | None = None,
+        attributes: dict[str, str] | None = None,
+    ):
         self._read = read
         self._expected = expected
         self._verifier = verifier if expected.signed else None
-        self._hashes = Hashes(expected.checksum)
+        self._algorithm = algorithm or expected.checksum
+        self._attributes = attributes
+        self._hashes = Hashes(self._algorithm)
 
     def digests(self) -> pfs.Digests:
         return self._hashes.finish()
@@ -200,6 +209,8 @@ class VerifiedBody:
         if self._expected.framed:
             value = self._trailing(trailers) or value
         self._compare(value)
+        if self._algorithm is not None and self._attributes is not None:
+            self._attributes[f"x-amz-checksum-{self._algorithm}"] = self._hashes.base64(self._algorithm)
 
     def _trailing(self, trailers: Mapping[str, str]) -> bytes | None:
         """The checksum at the end of a framed body: what was announced must come, and nothing else."""

@@ -8,6 +8,7 @@ hashed where they are: for them a thread is slower than the hash.
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import os
@@ -97,16 +98,25 @@ class Hashes:
         self._wait()
         return self._hashes[name].digest()
 
+    def base64(self, name: str) -> str:
+        """The same as headers have it."""
+        return base64.b64encode(self.digest(name)).decode()
+
     def finish(self) -> pfs.Digests:
         return pfs.Digests(self.digest("md5"), self.digest("sha256"))
 
 
 class HashedBody:
-    """A `pfs.Body` of chunks that need no check, each cut to at most CHUNK_BYTES."""
+    """A `pfs.Body` of chunks that need no check, each cut to at most CHUNK_BYTES.
 
-    def __init__(self, chunks: Iterable[bytes]):
+    At its end the checksum `algorithm`, if there is one, is put among `attributes` as x-amz-checksum-.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], algorithm: str | None = None, attributes: dict[str, str] | None = None):
         self._chunks = chunks
-        self._hashes = Hashes()
+        self._algorithm = algorithm
+        self._attributes = attributes
+        self._hashes = Hashes(algorithm)
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
@@ -114,6 +124,8 @@ class HashedBody:
                 piece = chunk[start : start + pfs.CHUNK_BYTES]
                 self._hashes.update(piece)
                 yield piece
+        if self._algorithm is not None and self._attributes is not None:
+            self._attributes[f"x-amz-checksum-{self._algorithm}"] = self._hashes.base64(self._algorithm)
 
     def digests(self) -> pfs.Digests:
         return self._hashes.finish()

@@ -67,6 +67,10 @@ class EntityTooLarge(S3Error):
     message = "Your proposed upload exceeds the maximum allowed object size."
 
 
+class EntityTooSmall(S3Error):
+    message = "Your proposed upload is smaller than the minimum allowed object size."
+
+
 class IncompleteBody(S3Error):
     message = "You did not provide the number of bytes specified by the Content-Length HTTP header."
 
@@ -97,6 +101,17 @@ class InvalidFilePath(S3Error):
     message = "Invalid file path"
 
 
+class InvalidPart(S3Error):
+    message = (
+        "One or more of the specified parts could not be found. The part may not have been uploaded, or the"
+        " specified entity tag may not match the part's entity tag."
+    )
+
+
+class InvalidPartOrder(S3Error):
+    message = "The list of parts was not in ascending order. Parts must be ordered by part number."
+
+
 class InvalidRange(S3Error):
     status = 416
     message = "The requested range is not satisfiable"
@@ -112,6 +127,10 @@ class InvalidStorageClass(S3Error):
 
 class InvalidToken(S3Error):
     message = "The provided token is malformed or otherwise invalid."
+
+
+class InvalidTag(S3Error):
+    message = "The tag provided was not a valid tag."
 
 
 class InvalidURI(S3Error):
@@ -152,6 +171,14 @@ class NoSuchBucket(S3Error):
 class NoSuchKey(S3Error):
     status = 404
     message = "The specified key does not exist."
+
+
+class NoSuchUpload(S3Error):
+    status = 404
+    message = (
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or"
+        " completed."
+    )
 
 
 class NoSuchVersion(S3Error):
@@ -200,6 +227,8 @@ class XAmzContentSHA256Mismatch(S3Error):
 # The first row that fits decides.
 OF_THE_STORE: tuple[tuple[type[pfs.PfsError], type[S3Error]], ...] = (
     (pfs.FileNotFound, NoSuchKey),
+    (pfs.UploadNotFound, NoSuchUpload),
+    (pfs.PartNotFound, InvalidPart),
     (pfs.NotFound, NoSuchBucket),
     (pfs.InvalidName, InvalidBucketName),
     (pfs.InvalidPath, InvalidFilePath),

@@ -19,12 +19,15 @@ from falcon_s3.request import S3Request, parse_query
 
 Responder = Callable[[S3Request, falcon.Response], None]
 
+# Behind a sub-resource: the bytes come from another object, which the header x-amz-copy-source names.
+COPY = "+copy"
 SERVICE, BUCKET, OBJECT, OWN = "service", "bucket", "object", "own"
 
 # Parameters that say how an operation is done, never which one; X-Amz-* and the last ones belong to `auth`.
 PLAIN = frozenset(
-    "allow-unordered list-type prefix delimiter marker max-keys encoding-type start-after continuation-token fetch-owner max-buckets"
-    " bucket-region versionId key-marker version-id-marker x-id response-content-type response-content-language response-expires"
+    "allow-unordered list-type prefix delimiter marker max-keys encoding-type start-after continuation-token fetch-owner"
+    " max-buckets bucket-region versionId key-marker version-id-marker upload-id-marker max-uploads max-parts"
+    " part-number-marker x-id response-content-type response-content-language response-expires"
     " response-cache-control response-content-disposition response-content-encoding"
     " AWSAccessKeyId Expires Signature content-type content-md5".split()
 )
@@ -60,6 +63,8 @@ class S3Router:
         elif query := req.env["QUERY_STRING"]:
             req.query = parse_query(query)
             sub = sub_resource(req.query)
+        if req.method == "PUT" and "x-amz-copy-source" in req.lower_headers:
+            sub += COPY
         responder = self._operations.get((shape, req.method, sub))
         if responder is None:
             raise refusal(shape, req.method, sub)
@@ -109,6 +114,8 @@ def check_owner(headers: Mapping[str, str]) -> None:
 
 def sub_resource(query: Mapping[str, str]) -> str:
     """What the query asks for besides the plain object, bucket or service: "" for nothing."""
+    if "uploadId" in query:  # a partNumber beside it says which part
+        return "uploadId"
     unknown = ""
     for name in query:
         if name in SUB_RESOURCES:

@@ -111,30 +111,30 @@ def list_all_my_buckets(
 
     `region`, if given, is said of each bucket; `prefix` is the request's, `token` begins the next page.
     """
-    where = _optional("BucketRegion", region)
+    where = optional("BucketRegion", region)
     rows = "".join(
-        f"<Bucket>{_element('Name', name)}{_element('CreationDate', iso_date(created_ms))}{where}</Bucket>"
+        f"<Bucket>{element('Name', name)}{element('CreationDate', iso_date(created_ms))}{where}</Bucket>"
         for name, created_ms in buckets
     )
-    who = f"<Owner>{_element('ID', owner.id)}{_element('DisplayName', owner.display_name)}</Owner>"
-    rest = _optional("ContinuationToken", token) + _optional("Prefix", prefix)
-    return _document("ListAllMyBucketsResult", f"{who}<Buckets>{rows}</Buckets>{rest}")
+    who = f"<Owner>{element('ID', owner.id)}{element('DisplayName', owner.display_name)}</Owner>"
+    rest = optional("ContinuationToken", token) + optional("Prefix", prefix)
+    return document("ListAllMyBucketsResult", f"{who}<Buckets>{rows}</Buckets>{rest}")
 
 
 def location(region: str) -> bytes:
     """GetBucketLocation's answer: empty for the first region, as S3 has it."""
-    return _document("LocationConstraint", "" if region == FIRST_REGION else _speedups.escape(region))
+    return document("LocationConstraint", "" if region == FIRST_REGION else _speedups.escape(region))
 
 
 def versioning(status: str = "Enabled") -> bytes:
     """GetBucketVersioning's answer: `status` is "Enabled", "Suspended", or "" for a bucket that never had any."""
-    return _document("VersioningConfiguration", _element("Status", status) if status else "")
+    return document("VersioningConfiguration", element("Status", status) if status else "")
 
 
 def list_bucket_result_v1(page: Page, marker: str, next_marker: str | None = None) -> bytes:
     """ListObjects' answer. S3 gives a `next_marker` only with a delimiter; more of them do no harm."""
     head = [
-        _element("Name", page.bucket),
+        element("Name", page.bucket),
         _echo(page, "Prefix", page.prefix),
         _echo(page, "Marker", marker),
         _echo(page, "NextMarker", next_marker),
@@ -151,12 +151,12 @@ def list_bucket_result_v2(
 ) -> bytes:
     """ListObjectsV2's answer. Tokens are opaque and never url-encoded."""
     head = [
-        _element("Name", page.bucket),
+        element("Name", page.bucket),
         _echo(page, "Prefix", page.prefix),
-        _optional("ContinuationToken", continuation_token),
-        _optional("NextContinuationToken", next_continuation_token),
+        optional("ContinuationToken", continuation_token),
+        optional("NextContinuationToken", next_continuation_token),
         _echo(page, "StartAfter", start_after),
-        _element("KeyCount", str(key_count)),
+        element("KeyCount", str(key_count)),
     ]
     return _listing(page, head)
 
@@ -180,25 +180,25 @@ def list_versions_result(page: VersionsPage, versions: Iterable[FileVersion]) ->
     """ListObjectVersions' answer: versions and delete markers in their order, then the folders."""
     coded = _speedups.url_encoded if page.url_encode else str
     head = [
-        _element("Name", page.bucket),
-        _element("Prefix", coded(page.prefix)),
-        _element("KeyMarker", coded(page.key_marker)),
-        _element("VersionIdMarker", page.version_id_marker),
-        _optional("NextKeyMarker", None if page.next_key_marker is None else coded(page.next_key_marker)),
-        _optional("NextVersionIdMarker", page.next_version_id_marker),
-        _element("MaxKeys", str(page.max_keys)),
-        _optional("Delimiter", coded(page.delimiter) if page.delimiter else None),
-        _optional("EncodingType", "url" if page.url_encode else None),
-        _element("IsTruncated", "false" if page.next_key_marker is None else "true"),
+        element("Name", page.bucket),
+        element("Prefix", coded(page.prefix)),
+        element("KeyMarker", coded(page.key_marker)),
+        element("VersionIdMarker", page.version_id_marker),
+        optional("NextKeyMarker", None if page.next_key_marker is None else coded(page.next_key_marker)),
+        optional("NextVersionIdMarker", page.next_version_id_marker),
+        element("MaxKeys", str(page.max_keys)),
+        optional("Delimiter", coded(page.delimiter) if page.delimiter else None),
+        optional("EncodingType", "url" if page.url_encode else None),
+        element("IsTruncated", "false" if page.next_key_marker is None else "true"),
     ]
-    owner = f"<Owner>{_element('ID', OWNER.id)}{_element('DisplayName', OWNER.display_name)}</Owner>"
+    owner = f"<Owner>{element('ID', OWNER.id)}{element('DisplayName', OWNER.display_name)}</Owner>"
     rows, folders = [], []
     for one in versions:
         if one.is_folder:
-            folders.append(f"<CommonPrefixes>{_element('Prefix', coded(one.path))}</CommonPrefixes>")
+            folders.append(f"<CommonPrefixes>{element('Prefix', coded(one.path))}</CommonPrefixes>")
             continue
         what = (
-            f"{_element('Key', coded(one.path))}<VersionId>{one.commit}</VersionId>"
+            f"{element('Key', coded(one.path))}<VersionId>{one.commit}</VersionId>"
             f"<IsLatest>{'true' if one.is_latest else 'false'}</IsLatest>"
             f"<LastModified>{iso_date(one.modified_ms)}</LastModified>"
         )
@@ -209,44 +209,44 @@ def list_versions_result(page: VersionsPage, versions: Iterable[FileVersion]) ->
                 f"<Version>{what}<ETag>&quot;{one.etag}&quot;</ETag><Size>{one.size}</Size>"
                 f"<StorageClass>STANDARD</StorageClass>{owner}</Version>"
             )
-    return _document("ListVersionsResult", "".join((*head, *rows, *folders)))
+    return document("ListVersionsResult", "".join((*head, *rows, *folders)))
 
 
 def delete_result(deleted: Iterable[Deleted], failures: Iterable[Failure]) -> bytes:
     """DeleteObjects' answer; a quiet request gives no `deleted`."""
     rows = [
-        f"<Deleted>{_element('Key', one.key)}{_optional('VersionId', one.version_id)}"
-        f"{_optional('DeleteMarker', 'true' if one.marker else None)}"
-        f"{_optional('DeleteMarkerVersionId', one.marker)}</Deleted>"
+        f"<Deleted>{element('Key', one.key)}{optional('VersionId', one.version_id)}"
+        f"{optional('DeleteMarker', 'true' if one.marker else None)}"
+        f"{optional('DeleteMarkerVersionId', one.marker)}</Deleted>"
         for one in deleted
     ]
     rows += [
-        f"<Error>{_element('Key', one.key)}{_optional('VersionId', one.version_id)}"
-        f"{_element('Code', one.code)}{_element('Message', one.message)}</Error>"
+        f"<Error>{element('Key', one.key)}{optional('VersionId', one.version_id)}"
+        f"{element('Code', one.code)}{element('Message', one.message)}</Error>"
         for one in failures
     ]
-    return _document("DeleteResult", "".join(rows))
+    return document("DeleteResult", "".join(rows))
 
 
 def read_create_bucket(body: bytes) -> str | None:
     """The LocationConstraint of CreateBucket's body, which may be empty; raises MalformedXML, NotImplemented."""
     if not body:
         return None
-    fields = _fields(
-        _root(body, "CreateBucketConfiguration"), ("LocationConstraint",), refused=("Location", "Bucket", "Tags")
+    fields = read_fields(
+        read_root(body, "CreateBucketConfiguration"), ("LocationConstraint",), refused=("Location", "Bucket", "Tags")
     )
     return fields.get("LocationConstraint") or None
 
 
 def read_delete(body: bytes) -> Deletion:
     """DeleteObjects' body; raises MalformedXML, also for no object, an empty key or more than 1,000 objects."""
-    root = _root(body, "Delete")
+    root = read_root(body, "Delete")
     objects = []
     quiet = None
-    for child in _children(root):
-        name = _name(child)
+    for child in elements_in(root):
+        name = name_of(child)
         if name == "Object":
-            fields = _fields(child, OBJECT_FIELDS, refused=())
+            fields = read_fields(child, OBJECT_FIELDS, refused=())
             if not fields.get("Key"):
                 raise errors.MalformedXML
             objects.append(ObjectIdentifier(*(fields.get(name) for name in OBJECT_FIELDS)))  # type: ignore[arg-type]
@@ -259,31 +259,34 @@ def read_delete(body: bytes) -> Deletion:
     return Deletion(objects, bool(quiet))
 
 
-def _document(root: str, content: str) -> bytes:
+def document(root: str, content: str) -> bytes:
+    """A document of S3 around ready XML."""
     return f'{_DECLARATION}<{root} xmlns="{NAMESPACE}">{content}</{root}>'.encode()
 
 
-def _element(name: str, text: str) -> str:
+def element(name: str, text: str) -> str:
+    """An element that holds `text`, escaped."""
     return f"<{name}>{_speedups.escape(text)}</{name}>"
 
 
-def _optional(name: str, text: str | None) -> str:
-    return "" if text is None else _element(name, text)
+def optional(name: str, text: str | None) -> str:
+    """An element that is left out where there is no text."""
+    return "" if text is None else element(name, text)
 
 
 def _echo(page: Page, name: str, text: str | None) -> str:
     """A piece of the request sent back, url-encoded if the client asked for that."""
     if text is None:
         return ""
-    return _element(name, _speedups.url_encoded(text) if page.url_encode else text)
+    return element(name, _speedups.url_encoded(text) if page.url_encode else text)
 
 
 def _listing(page: Page, head: Sequence[str]) -> bytes:
     tail = [
-        _element("MaxKeys", str(page.max_keys)),
+        element("MaxKeys", str(page.max_keys)),
         _echo(page, "Delimiter", page.delimiter or None),
-        _optional("EncodingType", "url" if page.url_encode else None),
-        _element("IsTruncated", "true" if page.truncated else "false"),
+        optional("EncodingType", "url" if page.url_encode else None),
+        element("IsTruncated", "true" if page.truncated else "false"),
     ]
     start = f'{_DECLARATION}<ListBucketResult xmlns="{NAMESPACE}">{"".join(head)}{"".join(tail)}'
     return b"".join((start.encode(), page.rows, b"</ListBucketResult>"))
@@ -305,7 +308,8 @@ class _ShallowTree(TreeBuilder):
         return super().end(tag)
 
 
-def _root(body: bytes, name: str) -> Element:
+def read_root(body: bytes, name: str) -> Element:
+    """The root of a document, which must have that name; raises MalformedXML for whatever else `body` is."""
     parser = DefusedXMLParser(target=_ShallowTree(), forbid_dtd=True)
     try:
         parser.feed(body)
@@ -313,16 +317,17 @@ def _root(body: bytes, name: str) -> Element:
     # LookupError and ValueError: the declared encoding is unknown, or not true.
     except (ParseError, DefusedXmlException, LookupError, ValueError) as ex:
         raise errors.MalformedXML from ex
-    if _name(root) != name:
+    if name_of(root) != name:
         raise errors.MalformedXML
     return root
 
 
-def _name(element: Element) -> str:
+def name_of(element: Element) -> str:
+    """An element's name in whatever namespace."""
     return element.tag.rpartition("}")[2]
 
 
-def _children(element: Element) -> list[Element]:
+def elements_in(element: Element) -> list[Element]:
     """The elements in `element`; raises MalformedXML if there is text between them."""
     children = list(element)
     if any(text and not text.isspace() for text in (element.text, *(child.tail for child in children))):
@@ -330,11 +335,11 @@ def _children(element: Element) -> list[Element]:
     return children
 
 
-def _fields(element: Element, names: Sequence[str], refused: Sequence[str]) -> dict[str, str]:
-    """The texts in `element` by element name, each at most once."""
+def read_fields(parent: Element, names: Sequence[str], refused: Sequence[str] = ()) -> dict[str, str]:
+    """The texts in `parent` by element name, each at most once; raises MalformedXML, NotImplemented for `refused`."""
     fields: dict[str, str] = {}
-    for child in _children(element):
-        name = _name(child)
+    for child in elements_in(parent):
+        name = name_of(child)
         if name in refused:
             raise errors.NotImplemented(f"The element {name} is not implemented.")
         if name not in names or name in fields or len(child):

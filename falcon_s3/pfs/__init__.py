@@ -377,6 +377,12 @@ class Pfs(Protocol):
         Raises BranchNotFound, CommitFinished if `ref` is a commit, OutputBranch.
         """
 
+    def set_attributes(self, file: FileInfo, attributes: Mapping[str, str]) -> None:
+        """Replace the attributes of exactly that version, wherever it shows; makes no commit.
+
+        Raises FileNotFound if the version has since been removed from history.
+        """
+
     def check_write(self, ref: Ref, path: str) -> None:
         """Raise what `put_file` would raise before it takes the first byte; reads no body.
 

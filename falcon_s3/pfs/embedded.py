@@ -209,6 +209,10 @@ class EmbeddedPfs(Uploads):
 
         return self._catalog.write(job)
 
+    def set_attributes(self, file: FileInfo, attributes: Mapping[str, str]) -> None:
+        encoded = files.encoded(attributes)
+        self._catalog.write(lambda connection: versions.set_attributes(connection, file, encoded))
+
     def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """As the protocol says; a file of many parts stays readable for `janitor.GRACE_MS` after it was deleted."""
         end = file.size if stop is None else min(stop, file.size)

@@ -12,7 +12,7 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
-from falcon_s3.pfs import Commit, FileInfo, FileVersion, Repo, history, is_commit_id
+from falcon_s3.pfs import Commit, FileInfo, FileNotFound, FileVersion, Repo, history, is_commit_id
 from falcon_s3.pfs.catalog import NEVER, Connection
 from falcon_s3.pfs.contents import release
 from falcon_s3.pfs.tree import Readers, View, after_prefix, folder_of
@@ -184,6 +184,18 @@ def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
     for affected in _lines_on(connection, repo_id, line, number):
         _list_anew(connection, affected, row.path)
     return _file_version(row, latest)
+
+
+def set_attributes(connection: Connection, file: FileInfo, attributes: str | None) -> None:
+    """Inside a job: replace the attributes of a version. Raises FileNotFound."""
+    place = number_of(connection, history.point(connection, file.commit).repo_id, file.commit.id)
+    assert place is not None  # the commit was found just now
+    changed = connection.execute(
+        "UPDATE version SET attributes = ? WHERE line = ? AND path = ? AND number = ? AND content IS NOT NULL",
+        (attributes, place[0], file.path, place[1]),
+    )
+    if not changed.rowcount:
+        raise FileNotFound(file.path, file.commit)
 
 
 def _lines_on(connection: Connection, repo_id: int, line: int, number: int) -> list[int]:

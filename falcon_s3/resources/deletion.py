@@ -9,7 +9,7 @@ import falcon
 from falcon_s3 import body, buckets, conditions, errors, pfs, xml
 from falcon_s3.pfs import FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
-from falcon_s3.resources.object import log_removal
+from falcon_s3.resources.version import log_removal
 from falcon_s3.xml import Deleted, Failure, ObjectIdentifier
 
 LARGEST_DOCUMENT = 2 << 20

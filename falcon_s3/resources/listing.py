@@ -58,7 +58,7 @@ class Listing:
         query = req.query
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         encoded = url_encode(query)
-        most = max_keys(query.get("max-keys"))
+        most = limit(query, "max-keys", MAX_KEYS)
         refuse_unordered(query)
         listed = self._pfs.list_files(buckets.parse(req.bucket), prefix, after, delimiter)
         entries = list(islice(listed, most + 1)) if most else []
@@ -89,16 +89,17 @@ def refuse_unordered(query: Mapping[str, str]) -> None:
         )
 
 
-def max_keys(text: str | None) -> int:
-    """The size of a page: a larger one than MAX_KEYS is MAX_KEYS, as in S3."""
+def limit(query: Mapping[str, str], name: str, most: int) -> int:
+    """The size of a page that a parameter asks for: a larger one than `most` is `most`, as in S3."""
+    text = query.get(name)
     if not text:
-        return MAX_KEYS
+        return most
     if not (text.isascii() and text.isdigit()) or int(text[:20]) > (1 << 31) - 1:
         raise errors.InvalidArgument(
-            "Argument maxKeys must be an integer between 0 and 2147483647",
-            fields={"ArgumentName": "max-keys", "ArgumentValue": text},
+            f"Argument {name} must be an integer between 0 and 2147483647",
+            fields={"ArgumentName": name, "ArgumentValue": text},
         )
-    return min(int(text), MAX_KEYS)
+    return min(int(text), most)
 
 
 def token_of(key: str) -> str:

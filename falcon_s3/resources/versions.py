@@ -9,7 +9,7 @@ import falcon
 from falcon_s3 import buckets, errors, pfs, xml
 from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
-from falcon_s3.resources.listing import max_keys, url_encode
+from falcon_s3.resources.listing import MAX_KEYS, limit, url_encode
 
 
 class Versions:
@@ -28,7 +28,7 @@ class Versions:
                 "A version-id marker cannot be specified without a key marker.",
                 fields={"ArgumentName": "version-id-marker", "ArgumentValue": version_marker},
             )
-        encoded, most = url_encode(query), max_keys(query.get("max-keys"))
+        encoded, most = url_encode(query), limit(query, "max-keys", MAX_KEYS)
         try:
             listed = self._pfs.list_versions(buckets.parse(req.bucket), prefix, key_marker, version_marker, delimiter)
         except pfs.CommitNotFound as ex:

@@ -19,4 +19,6 @@ def test_no_bucket_is_made(gateway, bucket):
 
 def test_the_object_is_not_sent(gateway, bucket):
     gateway.request("PUT", f"/{bucket}/k", b"secret")
-    gateway.request("GET", f"/{bucket}/k?attributes").refused(501, "NotImplemented")
+    answer = gateway.request("GET", f"/{bucket}/k?attributes", headers={"x-amz-object-attributes": "ObjectSize"})
+    assert b"secret" not in answer.body
+    assert answer.text("ObjectSize") == "6"

@@ -115,13 +115,6 @@ def test_a_client_that_sends_checksums_is_served(s3, bucket, algorithm):
     assert s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["Body"].read() == DATA
 
 
-def test_a_copy_is_not_taken_for_an_empty_write(gateway, bucket, unchanged):
-    gateway.request("PUT", f"/{bucket}/k", DATA)
-    with unchanged(bucket):
-        headers = {"x-amz-copy-source": f"/{bucket}/k"}
-        gateway.request("PUT", f"/{bucket}/copy", b"", headers).refused(501, "NotImplemented")
-
-
 @pytest.mark.parametrize(
     "headers",
     [

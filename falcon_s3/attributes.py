@@ -1,0 +1,91 @@
+"""What is kept of an object's headers, and told again: its attributes, by lower-case header name.
+
+Content-Type and its like as they were sent, user metadata, tags and a checksum. Rule: what a client wants kept or
+done and is not is refused, never dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from falcon_s3 import body, checksums, errors, tags
+
+DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+# Kept as they are (S3 API, PutObject); Content-Encoding loses aws-chunked first.
+KEPT_HEADERS = (
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+    "x-amz-website-redirect-location",
+)
+# Those that a 304 repeats (RFC 9110 section 15.4.5).
+CACHE_HEADERS = frozenset(("cache-control", "expires"))
+METADATA = "x-amz-meta-"
+# Most bytes of user metadata, names without the prefix and values together (S3 user guide, "Object metadata").
+METADATA_BYTES = 2048
+# Headers on a write that would promise what is not kept.
+REFUSED_HEADERS = (
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-write-offset-bytes",
+)
+GRANTED_ACLS = frozenset(("", "private", "bucket-owner-full-control", "bucket-owner-read"))
+
+
+def refuse_headers(headers: Mapping[str, str]) -> None:
+    """Raise NotImplemented or InvalidStorageClass for what a client wants kept and we would drop."""
+    for name in REFUSED_HEADERS:
+        if name in headers:
+            raise errors.NotImplemented(f"The header {name} is not implemented.", fields={"Header": name})
+    if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
+        raise errors.InvalidStorageClass
+    if headers.get("x-amz-acl", "") not in GRANTED_ACLS:
+        raise errors.NotImplemented("Access control lists are not implemented.", fields={"Header": "x-amz-acl"})
+    for name in headers:
+        if name.startswith("x-amz-grant-"):
+            raise errors.NotImplemented("Access control lists are not implemented.", fields={"Header": name})
+
+
+def of_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """What is kept of the headers of a write. Raises MetadataTooLarge, InvalidArgument, InvalidTag."""
+    kept = described(headers)
+    found = tags.of_header(headers.get(tags.ATTRIBUTE, ""))
+    if found:
+        kept[tags.ATTRIBUTE] = tags.header_of(found)
+    return kept
+
+
+def described(headers: Mapping[str, str]) -> dict[str, str]:
+    """Of the headers those that describe the content, and user metadata. Raises MetadataTooLarge."""
+    kept = {name: headers[name] for name in KEPT_HEADERS if headers.get(name)}
+    if "content-encoding" in kept:
+        encoding = body.stored_encoding(kept.pop("content-encoding"))
+        if encoding:
+            kept["content-encoding"] = encoding
+    length = 0
+    for name, value in headers.items():
+        if name.startswith(METADATA):
+            kept[name] = value
+            length += len(name) - len(METADATA) + len(value)
+    if length > METADATA_BYTES:
+        raise errors.MetadataTooLarge(fields={"Size": str(length), "MaxSizeAllowed": str(METADATA_BYTES)})
+    return kept
+
+
+def told(attributes: Mapping[str, str]) -> dict[str, str]:
+    """The headers that an object is sent with; its checksum is told only on demand."""
+    found = {
+        name: value
+        for name, value in attributes.items()
+        if not name.startswith(checksums.PREFIX) and name != tags.ATTRIBUTE
+    }
+    if tags.ATTRIBUTE in attributes:
+        found["x-amz-tagging-count"] = str(len(tags.of_attributes(attributes)))
+    return found

@@ -1,0 +1,73 @@
+"""`PUT /bucket/key` with x-amz-copy-source: an object made from another one, without its bytes moving."""
+
+from __future__ import annotations
+
+import falcon
+
+from falcon_s3 import attributes, buckets, checksums, conditions, copies, errors, multipart, tags, xml
+from falcon_s3.digests import HashedBody
+from falcon_s3.pfs import FileInfo, Pfs
+from falcon_s3.request import S3Request
+from falcon_s3.resources import version
+
+
+class Copy:
+    """The object that a copy makes."""
+
+    def __init__(self, pfs: Pfs):
+        self._pfs = pfs
+
+    def copy_object(self, req: S3Request, resp: falcon.Response) -> None:
+        """CopyObject (S3 API): between any two buckets, from any version; from an old one it restores that."""
+        headers = req.lower_headers
+        ref = buckets.parse(req.bucket)
+        if "versionId" in req.query:
+            raise errors.InvalidArgument("This operation does not accept a version-id.")
+        attributes.refuse_headers(headers)
+        replaced = {name: copies.directive(headers, name) == "REPLACE" for name in (METADATA, TAGGING)}
+        check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
+        algorithm = checksums.algorithm_named(headers.get(checksums.ALGORITHM))
+        given = attributes.of_headers(headers)
+        self._pfs.check_write(ref, req.key)
+        source = copies.source_of(headers)
+        file = find_source(self._pfs, req, source)
+        if (
+            (buckets.parse(source.bucket), source.key, source.version) == (ref, req.key, None)
+            and not any(replaced.values())
+            and algorithm is None
+        ):
+            raise errors.InvalidRequest(
+                "This copy request is illegal because it is trying to copy an object to itself without changing the"
+                " object's metadata, storage class, website redirect location or encryption attributes."
+            )
+        kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}
+        if replaced[METADATA]:
+            kept = checksums.kept(kept) | {name: value for name, value in given.items() if name != tags.ATTRIBUTE}
+        tagged = given if replaced[TAGGING] else file.attributes
+        if tags.ATTRIBUTE in tagged:
+            kept[tags.ATTRIBUTE] = tagged[tags.ATTRIBUTE]
+        if algorithm is not None and checksums.PREFIX + algorithm not in kept:
+            kept = {name: value for name, value in kept.items() if name not in checksums.kept(kept)}
+            kept |= self._computed(file, algorithm)
+        copy = self._pfs.copy_file(ref, req.key, file, kept, check)
+        resp.set_header("x-amz-version-id", copy.commit.id)
+        resp.set_header("x-amz-copy-source-version-id", file.commit.id)
+        resp.data = multipart.copied("CopyObjectResult", copy.etag, copy.modified_ms, copy.attributes)
+        resp.content_type = xml.CONTENT_TYPE
+
+    def _computed(self, file: FileInfo, algorithm: str) -> dict[str, str]:
+        """A checksum that the source does not have: its bytes are read, and not written."""
+        found: dict[str, str] = {checksums.TYPE: checksums.FULL_OBJECT}
+        for _ in HashedBody(self._pfs.open_file(file), algorithm, found):
+            pass
+        return found
+
+
+METADATA, TAGGING = "x-amz-metadata-directive", "x-amz-tagging-directive"
+
+
+def find_source(store: Pfs, req: S3Request, source: copies.Source) -> FileInfo:
+    """The file that a copy is made from. Raises PreconditionFailed, and what `version.find` raises."""
+    file = version.find(store, buckets.parse(source.bucket), source.key, source.version, "GET")
+    copies.check(req.lower_headers, file.etag, file.modified_ms)
+    return file

@@ -1,0 +1,87 @@
+"""`/bucket/key?attributes` and `?tagging`: what is told of an object beside its bytes."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import falcon
+
+from falcon_s3 import body, errors, multipart, tags, xml
+from falcon_s3.pfs import FileInfo, Pfs
+from falcon_s3.request import S3Request
+from falcon_s3.resources import version
+
+LARGEST_DOCUMENT = 64 << 10
+ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
+MOST_PARTS = 1000
+
+
+class Description:
+    """The attributes and tags of a version."""
+
+    def __init__(self, pfs: Pfs):
+        self._pfs = pfs
+
+    def get_attributes(self, req: S3Request, resp: falcon.Response) -> None:
+        """GetObjectAttributes (S3 API): those that x-amz-object-attributes names."""
+        wanted = {name.strip() for name in req.lower_headers.get("x-amz-object-attributes", "").split(",")}
+        if not wanted <= set(ATTRIBUTES):
+            raise errors.InvalidArgument(
+                f"x-amz-object-attributes must name some of {', '.join(ATTRIBUTES)}.",
+                fields={"ArgumentName": "x-amz-object-attributes"},
+            )
+        behind = multipart.marker(req.lower_headers, "x-amz-part-number-marker")
+        most = min(multipart.marker(req.lower_headers, "x-amz-max-parts") or MOST_PARTS, MOST_PARTS)
+        file = version.asked_for(self._pfs, req)
+        checksum = multipart.checksum_elements(file.attributes)
+        told = {
+            "ETag": xml.element("ETag", file.etag),
+            "Checksum": f"<Checksum>{checksum}</Checksum>" if checksum else "",
+            "ObjectParts": self._parts(file, behind, most) if "ObjectParts" in wanted else "",
+            "StorageClass": "<StorageClass>STANDARD</StorageClass>",
+            "ObjectSize": xml.element("ObjectSize", str(file.size)),
+        }
+        resp.set_header("Last-Modified", formatdate(file.modified_ms // 1000, usegmt=True))
+        resp.set_header("x-amz-version-id", file.commit.id)
+        resp.data = xml.document(
+            "GetObjectAttributesResponse", "".join(text for name, text in told.items() if name in wanted)
+        )
+        resp.content_type = xml.CONTENT_TYPE
+
+    def _parts(self, file: FileInfo, behind: int, most: int) -> str:
+        parts = self._pfs.parts_of(file)
+        if not parts:
+            return ""
+        page = multipart.page_of(parts, behind, most)
+        rows = "".join(
+            f"<Part><PartNumber>{part.number}</PartNumber><Size>{part.size}</Size>"
+            f"{multipart.checksum_elements(part.attributes)}</Part>"
+            for part in page.parts
+        )
+        return f"<ObjectParts><PartsCount>{len(parts)}</PartsCount>{page.elements()}{rows}</ObjectParts>"
+
+    def get_tagging(self, req: S3Request, resp: falcon.Response) -> None:
+        """GetObjectTagging (S3 API)."""
+        file = version.asked_for(self._pfs, req)
+        resp.set_header("x-amz-version-id", file.commit.id)
+        resp.data = tags.tagging(tags.of_attributes(file.attributes))
+        resp.content_type = xml.CONTENT_TYPE
+
+    def put_tagging(self, req: S3Request, resp: falcon.Response) -> None:
+        """PutObjectTagging (S3 API): the tags of a version are replaced; no commit is made."""
+        expected = body.expected_of(req.lower_headers)
+        document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
+        self._set_tags(req, resp, tags.read_tagging(document))
+
+    def delete_tagging(self, req: S3Request, resp: falcon.Response) -> None:
+        """DeleteObjectTagging (S3 API)."""
+        self._set_tags(req, resp, {})
+        resp.status = 204
+
+    def _set_tags(self, req: S3Request, resp: falcon.Response, given: tags.Tags) -> None:
+        file = version.asked_for(self._pfs, req)
+        kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}
+        if given:
+            kept[tags.ATTRIBUTE] = tags.header_of(given)
+        self._pfs.set_attributes(file, kept)
+        resp.set_header("x-amz-version-id", file.commit.id)

@@ -1,0 +1,154 @@
+"""`/bucket/key?uploads` and `?uploadId`: objects put together from parts."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import falcon
+
+from falcon_s3 import attributes, body, buckets, checksums, conditions, copies, errors, multipart, pfs, xml
+from falcon_s3.digests import HashedBody
+from falcon_s3.pfs import FileInfo, Part, Pfs, Ref
+from falcon_s3.request import S3Request
+from falcon_s3.resources.copy import find_source
+from falcon_s3.resources.listing import limit, url_encode
+
+# A list of 10,000 parts, each with its checksum, is smaller.
+LARGEST_DOCUMENT = 8 << 20
+MOST_PARTS = MOST_UPLOADS = 1000
+
+
+class Uploads:
+    """Multipart uploads into a branch or an open commit."""
+
+    def __init__(self, pfs: Pfs):
+        self._pfs = pfs
+
+    def create(self, req: S3Request, resp: falcon.Response) -> None:
+        """CreateMultipartUpload (S3 API)."""
+        headers = req.lower_headers
+        attributes.refuse_headers(headers)
+        kept = attributes.of_headers(headers) | checksums.of_upload(headers)
+        upload = self._pfs.start_upload(buckets.parse(req.bucket), req.key, kept)
+        for name in (checksums.ALGORITHM, checksums.TYPE):
+            if name in kept:
+                resp.set_header(name, kept[name].upper())
+        resp.data = multipart.initiated(req.bucket, upload)
+        resp.content_type = xml.CONTENT_TYPE
+
+    def put_part(self, req: S3Request, resp: falcon.Response) -> None:
+        """UploadPart (S3 API). Nothing of a part is seen before the upload is completed."""
+        ref, number = self._place(req)
+        expected = body.expected_of(req.lower_headers)
+        wanted = self._algorithm(ref, req)
+        algorithm = expected.checksum or wanted
+        if wanted is not None and algorithm != wanted:
+            raise errors.InvalidRequest(
+                f"Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {algorithm}"
+            )
+        kept: dict[str, str] = {}
+        content = body.VerifiedBody(req.open_body(), expected, req.chunk_verifier, algorithm, kept)
+        part = self._pfs.put_part(ref, req.key, req.query["uploadId"], number, content, kept)
+        resp.set_header("ETag", f'"{part.etag}"')
+        for name, value in checksums.kept(kept).items():
+            resp.set_header(name, value)
+
+    def copy_part(self, req: S3Request, resp: falcon.Response) -> None:
+        """UploadPartCopy (S3 API): a part from the bytes of another object, or some of them."""
+        ref, number = self._place(req)
+        algorithm = self._algorithm(ref, req)
+        file = find_source(self._pfs, req, copies.source_of(req.lower_headers))
+        start, stop = copies.byte_range(req.lower_headers, file.size)
+        if stop - start > body.LARGEST:
+            raise errors.InvalidRequest("The specified copy range is larger than 5 GiB.")
+        kept: dict[str, str] = {}
+        content = HashedBody(self._pfs.open_file(file, start, stop), algorithm, kept)
+        part = self._pfs.put_part(ref, req.key, req.query["uploadId"], number, content, kept)
+        resp.set_header("x-amz-copy-source-version-id", file.commit.id)
+        resp.data = multipart.copied("CopyPartResult", part.etag, part.modified_ms, part.attributes)
+        resp.content_type = xml.CONTENT_TYPE
+
+    def _place(self, req: S3Request) -> tuple[Ref, int]:
+        """Where a part goes. Raises InvalidArgument for a number that no part has."""
+        if "partNumber" not in req.query:
+            raise errors.InvalidArgument("A part needs a partNumber.", fields={"ArgumentName": "partNumber"})
+        return buckets.parse(req.bucket), multipart.part_number(req.query["partNumber"])
+
+    def _algorithm(self, ref: Ref, req: S3Request) -> str | None:
+        """The checksum that each part of the upload has. Raises UploadNotFound."""
+        upload = self._pfs.inspect_upload(ref, req.key, req.query["uploadId"])
+        return upload.attributes.get(checksums.ALGORITHM)
+
+    def list_parts(self, req: S3Request, resp: falcon.Response) -> None:
+        """ListParts (S3 API)."""
+        ref, upload = buckets.parse(req.bucket), req.query["uploadId"]
+        behind = multipart.marker(req.query, "part-number-marker")
+        most = limit(req.query, "max-parts", MOST_PARTS)
+        found = self._pfs.inspect_upload(ref, req.key, upload)
+        page = multipart.page_of(self._pfs.list_parts(ref, req.key, upload), behind, most)
+        resp.data = multipart.list_parts_result(req.bucket, found, page)
+        resp.content_type = xml.CONTENT_TYPE
+
+    def list_uploads(self, req: S3Request, resp: falcon.Response) -> None:
+        """ListMultipartUploads (S3 API): by key, the oldest first."""
+        query = req.query
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+        key_marker, upload_marker = query.get("key-marker", ""), query.get("upload-id-marker", "")
+        encoded, most = url_encode(query), limit(query, "max-uploads", MOST_UPLOADS)
+        after_upload = upload_marker if key_marker else ""  # S3 looks at it only with a key
+        listed = self._pfs.list_uploads(buckets.parse(req.bucket), prefix, key_marker, after_upload, delimiter)
+        uploads = list(islice(listed, most + 1)) if most else []
+        page = multipart.UploadsPage(
+            req.bucket,
+            prefix,
+            delimiter,
+            key_marker,
+            upload_marker,
+            most,
+            len(uploads) > most,
+            encoded,
+            uploads[:most],
+        )
+        resp.data = multipart.list_uploads_result(page)
+        resp.content_type = xml.CONTENT_TYPE
+
+    def complete(self, req: S3Request, resp: falcon.Response) -> None:
+        """CompleteMultipartUpload (S3 API): one commit; no byte is written again. Completing twice is no error."""
+        ref, upload = buckets.parse(req.bucket), req.query["uploadId"]
+        headers = req.lower_headers
+        check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
+        try:
+            found = self._pfs.inspect_upload(ref, req.key, upload)
+        except pfs.UploadNotFound:
+            self._completed(req, resp, self._pfs.inspect_finished(ref, req.key, upload))
+            return
+        document = body.read_small(req.open_body(), document_expected(headers), LARGEST_DOCUMENT, req.chunk_verifier)
+        named = multipart.read_complete(document)
+        parts = multipart.chosen(named, self._parts(ref, req))
+        kept = {name: value for name, value in found.attributes.items() if not name.startswith(checksums.PREFIX)}
+        kept |= multipart.checksum_of(found.attributes, parts, headers)
+        wanted = [(part.number, part.etag) for part in parts]
+        try:
+            file = self._pfs.finish_upload(ref, req.key, upload, wanted, multipart.etag_of(parts), kept, check)
+        except pfs.UploadNotFound:  # the same request came twice at the same time
+            file = self._pfs.inspect_finished(ref, req.key, upload)
+        self._completed(req, resp, file)
+
+    def _parts(self, ref: Ref, req: S3Request) -> list[Part]:
+        return self._pfs.list_parts(ref, req.key, req.query["uploadId"])
+
+    def _completed(self, req: S3Request, resp: falcon.Response, file: FileInfo) -> None:
+        resp.set_header("x-amz-version-id", file.commit.id)
+        resp.data = multipart.completed(req.bucket, req.uri.partition("?")[0], file)
+        resp.content_type = xml.CONTENT_TYPE
+
+    def abort(self, req: S3Request, resp: falcon.Response) -> None:
+        """AbortMultipartUpload (S3 API)."""
+        self._pfs.abort_upload(buckets.parse(req.bucket), req.key, req.query["uploadId"])
+        resp.status = 204
+
+
+def document_expected(headers: Any) -> body.Expected:
+    """What the headers say of the document: its checksum headers are of the object that it completes."""
+    return body.expected_of({name: value for name, value in headers.items() if not name.startswith(checksums.PREFIX)})

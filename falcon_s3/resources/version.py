@@ -1,0 +1,66 @@
+"""One version of an object, as requests name it: looked for, and taken leave of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from falcon_s3 import buckets, errors, pfs
+from falcon_s3.pfs import Commit, FileInfo, FileVersion, Pfs, Ref
+from falcon_s3.request import S3Request
+
+logger = logging.getLogger(__name__)
+
+# The version that S3 has where versioning never was; here it always is.
+NO_VERSION = "null"
+
+
+def asked_for(store: Pfs, req: S3Request) -> FileInfo:
+    """The version that a request for an object names, or the newest. Raises what `find` raises."""
+    return find(store, buckets.parse(req.bucket), req.key, req.query.get("versionId"), req.method)
+
+
+def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> FileInfo:
+    """A version of an object; None: the newest.
+
+    Raises NoSuchVersion where a version names none, InvalidArgument where it cannot be one, MethodNotAllowed for a
+    delete marker; what `Pfs.inspect_file` raises.
+    """
+    if version is None:
+        return store.inspect_file(ref, key)
+    if version != NO_VERSION and not pfs.is_commit_id(version):
+        raise errors.InvalidArgument(
+            "Invalid version id specified", fields={"ArgumentName": "versionId", "ArgumentValue": version}
+        )
+    try:
+        return store.inspect_version(Commit(ref.repo, version), key)
+    except pfs.NotFound as ex:
+        require_bucket(store, ref)
+        if isinstance(ex, pfs.FileRemoved) and ex.commit.id == version:
+            raise errors.MethodNotAllowed(
+                "The version is a delete marker, which can only be deleted.",
+                fields={"Method": method, "ResourceType": "DeleteMarker"},
+                headers={"Allow": "DELETE", "x-amz-delete-marker": "true", "x-amz-version-id": version},
+            ) from None
+        raise errors.NoSuchVersion(fields={"Key": key, "VersionId": version}) from None
+
+
+def require_bucket(store: Pfs, ref: Ref) -> None:
+    """Raise BranchNotFound or CommitNotFound unless the bucket is there."""
+    if isinstance(ref, Commit):
+        store.inspect_commit(ref)
+    else:
+        store.inspect_branch(ref)
+
+
+def log_removal(req: S3Request, removed: Iterable[FileVersion]) -> None:
+    """What history has lost for good is told to the operator."""
+    for one in removed:
+        logger.warning(
+            "request %s: version %s of %r in %s was removed for good%s",
+            req.request_id,
+            one.commit,
+            one.path,
+            req.bucket,
+            " (a delete marker)" if one.is_removal else "",
+        )
