@@ -66,7 +66,7 @@ def spellings(path: str, bucket: str) -> Iterator[str]:
 
     `bucket` is the one that the host names; "" if the path does.
     """
-    start = 1 if bucket else path.find("/", 1) + 1
+    start = 1 if bucket else path.find("/", 1) + 1 or len(path)
     head, key = path[:start], path[start:]
     seen = set()
     for slash in ("/", ""):
