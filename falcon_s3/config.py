@@ -52,6 +52,7 @@ class Config:
     secret_key: str | None = field(default=None, repr=False)
     anonymous: bool = False  # listen beyond loopback without a key
     log_level: str = "info"
+    upload_days: int = 7  # multipart uploads that nobody completes are discarded after so many
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ class Config:
     def check(self) -> None:
         """Raise ConfigError for what cannot work or would be unsafe."""
         split_listen(self.listen)
-        for name, least in (("workers", 1), ("threads", 1)):
+        for name, least in (("workers", 1), ("threads", 1), ("upload_days", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.engine not in ENGINES:

@@ -82,6 +82,13 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     default=None,
     help="Allow listening beyond this machine without an access key.",
 )
+@option(
+    "upload-days",
+    default=DEFAULTS.upload_days,
+    type=int,
+    metavar="N",
+    help="Multipart uploads that nobody completes are discarded after so many days.",
+)
 @option("log-level", default=DEFAULTS.log_level, type=click.Choice(LOG_LEVELS), help="What is logged.")
 @click.option(
     "--config",

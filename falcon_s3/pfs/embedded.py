@@ -64,12 +64,12 @@ CLEAN_SECONDS = 3600
 class EmbeddedPfs(Uploads):
     """The store in the folder `data`, which is created if missing. Implements `Pfs`; safe for many threads.
 
-    `upload_ms`: uploads that are not finished so long after they began are discarded.
+    `upload_ms`: uploads that are not finished so long after they began are discarded; None: they stay.
 
     Raises Unavailable if the folder cannot be used or was written by a newer version.
     """
 
-    def __init__(self, data: Path, upload_ms: int = janitor.UPLOAD_MS):
+    def __init__(self, data: Path, upload_ms: int | None = None):
         self._upload_ms = upload_ms
         try:
             data.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,6 @@ from falcon_s3.pfs.uploads import drop_stale
 
 # Content that nothing names any more stays this long, for readers that are about to open it.
 GRACE_MS = 3_600_000
-# Uploads that nobody finishes stay this long: a week.
-UPLOAD_MS = 7 * 24 * 3_600_000
 # Rows deleted in one transaction.
 BATCH = 1000
 
@@ -35,7 +33,7 @@ def collect(
     catalog: Catalog,
     contents: Contents,
     grace_ms: int,
-    upload_ms: int,
+    upload_ms: int | None,
     *,
     orphans: bool = True,
     stop: Callable[[], bool] = never,
@@ -44,7 +42,7 @@ def collect(
 
     With `orphans` also every file that no row names. Gives how many contents and files went.
     """
-    before_ms = now_ms() - upload_ms
+    before_ms = 0 if upload_ms is None else now_ms() - upload_ms
     while not stop() and catalog.write(lambda connection: drop_stale(connection, before_ms, BATCH // 10)):
         pass
     while not stop() and catalog.write(_purge_some):

@@ -24,6 +24,8 @@ from falcon_s3.pfs.embedded import EmbeddedPfs
 
 logger = logging.getLogger("falcon_s3")
 
+DAY_MS = 24 * 3_600_000
+
 # What an engine calls in each worker: gives the WSGI application, and what releases its store.
 Load = Callable[[], tuple[Callable[..., Any], Callable[[], None]]]
 
@@ -61,7 +63,7 @@ def open_store(config: Config) -> EmbeddedPfs:
 def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
     """The application of one worker, and what closes its store. Called in the worker, after the fork."""
     configure_logging(config.log_level)
-    store = EmbeddedPfs(config.data)
+    store = EmbeddedPfs(config.data, config.upload_days * DAY_MS)
     keyring = Keyring({config.access_key: config.secret_key}) if config.access_key and config.secret_key else None
     kind = "compiled" if _speedups.compiled else "pure Python"
     logger.info("worker %d is ready, with the %s core", os.getpid(), kind)

@@ -44,6 +44,7 @@ SETTINGS = [
     ("data", Path("from-flag"), Path("from-variable"), Path("from-file")),
     ("workers", 7, 6, 5),
     ("threads", 7, 6, 5),
+    ("upload_days", 30, 14, 10),
     ("engine", "meinheld", "granian", "meinheld"),
     ("region", "eu-north-1", "eu-west-1", "eu-south-1"),
     ("log_level", "debug", "warning", "error"),
