@@ -12,6 +12,7 @@ from falcon_s3.auth import Authentication, Keyring
 from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources.bucket import Bucket
+from falcon_s3.resources.configuration import Configuration
 from falcon_s3.resources.copy import Copy
 from falcon_s3.resources.deletion import Deletion
 from falcon_s3.resources.description import Description
@@ -68,7 +69,10 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
     service, bucket, listing = Service(pfs, region), Bucket(pfs, region), Listing(pfs)
     thing, deletion, versions = Object(pfs), Deletion(pfs), Versions(pfs)
     uploads, copy, description = Uploads(pfs), Copy(pfs), Description(pfs)
+    configuration = Configuration(pfs)
     return {
+        **{(BUCKET, verb, sub): responder for verb, sub, responder in configuration.of_buckets()},
+        **{(OBJECT, verb, sub): responder for verb, sub, responder in configuration.of_objects()},
         (SERVICE, "GET", ""): service.list_buckets,
         (SERVICE, "HEAD", ""): service.list_buckets,
         (BUCKET, "GET", ""): listing.list_objects,

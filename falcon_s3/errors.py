@@ -71,6 +71,10 @@ class EntityTooSmall(S3Error):
     message = "Your proposed upload is smaller than the minimum allowed object size."
 
 
+class IllegalVersioningConfigurationException(S3Error):
+    message = "The versioning configuration specified in the request is invalid."
+
+
 class IncompleteBody(S3Error):
     message = "You did not provide the number of bytes specified by the Content-Length HTTP header."
 
@@ -91,6 +95,11 @@ class InvalidArgument(S3Error):
 
 class InvalidBucketName(S3Error):
     message = "The specified bucket is not valid."
+
+
+class InvalidBucketState(S3Error):
+    status = 409
+    message = "The request is not valid for the current state of the bucket."
 
 
 class InvalidDigest(S3Error):
@@ -163,9 +172,23 @@ class MissingContentLength(S3Error):
     message = "You must provide the Content-Length HTTP header."
 
 
+class MissingSecurityHeader(S3Error):
+    message = "Your request was missing a required header."
+
+
 class NoSuchBucket(S3Error):
     status = 404
     message = "The specified bucket does not exist"
+
+
+class NoSuchBucketPolicy(S3Error):
+    status = 404
+    message = "The bucket policy does not exist"
+
+
+class NoSuchCORSConfiguration(S3Error):
+    status = 404
+    message = "The CORS configuration does not exist"
 
 
 class NoSuchKey(S3Error):
@@ -181,9 +204,29 @@ class NoSuchUpload(S3Error):
     )
 
 
+class NoSuchLifecycleConfiguration(S3Error):
+    status = 404
+    message = "The lifecycle configuration does not exist"
+
+
+class NoSuchPublicAccessBlockConfiguration(S3Error):
+    status = 404
+    message = "The public access block configuration was not found"
+
+
+class NoSuchTagSet(S3Error):
+    status = 404
+    message = "The TagSet does not exist"
+
+
 class NoSuchVersion(S3Error):
     status = 404
     message = "The specified version does not exist."
+
+
+class NoSuchWebsiteConfiguration(S3Error):
+    status = 404
+    message = "The specified bucket does not have a website configuration"
 
 
 class NotImplemented(S3Error):  # noqa: A001  the class name is S3's code
@@ -191,14 +234,29 @@ class NotImplemented(S3Error):  # noqa: A001  the class name is S3's code
     message = "A header or query you provided implies functionality that is not implemented."
 
 
+class ObjectLockConfigurationNotFoundError(S3Error):
+    status = 404
+    message = "Object Lock configuration does not exist for this bucket"
+
+
 class PreconditionFailed(S3Error):
     status = 412
     message = "At least one of the pre-conditions you specified did not hold"
 
 
+class ReplicationConfigurationNotFoundError(S3Error):
+    status = 404
+    message = "The replication configuration was not found"
+
+
 class RequestTimeTooSkewed(S3Error):
     status = 403
     message = "The difference between the request time and the server's time is too large."
+
+
+class ServerSideEncryptionConfigurationNotFoundError(S3Error):
+    status = 404
+    message = "The server side encryption configuration was not found"
 
 
 class ServiceUnavailable(S3Error):

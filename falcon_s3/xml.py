@@ -31,6 +31,8 @@ OBJECT_FIELDS = ("Key", "VersionId", "ETag", "Size", "LastModifiedTime")
 # As many as DeleteObjects takes in one request.
 DELETE_OBJECTS = 1000
 
+# The namespace of xsi:type (XML Schema Part 1, section 2.6).
+_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # No document that is received is nested deeper than a few levels; a tree that is costs memory to refuse later.
@@ -84,6 +86,13 @@ class Deletion(NamedTuple):
     quiet: bool
 
 
+class Versioning(NamedTuple):
+    """A PutBucketVersioning request."""
+
+    status: str  # "Enabled" or "Suspended"
+    mfa_delete: str  # "Enabled" or "Disabled"
+
+
 class Failure(NamedTuple):
     """An object that DeleteObjects could not delete, and why."""
 
@@ -129,6 +138,21 @@ def location(region: str) -> bytes:
 def versioning(status: str = "Enabled") -> bytes:
     """GetBucketVersioning's answer: `status` is "Enabled", "Suspended", or "" for a bucket that never had any."""
     return document("VersioningConfiguration", element("Status", status) if status else "")
+
+
+def configuration(root: str, *path: str, text: str = "") -> bytes:
+    """A configuration of a bucket: no element at all, or one text in the elements of `path`, outermost first."""
+    start = "".join(f"<{name}>" for name in path)
+    end = "".join(f"</{name}>" for name in reversed(path))
+    return document(root, f"{start}{_speedups.escape(text)}{end}")
+
+
+def access_control_policy(owner: Owner = OWNER) -> bytes:
+    """The answer of GetBucketAcl and GetObjectAcl: all to the owner, nothing to others."""
+    who = f"{element('ID', owner.id)}{element('DisplayName', owner.display_name)}"
+    grantee = f'<Grantee xmlns:xsi="{_INSTANCE}" xsi:type="CanonicalUser">{who}</Grantee>'
+    grant = f"<Grant>{grantee}<Permission>FULL_CONTROL</Permission></Grant>"
+    return document("AccessControlPolicy", f"<Owner>{who}</Owner><AccessControlList>{grant}</AccessControlList>")
 
 
 def list_bucket_result_v1(page: Page, marker: str, next_marker: str | None = None) -> bytes:
@@ -236,6 +260,18 @@ def read_create_bucket(body: bytes) -> str | None:
         read_root(body, "CreateBucketConfiguration"), ("LocationConstraint",), refused=("Location", "Bucket", "Tags")
     )
     return fields.get("LocationConstraint") or None
+
+
+def read_versioning(body: bytes) -> Versioning:
+    """PutBucketVersioning's body; raises MalformedXML, IllegalVersioningConfigurationException."""
+    fields = read_fields(read_root(body, "VersioningConfiguration"), ("Status", "MfaDelete"))
+    status = fields.get("Status", "")
+    mfa_delete = fields.get("MfaDelete", "Disabled")
+    if mfa_delete not in ("Enabled", "Disabled"):
+        raise errors.MalformedXML
+    if status not in ("Enabled", "Suspended"):
+        raise errors.IllegalVersioningConfigurationException if not status else errors.MalformedXML
+    return Versioning(status, mfa_delete)
 
 
 def read_delete(body: bytes) -> Deletion:

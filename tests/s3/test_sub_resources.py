@@ -47,6 +47,21 @@ OBJECT = [
 ]
 
 
+# What is answered, and tested in test_configurations.py.
+ANSWERED = {
+    "GET": "accelerate acl cors encryption lifecycle logging notification object-lock ownershipControls policy"
+    " policyStatus publicAccessBlock replication requestPayment tagging website",
+    "PUT": "acl",
+    "DELETE": "cors encryption lifecycle policy publicAccessBlock replication tagging website",
+}
+ANSWERED_OF_OBJECTS = {"GET": "acl", "PUT": "acl"}
+METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
+
+
+def refused(queries, answered):
+    return [(method, query) for method in METHODS for query in queries if query not in answered.get(method, "").split()]
+
+
 @pytest.fixture(scope="module")
 def filled(gateway):
     bucket = gateway.new_bucket()
@@ -67,16 +82,14 @@ def assert_not_implemented(gateway, method, target):
         answer.refused(501, "NotImplemented")
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE"])
-@pytest.mark.parametrize("query", BUCKET)
+@pytest.mark.parametrize(("method", "query"), refused(BUCKET, ANSWERED))
 def test_a_sub_resource_of_a_bucket_is_not_implemented(gateway, filled, unchanged, query, method):
     with unchanged(filled):
         for form in (query, f"{query}=", f"x-id=Any&{query}"):
             assert_not_implemented(gateway, method, f"/{filled}?{form}")
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE"])
-@pytest.mark.parametrize("query", OBJECT)
+@pytest.mark.parametrize(("method", "query"), refused(OBJECT, ANSWERED_OF_OBJECTS))
 def test_a_sub_resource_of_an_object_is_not_implemented(gateway, filled, unchanged, query, method):
     with unchanged(filled):
         assert_not_implemented(gateway, method, f"/{filled}/k?{query}")
@@ -85,7 +98,7 @@ def test_a_sub_resource_of_an_object_is_not_implemented(gateway, filled, unchang
 @pytest.mark.parametrize("query", BUCKET)
 def test_deleting_a_sub_resource_does_not_delete_the_bucket(gateway, empty, query):
     """Pachyderm's own gateway deletes the bucket on `DELETE /bucket?ownershipControls`."""
-    assert_not_implemented(gateway, "DELETE", f"/{empty}?{query}")
+    assert gateway.request("DELETE", f"/{empty}?{query}").status in (204, 501)
     assert gateway.request("HEAD", f"/{empty}").status == 200
 
 
@@ -98,7 +111,7 @@ def test_writing_a_sub_resource_does_not_create_a_bucket(gateway, filled, query)
 
 def test_a_word_that_only_looks_like_a_value_is_a_sub_resource_too(gateway, filled, unchanged):
     with unchanged(filled):
-        for query in ("acl&prefix=a", "prefix=a&acl", "list-type=2&acl", "%61cl", "Acl"):
+        for query in ("abac&prefix=a", "prefix=a&abac", "list-type=2&abac", "%61bac", "Acl"):
             assert gateway.request("GET", f"/{filled}?{query}").status in (400, 501)
             assert gateway.request("DELETE", f"/{filled}/k?{query}").status in (400, 501)
 

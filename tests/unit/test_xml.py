@@ -332,3 +332,56 @@ def test_a_new_bucket_may_name_a_region(body: bytes, region: str | None) -> None
 def test_a_new_bucket_with_anything_else_is_refused(body: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         xml.read_create_bucket(body)
+
+
+@pytest.mark.parametrize(
+    ("document", "outlined"),
+    [
+        (xml.configuration("AccelerateConfiguration"), [("AccelerateConfiguration", None)]),
+        (
+            xml.configuration("OwnershipControls", "Rule", "ObjectOwnership", text="a<b"),
+            [("OwnershipControls", None), ("Rule", None), ("ObjectOwnership", "a<b")],
+        ),
+        (
+            xml.access_control_policy(),
+            [
+                ("AccessControlPolicy", None),
+                ("Owner", None),
+                ("ID", "0" * 32),
+                ("DisplayName", "pachyderm"),
+                ("AccessControlList", None),
+                ("Grant", None),
+                ("Grantee", None),
+                ("ID", "0" * 32),
+                ("DisplayName", "pachyderm"),
+                ("Permission", "FULL_CONTROL"),
+            ],
+        ),
+    ],
+)
+def test_a_configuration_is_a_document(document: bytes, outlined: list[tuple[str, str | None]]) -> None:
+    assert outline(document) == outlined
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ("<Status>Enabled</Status>", ("Enabled", "Disabled")),
+        ("<Status>Suspended</Status><MfaDelete>Disabled</MfaDelete>", ("Suspended", "Disabled")),
+        ("<MfaDelete>Enabled</MfaDelete><Status>Enabled</Status>", ("Enabled", "Enabled")),
+        ("", errors.IllegalVersioningConfigurationException),
+        ("<MfaDelete>Disabled</MfaDelete>", errors.IllegalVersioningConfigurationException),
+        ("<Status>enabled</Status>", errors.MalformedXML),
+        ("<Status>Enabled</Status><Status>Enabled</Status>", errors.MalformedXML),
+        ("<Status>Enabled</Status><MfaDelete>maybe</MfaDelete>", errors.MalformedXML),
+        ("<Status>Enabled</Status><Other/>", errors.MalformedXML),
+        ("text", errors.MalformedXML),
+    ],
+)
+def test_a_versioning_configuration_is_read_whole(content: str, wanted: object) -> None:
+    body = f"<VersioningConfiguration>{content}</VersioningConfiguration>".encode()
+    if isinstance(wanted, tuple):
+        assert xml.read_versioning(body) == wanted
+    else:
+        with pytest.raises(wanted):  # type: ignore[call-overload]
+            xml.read_versioning(body)
