@@ -9,6 +9,7 @@ import falcon
 
 from falcon_s3 import errors, xml
 from falcon_s3.auth import Authentication, Keyring
+from falcon_s3.cors import Origins
 from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources.bucket import Bucket
@@ -64,6 +65,21 @@ class Envelope:
             resp.set_header("Connection", "close")
 
 
+class CrossOrigin:
+    """Middleware: what browsers are told of other origins; a preflight is answered before anybody asks who it is."""
+
+    def __init__(self, origins: Origins):
+        self._origins = origins
+
+    def process_request(self, req: S3Request, resp: falcon.Response) -> None:
+        if req.method == "OPTIONS":
+            resp.set_headers(self._origins.preflight(req.lower_headers))
+            resp.complete = True
+
+    def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
+        resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
+
+
 def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`."""
     service, bucket, listing = Service(pfs, region), Bucket(pfs, region), Listing(pfs)
@@ -107,13 +123,17 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
 
 
 def create_app(
-    pfs: Pfs, keyring: Keyring | None = None, region: str = FIRST_REGION, domains: tuple[str, ...] = ()
+    pfs: Pfs,
+    keyring: Keyring | None = None,
+    region: str = FIRST_REGION,
+    domains: tuple[str, ...] = (),
+    origins: tuple[str, ...] = (),
 ) -> falcon.App[S3Request, falcon.Response]:
     """The gateway over a store. Without a keyring everybody may do everything.
 
-    `domains` are those whose subdomains are buckets, in lower case.
+    `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`.
     """
-    middleware: list[Any] = [Envelope()]
+    middleware: list[Any] = [Envelope(), CrossOrigin(Origins(origins))]
     if keyring is not None:
         middleware.append(Authentication(keyring, region, domains))
     router: Any = S3Router(operations(pfs, region), domains)  # Falcon's types know its own router only

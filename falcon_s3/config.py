@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from falcon_s3 import cors
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -48,6 +50,7 @@ class Config:
     engine: str = "granian"
     region: str = "us-east-1"
     domain: str = ""  # those whose subdomains are buckets, separated by commas
+    cors_origin: str = ""  # those whose pages may use the gateway, separated by commas
     access_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     anonymous: bool = False  # listen beyond loopback without a key
@@ -57,8 +60,12 @@ class Config:
     @property
     def domains(self) -> tuple[str, ...]:
         """Each domain once, in lower case."""
-        names = (name.strip().lower() for name in self.domain.split(","))
-        return tuple(dict.fromkeys(name for name in names if name))
+        return separated(self.domain)
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Each pattern of origins once, in lower case."""
+        return separated(self.cors_origin)
 
     @property
     def host(self) -> str:
@@ -87,6 +94,12 @@ class Config:
         for domain in self.domains:
             if not DOMAIN.fullmatch(domain):
                 raise ConfigError(f"domain must be a host name such as s3.example.org, without a port, not {domain}")
+        for origin in self.cors_origins:
+            if not cors.is_pattern(origin):
+                raise ConfigError(
+                    "cors_origin must be * or an origin such as https://app.example.org or https://*.example.org,"
+                    f" without a path, not {origin}"
+                )
         if bool(self.access_key) != bool(self.secret_key):
             there, missing = ("ACCESS", "SECRET") if self.access_key else ("SECRET", "ACCESS")
             raise ConfigError(f"FALCON_S3_{there}_KEY is set and FALCON_S3_{missing}_KEY is not: set both, or neither")
@@ -96,6 +109,12 @@ class Config:
                 " set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY, or listen on 127.0.0.1,"
                 " or say --anonymous if that is what you want"
             )
+
+
+def separated(text: str) -> tuple[str, ...]:
+    """The parts between commas, each once, in lower case."""
+    names = (name.strip().lower() for name in text.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def split_listen(listen: str) -> tuple[str, int]:

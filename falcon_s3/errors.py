@@ -41,6 +41,14 @@ class AccessDenied(S3Error):
     message = "Access Denied"
 
 
+class AccessForbidden(S3Error):
+    status = 403
+    message = (
+        "CORSResponse: This CORS request is not allowed: the gateway was not started with this origin,"
+        " or a header that is asked for is none."
+    )
+
+
 class AuthorizationHeaderMalformed(S3Error):
     message = "The authorization header you provided is invalid."
 
@@ -51,6 +59,10 @@ class AuthorizationQueryParametersError(S3Error):
 
 class BadDigest(S3Error):
     message = "The digest you specified did not match what we received."
+
+
+class BadRequest(S3Error):
+    message = "Bad Request"
 
 
 class BucketAlreadyOwnedByYou(S3Error):

@@ -131,8 +131,6 @@ def refusal(shape: str, verb: str, sub: str) -> errors.S3Error:
         return errors.NotImplemented(f"{verb} with ?{sub} is not implemented.", fields={"Header": sub})
     if shape == BUCKET and verb == "POST":
         return errors.NotImplemented("Uploads by HTML form are not implemented.")
-    if verb == "OPTIONS":
-        return errors.AccessDenied("CORSResponse: CORS is not enabled for this bucket.")
     if shape == OWN:
         return errors.NoSuchKey("There is no such endpoint below /~/.")
     return errors.MethodNotAllowed(fields={"Method": verb, "ResourceType": shape.upper()})

@@ -75,6 +75,16 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     " object key of the bucket master.images. Can be repeated, or be several separated by commas.",
 )
 @click.option(
+    "--cors-origin",
+    envvar="FALCON_S3_CORS_ORIGIN",
+    show_envvar=True,
+    multiple=True,
+    metavar="ORIGIN",
+    callback=lambda _context, _parameter, names: ",".join(names) or None,
+    help="An origin whose web pages may use the gateway from a browser: https://app.example.org,"
+    " https://*.example.org, or * for all. Can be repeated, or be several separated by commas.",
+)
+@click.option(
     "--anonymous",
     envvar="FALCON_S3_ANONYMOUS",
     show_envvar=True,

@@ -67,7 +67,7 @@ def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
     keyring = Keyring({config.access_key: config.secret_key}) if config.access_key and config.secret_key else None
     kind = "compiled" if _speedups.compiled else "pure Python"
     logger.info("worker %d is ready, with the %s core", os.getpid(), kind)
-    return create_app(store, keyring, config.region, config.domains), store.close
+    return create_app(store, keyring, config.region, config.domains, config.cors_origins), store.close
 
 
 def check_address(config: Config) -> None:

@@ -48,6 +48,7 @@ SETTINGS = [
     ("engine", "meinheld", "granian", "meinheld"),
     ("region", "eu-north-1", "eu-west-1", "eu-south-1"),
     ("log_level", "debug", "warning", "error"),
+    ("cors_origin", "https://flag.example", "https://variable.example", "https://file.example"),
     ("domain", "flag.example", "variable.example", "file.example"),
 ]
 

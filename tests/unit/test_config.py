@@ -91,6 +91,22 @@ def test_a_bad_domain_is_refused_with_an_example(domain):
         Config(domain=domain).check()
 
 
+@pytest.mark.parametrize(
+    "origin", ["example.org", "https://a/", "https://a/b", "https://", "**", "https://*.*.a", "https://a b", "é", "*,x"]
+)
+def test_a_bad_origin_is_refused_with_an_example(origin):
+    """The message shows how one looks."""
+    with pytest.raises(ConfigError, match=r"https://\*\.example\.org"):
+        Config(cors_origin=origin).check()
+
+
+def test_origins_are_separated_by_commas():
+    """Each once, in lower case."""
+    config = Config(cors_origin="https://A.example, http://b:8080,, https://a.example,*")
+    config.check()
+    assert config.cors_origins == ("https://a.example", "http://b:8080", "*")
+
+
 @pytest.mark.parametrize("domain", ["localhost", "s3.example.org", "S3.Example.Org", "a,b, c", "1.2.3.4", "a_b-c.d"])
 def test_a_good_domain_is_taken(domain):
     Config(domain=domain).check()
