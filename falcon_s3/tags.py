@@ -19,11 +19,11 @@ Tags = dict[str, str]
 
 
 def of_header(text: str) -> Tags:
-    """The tags in a header, which is a query string. Raises InvalidArgument, InvalidTag."""
+    """The tags in a header, which is a query string; a name alone has an empty value. Raises InvalidArgument, InvalidTag."""
     if not text:
         return {}
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=1000)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
     except ValueError as ex:
         raise errors.InvalidArgument(
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag"
@@ -43,7 +43,7 @@ def of_attributes(attributes: Mapping[str, str]) -> Tags:
 
 
 def checked(pairs: Iterable[tuple[str, str]]) -> Tags:
-    """Tags from keys and values; raises InvalidTag for what breaks a limit."""
+    """Tags from keys and values, in the order of keys; raises InvalidTag for what breaks a limit."""
     found: Tags = {}
     for key, value in pairs:
         if key in found:
@@ -55,7 +55,7 @@ def checked(pairs: Iterable[tuple[str, str]]) -> Tags:
         found[key] = value
     if len(found) > MOST:
         raise errors.InvalidTag("Object tags cannot be greater than 10")
-    return found
+    return dict(sorted(found.items()))
 
 
 def read_tagging(body: bytes) -> Tags:
