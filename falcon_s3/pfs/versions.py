@@ -136,26 +136,41 @@ def is_removed(connection: Connection, line: int, path: str, number: int) -> boo
 def removal(connection: Connection, view: View, path: str) -> bytes | None:
     """The commit that removed what the view showed at `path`, if one did."""
     try:
-        rows = _of_path(connection, view, path, 1)
+        row = _newest(connection, view, path)
     except UnicodeEncodeError:
         return None
-    return rows[0].commit if rows and rows[0].content is None else None
+    return row.commit if row is not None and row.content is None else None
 
 
-def _of_path(connection: Connection, view: View, path: str, most: int = -1) -> list[Row]:
-    """The versions of one path that the view stands on, newest first."""
-    found: list[Row] = []
-    for line, number in chain(view):
-        rows = connection.execute(
-            'SELECT path, -version.number, "commit".id, content, size, etag, modified_ms FROM version'
-            ' JOIN "commit" ON "commit".number = version.number'
-            " WHERE version.line = ? AND path = ? AND version.number <= ? ORDER BY version.number DESC LIMIT ?",
-            (line, path, number, most),
-        ).fetchall()
-        found += map(Row._make, rows)
-        if len(found) >= most > 0:
-            break
-    return found
+VERSION = (
+    'SELECT path, -version.number, "commit".id, content, size, etag, modified_ms FROM version'
+    ' JOIN "commit" ON "commit".number = version.number WHERE version.line = ? AND path = ? AND version.number '
+)
+
+
+def _newest(connection: Connection, view: View, path: str, below: int = NEVER) -> Row | None:
+    """The newest version of a path that the view stands on, of those with a number under `below`."""
+    for line, number in chain(view):  # a line's numbers are greater than its base's
+        row = connection.execute(
+            VERSION + "<= ? ORDER BY version.number DESC LIMIT 1", (line, path, min(number, below - 1))
+        ).fetchone()
+        if row is not None:
+            return Row._make(row)
+    return None
+
+
+def _following(connection: Connection, view: View, path: str, above: int) -> int:
+    """The number of the oldest version of a path that the view stands on, of those over `above`; NEVER for none."""
+    for line, number in reversed(chain(view)):
+        row = connection.execute(
+            "SELECT number FROM version WHERE line = ? AND path = ? AND number > ? AND number <= ?"
+            " ORDER BY number LIMIT 1",
+            (line, path, above, number),
+        ).fetchone()
+        if row is not None:
+            found: int = row[0]
+            return found
+    return NEVER
 
 
 def find(connection: Connection, repo_id: int, view: View, path: str, commit: str) -> Found | None:
@@ -164,13 +179,13 @@ def find(connection: Connection, repo_id: int, view: View, path: str, commit: st
     if place is None or not any(line == place[0] and number >= place[1] for line, number in chain(view)):
         return None
     try:
-        rows = _of_path(connection, view, path)
+        row = connection.execute(VERSION + "= ?", (place[0], path, place[1])).fetchone()
     except UnicodeEncodeError:
         return None
-    for row in rows:
-        if -row.age == place[1]:
-            return Found(place[0], row, row is rows[0])
-    return None
+    if row is None:
+        return None
+    newest = _newest(connection, view, path)
+    return Found(place[0], Row._make(row), newest is not None and -newest.age == place[1])
 
 
 def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
@@ -182,7 +197,7 @@ def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
     if row.content is not None:
         release(connection, row.content)
     for affected in _lines_on(connection, repo_id, line, number):
-        _list_anew(connection, affected, row.path)
+        _list_anew(connection, affected, row.path, number)
     return _file_version(row, latest)
 
 
@@ -208,25 +223,26 @@ def _lines_on(connection: Connection, repo_id: int, line: int, number: int) -> l
     return sorted(found)
 
 
-def _list_anew(connection: Connection, line: int, path: str) -> None:
-    """Write again what each page of the line that covers `path` shows there."""
+def _list_anew(connection: Connection, line: int, path: str, number: int) -> None:
+    """Let the pages of the line show, in place of the version `number` of the path, the one before."""
+    view = history.view(connection, line, NEVER - 1)
+    before = _newest(connection, view, path, number)
+    end = _following(connection, view, path, number)
     pages = connection.execute(
-        "SELECT id, first, last FROM page WHERE line = ? AND low <= ? AND (high IS NULL OR high > ?)",
-        (line, path, path),
+        "SELECT id, last FROM page WHERE line = ? AND low <= ? AND (high IS NULL OR high > ?)"
+        " AND first < ? AND last > ?",
+        (line, path, path, end, number),
     ).fetchall()
-    rows = _of_path(connection, history.view(connection, line, NEVER - 1), path)
-    spans = [(-row.age, end, row) for row, end in zip(rows, [NEVER, *(-row.age for row in rows)], strict=False)]
-    for page, first, last in pages:
-        connection.execute("DELETE FROM entry WHERE page = ? AND path = ?", (page, path))
-        connection.executemany(
-            "INSERT INTO entry (page, path, first, last, size, etag, modified_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                # What did not end while the page was read has no end in it, as `growth` leaves it.
-                (page, path, start, end if end < last else NEVER, row.size, row.etag, row.modified_ms)
-                for start, end, row in spans
-                if row.content is not None and start < last and end > first
-            ],
-        )
+    for page, last in pages:
+        connection.execute("DELETE FROM entry WHERE page = ? AND path = ? AND first = ?", (page, path, number))
+        if before is not None and before.content is not None:
+            # What did not end while the page was read has no end in it, as `growth` leaves it.
+            shown = (-before.age, end if end < last else NEVER, before.size, before.etag, before.modified_ms)
+            connection.execute(
+                "INSERT OR REPLACE INTO entry (page, path, first, last, size, etag, modified_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (page, path, *shown),
+            )
         connection.execute(
             "UPDATE page SET total = (SELECT count(*) FROM entry WHERE entry.page = page.id),"
             f" live = (SELECT count(*) FROM entry WHERE entry.page = page.id AND entry.last = {NEVER}) WHERE id = ?",
