@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import falcon
@@ -30,6 +31,8 @@ FIRST_REGION = xml.FIRST_REGION
 CONTINUE = "100-continue"
 # A body up to here that nobody wanted is read, to keep the connection.
 DROPPED_BYTES = 1 << 20
+# A length that is worth comparing with it.
+_LENGTH = re.compile("[0-9]{1,8}")
 
 
 class Envelope:
@@ -55,7 +58,7 @@ class Envelope:
             return
         if succeeded and req.is_reading:
             return
-        if (expecting and not req.is_reading) or not length.isdigit() or int(length) > DROPPED_BYTES:
+        if (expecting and not req.is_reading) or not _LENGTH.fullmatch(length) or int(length) > DROPPED_BYTES:
             resp.set_header("Connection", "close")
             return
         read, left = req.open_body(), DROPPED_BYTES + 1

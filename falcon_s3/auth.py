@@ -12,7 +12,7 @@ import falcon
 
 from falcon_s3 import buckets, errors, sigv2, sigv4
 from falcon_s3.request import S3Request
-from falcon_s3.signature import Identity, SignedRequest
+from falcon_s3.signature import Identity, SignedRequest, headers_of_link
 from falcon_s3.spelling import has_parameter
 
 
@@ -46,12 +46,15 @@ class Authentication:
             return
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
-        request = SignedRequest(req.method, path, env["QUERY_STRING"], req.lower_headers, bucket)
+        query = env["QUERY_STRING"]
+        if not query.isascii():
+            query = query.encode("latin-1").decode(errors="replace")
+        request = SignedRequest(req.method, path, query, req.lower_headers, bucket)
         identity = identify(request, self._keyring, self._region)
         req.access_key = identity.access_key
         req.chunk_verifier = identity.chunks
         if identity.headers:
-            req.lower_headers = {**identity.headers, **req.lower_headers}
+            req.lower_headers = {**headers_of_link(identity.headers), **req.lower_headers}
         if not req.access_key:
             raise errors.AccessDenied
 

@@ -21,7 +21,8 @@ from falcon_s3 import errors, pfs
 
 # One member of an ETag list. Clients send them quoted, weak, and (against the RFC) bare.
 _ETAG = re.compile(r'(?P<weak>W/)?"(?P<quoted>[^"]*)"|(?P<bare>[^\s,]+)')
-_RANGE = re.compile(r"\s*bytes\s*=\s*([0-9]*)\s*-\s*([0-9]*)\s*\Z", re.IGNORECASE | re.ASCII)
+# No two runs of spaces may touch: to match them takes quadratic time.
+_RANGE = re.compile(r"\s*bytes\s*=\s*(?:([0-9]+)\s*)?-\s*(?:([0-9]+)\s*)?\Z", re.IGNORECASE | re.ASCII)
 # Longer numbers than any size has; int() of thousands of digits is slow, and refused by some Pythons.
 _DIGITS = 19
 

@@ -68,6 +68,6 @@ def decode(text: str) -> str:
     if "%" not in text and text.isascii():
         return text
     try:
-        return unquote_to_bytes(text).decode()
-    except UnicodeDecodeError as ex:
+        return unquote_to_bytes(text.encode("latin-1")).decode()  # what is not ASCII was sent so (PEP 3333)
+    except UnicodeError as ex:
         raise errors.InvalidURI from ex

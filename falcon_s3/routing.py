@@ -127,10 +127,10 @@ def sub_resource(query: Mapping[str, str]) -> str:
 
 def refusal(shape: str, verb: str, sub: str) -> errors.S3Error:
     """Why nothing answers: the operation is not there, or the verb means nothing here."""
+    if shape == OWN:
+        return errors.NoSuchKey("There is no such endpoint below /~/.")
     if sub:
         return errors.NotImplemented(f"{verb} with ?{sub} is not implemented.", fields={"Header": sub})
     if shape == BUCKET and verb == "POST":
         return errors.NotImplemented("Uploads by HTML form are not implemented.")
-    if shape == OWN:
-        return errors.NoSuchKey("There is no such endpoint below /~/.")
     return errors.MethodNotAllowed(fields={"Method": verb, "ResourceType": shape.upper()})

@@ -16,10 +16,15 @@ from falcon_s3.body import ChunkVerifier
 # How far a client's clock may be off (S3 API reference, "Error responses", RequestTimeTooSkewed).
 SKEW_SECONDS = 15 * 60
 NO_DATE = "AWS authentication requires a valid Date or x-amz-date header"
+# 9999-12-31T23:59:59Z, the last that Python's dates can hold, in seconds since the epoch.
+LAST_SECOND = 253402300799
 # Longest date that is read.
 DATE_CHARACTERS = 64
 
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+# What can be the name and the value of a header (RFC 9110 sections 5.6.2 and 5.5), in ASCII: servers differ in the rest.
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 SecretOf = Callable[[str], "str | None"]
 
@@ -48,6 +53,20 @@ class Identity(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
+def headers_of_link(found: Mapping[str, str]) -> dict[str, str]:
+    """The headers that a link carries in its query, by lower-case name.
+
+    Raises InvalidArgument for what is no header: it would be kept, and then spoil the answers that repeat it.
+    """
+    for name, value in found.items():
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+            raise errors.InvalidArgument(
+                f"The query parameter {name} cannot be a header: it must be one line of ASCII.",
+                fields={"ArgumentName": name},
+            )
+    return {name.lower(): value.strip(" \t") for name, value in found.items()}
+
+
 def is_same(ours: str, theirs: str) -> bool:
     """Whether two signatures are equal, told in constant time."""
     return hmac.compare_digest(ours.encode(), theirs.encode())
@@ -71,7 +90,7 @@ def seconds(timestamp: str) -> int | None:
 
 
 def seconds_of_date(text: str) -> int | None:
-    """A date of RFC 9110 or RFC 5322 in seconds since the epoch; None if it is not one, or before the epoch."""
+    """A date of RFC 9110 or RFC 5322 in seconds since the epoch; None if it is not one, or not of 1970 to 9999."""
     if len(text) > DATE_CHARACTERS:
         return None
     try:
@@ -81,7 +100,7 @@ def seconds_of_date(text: str) -> int | None:
         seconds = int(moment.timestamp())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return seconds if seconds >= 0 else None
+    return seconds if 0 <= seconds <= LAST_SECOND else None  # its zone may lead out of the years there are
 
 
 def check_clock(moment: int, text: str, now: float) -> None:

@@ -202,9 +202,15 @@ def _credential(head: str) -> Credential:
     fields = dict(part.strip().partition("=")[::2] for part in rest.split(","))
     access_key, _, scope = fields.get("Credential", "").partition("/")
     signed = fields.get("SignedHeaders", "")
-    if not (access_key and scope and signed):
+    if not (access_key and scope and _is_list(signed)):
         raise errors.AuthorizationHeaderMalformed
     return Credential(access_key, scope, signed, frozenset(signed.split(";")))
+
+
+def _is_list(signed_headers: str) -> bool:
+    """Whether these are names, each once: a long header named again and again would make a text of gigabytes."""
+    names = signed_headers.split(";")
+    return signed_headers != "" and len(names) == len(set(names))
 
 
 def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str, dict[str, str]]:
@@ -226,7 +232,7 @@ def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str, dict[st
     signed, signature = fields.get("X-Amz-SignedHeaders", ""), fields.get("X-Amz-Signature", "")
     timestamp, expires = fields.get("X-Amz-Date", ""), fields.get("X-Amz-Expires", "")
     moment = seconds(timestamp)
-    if not (access_key and scope and signed and signature) or moment is None:
+    if not (access_key and scope and _is_list(signed) and signature) or moment is None:
         raise errors.AuthorizationQueryParametersError(
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature,"
             " X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."

@@ -14,10 +14,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.sax import SAXException
+from xml.sax.handler import ContentHandler
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
+from defusedxml.expatreader import create_parser
 
 from falcon_s3 import _speedups, errors
 from falcon_s3.pfs import FileVersion
@@ -328,31 +330,41 @@ def _listing(page: Page, head: Sequence[str]) -> bytes:
     return b"".join((start.encode(), page.rows, b"</ListBucketResult>"))
 
 
-class _ShallowTree(TreeBuilder):
-    """Builds the tree of a document, and gives up on one that is nested deeper than any of ours."""
+class _Document(ContentHandler):
+    """Builds the tree of a document, names with their prefixes, and gives up on one that is nested deeper than ours."""
 
-    depth = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.tree = TreeBuilder()
+        self._depth = 0
 
-    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
-        self.depth += 1
-        if self.depth > _DEPTH:
+    def startElement(self, name: str, attrs: object) -> None:  # noqa: N802  SAX names it
+        self._depth += 1
+        if self._depth > _DEPTH:
             raise errors.MalformedXML
-        return super().start(tag, attrs)
+        self.tree.start(name, {})
 
-    def end(self, tag: str, /) -> Element:
-        self.depth -= 1
-        return super().end(tag)
+    def endElement(self, name: str) -> None:  # noqa: N802
+        self._depth -= 1
+        self.tree.end(name)
+
+    def characters(self, content: str) -> None:
+        self.tree.data(content)
 
 
 def read_root(body: bytes, name: str) -> Element:
     """The root of a document, which must have that name; raises MalformedXML for whatever else `body` is."""
-    parser = DefusedXMLParser(target=_ShallowTree(), forbid_dtd=True)
+    # The parser must not resolve namespaces: it would write a long one out again for every name that is in it.
+    parser = create_parser(forbid_dtd=True)
+    document = _Document()
+    parser.setContentHandler(document)
     try:
         parser.feed(body)
-        root: Element = parser.close()
+        parser.close()
     # LookupError and ValueError: the declared encoding is unknown, or not true.
-    except (ParseError, DefusedXmlException, LookupError, ValueError) as ex:
+    except (SAXException, DefusedXmlException, LookupError, ValueError) as ex:
         raise errors.MalformedXML from ex
+    root = document.tree.close()
     if name_of(root) != name:
         raise errors.MalformedXML
     return root
@@ -360,7 +372,7 @@ def read_root(body: bytes, name: str) -> Element:
 
 def name_of(element: Element) -> str:
     """An element's name in whatever namespace."""
-    return element.tag.rpartition("}")[2]
+    return element.tag.rpartition(":")[2]
 
 
 def elements_in(element: Element) -> list[Element]:

@@ -94,12 +94,13 @@ def limit(query: Mapping[str, str], name: str, most: int) -> int:
     text = query.get(name)
     if not text:
         return most
-    if not (text.isascii() and text.isdigit()) or int(text[:20]) > (1 << 31) - 1:
+    number = text.lstrip("0") or "0"  # int() of thousands of digits is refused by Python, zeros or not
+    if not (text.isascii() and text.isdigit()) or len(number) > 10 or int(number) > (1 << 31) - 1:
         raise errors.InvalidArgument(
             f"Argument {name} must be an integer between 0 and 2147483647",
             fields={"ArgumentName": name, "ArgumentValue": text},
         )
-    return min(int(text), most)
+    return min(int(number), most)
 
 
 def token_of(key: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import random
 from urllib.parse import urlsplit
 
 import pytest
@@ -108,11 +107,3 @@ def test_a_link_that_has_expired_is_refused(s3cmd, keyed_gateway, bucket, put):
 def test_a_wrong_secret_is_refused(configured, keyed_gateway):
     """Who signs with another secret is told SignatureDoesNotMatch."""
     assert "SignatureDoesNotMatch" in configured(keyed_gateway, WRONG_SECRET).refused("ls")
-
-
-def test_a_large_file_is_uploaded_in_parts(s3cmd, bucket, tmp_path, stored):
-    """`put` splits what is larger than a part, and signs the parameters of each."""
-    content = random.Random(6).randbytes(6 << 20)
-    (tmp_path / "large file+ü").write_bytes(content)
-    s3cmd("put", "--multipart-chunk-size-mb=5", tmp_path / "large file+ü", f"s3://{bucket}/")
-    assert stored(bucket) == {"large file+ü": content}

@@ -194,22 +194,3 @@ def test_without_a_key_links_and_signatures_of_any_kind_are_welcome(gateway):
     gateway.client(signature_version="s3").put_object(Bucket=name, Key="k", Body=DATA)
     for target in (f"/{name}/k?AWSAccessKeyId=a&Expires=b&Signature=c", f"/{name}/k?Signature=c&x-amz-meta-a=1"):
         assert gateway.request("GET", target).body == DATA
-
-
-def test_boto3_uploads_in_parts_and_copies(keyed_gateway, old, bucket):
-    """The parameters of parts are signed, and the sources of copies."""
-    key, data = "parts/a b+ü", b"x" * (5 << 20)
-    upload = old.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
-    one = {"Bucket": bucket, "Key": key, "UploadId": upload}
-    first = old.upload_part(**one, PartNumber=1, Body=data)["ETag"]
-    second = old.upload_part_copy(**one, PartNumber=2, CopySource={"Bucket": bucket, "Key": "k"})
-    assert [part["PartNumber"] for part in old.list_parts(**one)["Parts"]] == [1, 2]
-    assert upload in [each["UploadId"] for each in old.list_multipart_uploads(Bucket=bucket)["Uploads"]]
-    parts = [
-        {"PartNumber": 1, "ETag": first},
-        {"PartNumber": 2, "ETag": second["CopyPartResult"]["ETag"]},
-    ]
-    old.complete_multipart_upload(**one, MultipartUpload={"Parts": parts})
-    assert keyed_gateway.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == data + DATA
-    old.copy_object(Bucket=bucket, Key="copied", CopySource={"Bucket": bucket, "Key": "k"})
-    assert old.get_object(Bucket=bucket, Key="copied")["Body"].read() == DATA
