@@ -33,8 +33,9 @@ class NamedPart(NamedTuple):
 
 def part_number(text: str) -> int:
     """A part number from a query; raises InvalidArgument."""
-    if text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= MOST_PARTS:
-        return int(text)
+    number = text.lstrip("0")  # int() of thousands of digits is refused by Python, zeros or not
+    if text.isascii() and number.isdigit() and len(number) <= 5 and int(number) <= MOST_PARTS:
+        return int(number)
     raise errors.InvalidArgument(
         f"Part number must be an integer between 1 and {MOST_PARTS}, inclusive",
         fields={"ArgumentName": "partNumber", "ArgumentValue": text},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from falcon_s3 import errors, xml
+from falcon_s3 import errors, multipart, tags, xml
 from tests.fuzz.examples import fuzz, mutated, repeated
 
 NAMESPACE = b' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -21,6 +21,14 @@ READERS = {
         b"<CreateBucketConfiguration" + NAMESPACE + b"><LocationConstraint>eu</LocationConstraint>"
         b"</CreateBucketConfiguration>",
         b'<CreateBucketConfiguration xmlns:s="s"><s:LocationConstraint/></CreateBucketConfiguration>',
+    ],
+    multipart.read_complete: [
+        b"<CompleteMultipartUpload" + NAMESPACE + b"><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part>"
+        b"<Part><PartNumber>2</PartNumber><ETag>b</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32></Part>"
+        b"</CompleteMultipartUpload>",
+    ],
+    tags.read_tagging: [
+        b"<Tagging" + NAMESPACE + b"><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>",
     ],
 }
 DOCUMENTS = [each for documents in READERS.values() for each in documents]
@@ -41,6 +49,7 @@ PIECES += [
 ]
 PIECES += [b"<![CDATA[x]]>", b'<!DOCTYPE d [<!ENTITY x "y">]>', b'<!DOCTYPE d SYSTEM "file:///etc/passwd">']
 PIECES += [b' xmlns="u"', b' xmlns:p="u"', b' p:a=""', b"<p:Key>", b'<?xml version="1.1"?>', b' encoding="utf-7"']
+PIECES += [b"<Part>", b"</Part>", b"<PartNumber>9</PartNumber>", b"<TagSet>", b"<Tag>", b"</Tag>", "²".encode()]
 PIECES += [b"<Quiet>1</Quiet>", b"<Delete>", b"</Delete>", b"<CreateBucketConfiguration>", b"<LocationConstraint/>"]
 
 
@@ -48,7 +57,7 @@ def read_all(body):
     for read in READERS:
         try:
             read(body)
-        except (errors.MalformedXML, errors.NotImplemented):
+        except (errors.MalformedXML, errors.NotImplemented, errors.InvalidPartOrder, errors.InvalidTag):
             continue
 
 

@@ -7,7 +7,8 @@ from email.utils import formatdate
 
 from hypothesis import strategies as st
 
-from falcon_s3 import attributes, buckets, conditions, errors, pfs
+from falcon_s3 import attributes, buckets, checksums, conditions, copies, errors, multipart, pfs, tags
+from falcon_s3.cors import Origins
 from falcon_s3.request import parse_query
 from falcon_s3.resources import listing, service
 from falcon_s3.resources import object as objects
@@ -155,6 +156,92 @@ def test_any_size_of_a_page_is_a_number_or_refused(text):
 def test_any_header_from_a_query_can_be_sent_or_is_refused(text):
     with contextlib.suppress(errors.InvalidArgument):
         assert not set(objects.header_value(text).encode("latin-1")) & set(b"\r\n\0")
+
+
+NUMBER = (
+    st.text(max_size=30)
+    | repeated(["0", "9", "1", "²"], 6000)
+    | st.sampled_from(["1", "10000", "10001", "-1", "0000000001999", "0000000001" * 500])
+)
+
+
+@fuzz(text=NUMBER)
+def test_any_part_number_is_a_number_or_refused(text):
+    with contextlib.suppress(errors.InvalidArgument):
+        assert 1 <= multipart.part_number(text) <= multipart.MOST_PARTS
+    with contextlib.suppress(errors.InvalidArgument):
+        assert 0 <= multipart.marker({"part-number-marker": text}, "part-number-marker") < 1 << 31
+
+
+# --- copies, tags, checksums and origins -----------------------------------------------------------------------------
+
+SOURCES = ["/b/k", "b/k?versionId=0123456789ab4cdef0123456789abcde", "b%2Fk%3F", "master.images/a%20b+c"]
+SOURCE_PIECES = [
+    "/",
+    "?versionId=",
+    "%",
+    "%FF",
+    "%00",
+    "%2F",
+    "ü",
+    "b",
+    "?",
+    "bytes=",
+    "0-",
+    "-",
+    "9" * 30,
+    "=",
+    "&",
+    "a",
+]
+SOURCE = st.text(max_size=60) | mutated(st.sampled_from(SOURCES), SOURCE_PIECES) | repeated(SOURCE_PIECES, 20_000)
+
+
+@fuzz(source=SOURCE, range_text=SOURCE, condition=VALUE)
+def test_any_source_of_a_copy_is_an_object_or_refused(source, range_text, condition):
+    headers = {copies.PREFIX: source, f"{copies.PREFIX}-range": range_text}
+    with contextlib.suppress(errors.InvalidArgument):
+        found = copies.source_of(headers)
+        assert found.bucket and found.key and found.version != ""
+    with contextlib.suppress(errors.InvalidArgument, errors.InvalidRange):
+        start, stop = copies.byte_range(headers, SIZE)
+        assert 0 <= start < stop <= SIZE
+    with contextlib.suppress(errors.InvalidArgument):
+        assert copies.directive({"x-amz-metadata-directive": source}, "x-amz-metadata-directive") in ("COPY", "REPLACE")
+    for name in ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since"):
+        with contextlib.suppress(errors.PreconditionFailed):
+            copies.check({f"{copies.PREFIX}-{name}": condition}, ETAG, MODIFIED_MS)
+
+
+@fuzz(text=SOURCE | st.lists(st.sampled_from(QUERY_PIECES), max_size=20).map("".join))
+def test_any_tags_are_kept_as_they_are_or_refused(text):
+    with contextlib.suppress(errors.InvalidArgument, errors.InvalidTag):
+        found = tags.of_header(text)
+        assert tags.of_attributes({tags.ATTRIBUTE: tags.header_of(found)}) == found
+
+
+@fuzz(text=VALUE | st.sampled_from(["CRC32", "crc64nvme", "FULL_OBJECT", "COMPOSITE"]), kind=st.none() | VALUE)
+def test_any_checksum_of_an_upload_is_known_or_refused(text, kind):
+    headers = {checksums.ALGORITHM: text} | ({} if kind is None else {checksums.TYPE: kind})
+    with contextlib.suppress(errors.InvalidRequest):
+        checksums.of_upload(headers)
+
+
+ORIGINS = [Origins(()), Origins(("*",)), Origins(("https://*.example.org", "null"))]
+ORIGIN_PIECES = ["https://", "a.", "example.org", "*", ":", "/", "null", " ", "ü", ","]
+ORIGIN = st.text(max_size=40) | st.lists(st.sampled_from(ORIGIN_PIECES)).map("".join) | repeated(ORIGIN_PIECES)
+
+
+@fuzz(origin=ORIGIN, names=ORIGIN, method=st.sampled_from(["", "GET", "PATCH"]), origins=st.sampled_from(ORIGINS))
+def test_any_origin_is_allowed_or_refused(origin, names, method, origins):
+    headers = {
+        "origin": origin,
+        "access-control-request-method": method,
+        "access-control-request-headers": names,
+    }
+    with contextlib.suppress(errors.BadRequest, errors.AccessForbidden):
+        origins.preflight(headers)
+    origins.answer(origin, ["ETag", "x-amz-meta-a"])
 
 
 HEADER_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30)

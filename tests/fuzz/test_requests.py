@@ -30,6 +30,10 @@ from tests.fuzz.test_signatures import AUTHORIZATIONS, QUERIES
 DOMAINS = ("s3.example.org",)
 COMMIT = "0123456789ab4cdef0123456789abcde"
 FOX = b"The quick brown fox"
+COMPLETE = (
+    b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>%s</ETag></Part></CompleteMultipartUpload>"
+    % hashlib.md5(FOX).hexdigest().encode()
+)
 
 METHOD = st.sampled_from("GET HEAD PUT POST DELETE OPTIONS PATCH TRACE CONNECT get X-Y".split())
 PATH_PIECES = [
@@ -57,6 +61,7 @@ QUERY_VALUES += [
     "0" * 5000,
     "9" * 20,
     "a" * 1100,
+    "UPLOAD",
     "ZmFsY29uLXMzOgA=",
     "k",
     "%C3%BC",
@@ -79,7 +84,21 @@ x-amz-if-match-size x-amz-if-match-last-modified-time x-amz-tagging x-amz-grant-
 x-amz-bucket-object-lock-enabled transfer-encoding access-control-request-method x-amz-object-attributes cookie accept
 x-amz-copy-source-range x-amz-copy-source-if-match x-amz-metadata-directive x-amz-sdk-checksum-algorithm
 x-amz-checksum-algorithm x-amz-checksum-type x-amz-checksum-mode x-amz-mp-object-size forwarded x-forwarded-host""".split()
-HEADER_VALUES = [*VALUES, *AUTHORIZATIONS, "/b/k", "b/%FF", "b.s3.example.org", ".s3.example.org:1", "100-continue"]
+HEADER_VALUES = [
+    "REPLACE",
+    "CRC32",
+    "COMPOSITE",
+    "ETag,Checksum,ObjectParts",
+    "a=b",
+    "https://a.example.org",
+    *VALUES,
+    *AUTHORIZATIONS,
+    "/b/k",
+    "b/%FF",
+    "b.s3.example.org",
+    ".s3.example.org:1",
+    "100-continue",
+]
 HEADER_VALUES += [
     "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
     "UNSIGNED-PAYLOAD",
@@ -106,7 +125,15 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["open", "keyed"])
 def app(request, store):
-    return create_app(store, Keyring({"AKIDEXAMPLE": "secret"}) if request.param == "keyed" else None, domains=DOMAINS)
+    return create_app(
+        store,
+        Keyring({"AKIDEXAMPLE": "secret"}) if request.param == "keyed" else None,
+        domains=DOMAINS,
+        origins=("https://*.example.org",),
+    )
+
+
+uploads = [COMMIT]  # the last is one that can be added to
 
 
 def environment(method, target, query="", headers=(), body=b"", length=None):
@@ -115,7 +142,7 @@ def environment(method, target, query="", headers=(), body=b"", length=None):
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(target).decode("latin-1"),
-        "QUERY_STRING": query.encode().decode("latin-1"),
+        "QUERY_STRING": query.encode().decode("latin-1").replace("UPLOAD", uploads[-1]),
         "SERVER_NAME": "localhost",
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
@@ -205,6 +232,26 @@ def test_any_document_is_answered(app, store, caplog, query, digest, body):
         check_answer(app, caplog, environment(method, path, sub or query, headers, body))
 
 
+@fuzz(
+    method=METHOD,
+    query=st.sampled_from(["uploadId=UPLOAD&partNumber=1", "uploadId=UPLOAD", "uploads", "attributes", "tagging", ""]),
+    more=st.just("") | PARAMETER.map("&".__add__),
+    headers=HEADERS,
+    source=st.none() | st.sampled_from(["/b/k", "b/k?versionId=null", "b/k?versionId=" + COMMIT, "c/k", "%FF/k", "b/"]),
+    body=BODY,
+)
+def test_any_part_copy_or_description_is_answered(app, store, caplog, method, query, more, headers, source, body):
+    fill(store)
+    headers = headers if source is None else headers | {"x-amz-copy-source": source}
+    check_answer(app, caplog, environment(method, "/b/k", query + more, headers, body))
+
+
+@fuzz(body=mutated(st.just(COMPLETE), [*XML_PIECES, COMPLETE]), headers=HEADERS)
+def test_any_end_of_an_upload_is_answered(app, store, caplog, body, headers):
+    fill(store)
+    check_answer(app, caplog, environment("POST", "/b/k", "uploadId=UPLOAD", headers, body))
+
+
 @fuzz(target=repeated(PATH_PIECES), query=repeated([*QUERY_VALUES, "&", "=", "prefix=", "delimiter="]), slower=10)
 def test_long_requests_are_answered(app, store, caplog, target, query):
     fill(store)
@@ -245,9 +292,12 @@ def fill(store):
     branch = buckets.parse("b")
     try:
         store.inspect_file(branch, "k")
+        store.inspect_upload(branch, "k", uploads[-1])
     except pfs.PfsError:
         try:
             store.inspect_branch(branch)
         except pfs.NotFound:
             store.create_branch(branch)
         store.put_file(branch, "k", digests.body_of([FOX]), {})
+        uploads.append(store.start_upload(branch, "k", {}).id)
+        store.put_part(branch, "k", uploads[-1], 1, digests.body_of([FOX]), {})
