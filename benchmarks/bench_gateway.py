@@ -32,8 +32,8 @@ from pathlib import Path
 
 from falcon_s3 import _speedups
 from falcon_s3.app import create_app
-from falcon_s3.auth import Keyring
 from falcon_s3.digests import body_of
+from falcon_s3.keyring import Keyring
 from falcon_s3.pfs import Branch, Repo
 from falcon_s3.pfs.embedded import EmbeddedPfs
 

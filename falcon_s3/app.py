@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import falcon
 
-from falcon_s3 import errors, xml
-from falcon_s3.auth import Authentication, Keyring
+from falcon_s3 import buckets, errors, xml
+from falcon_s3.auth import Authentication
 from falcon_s3.cors import Origins
-from falcon_s3.pfs import Pfs
+from falcon_s3.keyring import Keyring
+from falcon_s3.pfs import Branch, Commit, CommitNotFound, Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources.bucket import Bucket
 from falcon_s3.resources.configuration import Configuration
@@ -23,6 +26,7 @@ from falcon_s3.resources.object import Object
 from falcon_s3.resources.service import Service
 from falcon_s3.resources.uploads import Uploads
 from falcon_s3.resources.versions import Versions
+from falcon_s3.rights import Right
 from falcon_s3.routing import BUCKET, COPY, OBJECT, OWN, SERVICE, Responder, S3Router
 
 logger = logging.getLogger(__name__)
@@ -33,6 +37,14 @@ CONTINUE = "100-continue"
 DROPPED_BYTES = 1 << 20
 # A length that is worth comparing with it.
 _LENGTH = re.compile("[0-9]{1,8}")
+
+Operation = tuple[str, str, str]
+# The rights that an operation asks for, any one of which lets it begin, where the verb does not tell: nothing at all
+# for what asks by itself, and both for what asks again for each object it removes, or version.
+NEEDED: Mapping[Operation, tuple[Right, ...]] = {
+    (BUCKET, "POST", "delete"): (Right.WRITE, Right.PURGE),
+    (OBJECT, "DELETE", ""): (Right.WRITE, Right.PURGE),
+}
 
 
 class Envelope:
@@ -83,8 +95,8 @@ class CrossOrigin:
         resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
 
 
-def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
-    """Everything that is answered; all else in S3 is refused by `routing`."""
+def operations(pfs: Pfs, region: str) -> dict[Operation, Responder]:
+    """Everything that is answered; all else in S3 is refused by `routing`. What each needs `needed` tells."""
     service, bucket, listing = Service(pfs, region), Bucket(pfs, region), Listing(pfs)
     thing, deletion, versions = Object(pfs), Deletion(pfs), Versions(pfs)
     uploads, copy, description = Uploads(pfs), Copy(pfs), Description(pfs)
@@ -125,6 +137,36 @@ def operations(pfs: Pfs, region: str) -> dict[tuple[str, str, str], Responder]:
     }
 
 
+def needed(operation: Operation) -> tuple[Right, ...]:
+    """Any one of these rights to its bucket lets an operation begin; without a bucket there is none to ask for."""
+    shape, verb, _ = operation
+    if shape in (SERVICE, OWN):
+        return ()
+    return NEEDED.get(operation, (Right.READ,) if verb in ("GET", "HEAD") else (Right.WRITE,))
+
+
+def authorised(responder: Responder, pfs: Pfs, rights: tuple[Right, ...]) -> Responder:
+    """The responder for those who have one of the rights: AccessDenied for others, before a body is read.
+
+    A write through the bucket of an open commit changes the branch of that commit, whatever branch the bucket's name
+    says: so it needs the right to both.
+    """
+    if not rights:
+        return responder
+
+    def respond(req: S3Request, resp: falcon.Response) -> None:
+        req.rights.check(req.bucket, *rights)
+        if Right.READ not in rights:
+            ref = buckets.parse(req.bucket)
+            if isinstance(ref, Commit):
+                with contextlib.suppress(CommitNotFound):  # which the responder tells in its own way
+                    branch = Branch(ref.repo, pfs.inspect_commit(ref).branch)
+                    req.rights.check(buckets.name_of(branch), *rights)
+        responder(req, resp)
+
+    return respond
+
+
 def create_app(
     pfs: Pfs,
     keyring: Keyring | None = None,
@@ -139,7 +181,8 @@ def create_app(
     middleware: list[Any] = [Envelope(), CrossOrigin(Origins(origins))]
     if keyring is not None:
         middleware.append(Authentication(keyring, region, domains))
-    router: Any = S3Router(operations(pfs, region), domains)  # Falcon's types know its own router only
+    table = {each: authorised(answer, pfs, needed(each)) for each, answer in operations(pfs, region).items()}
+    router: Any = S3Router(table, domains)  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)
     return app

@@ -1,7 +1,8 @@
 """Who is asking: the middleware that lets a request in or refuses it, before anything else looks at it.
 
-With a keyring every request must carry a valid signature; without one everybody is let in, and signatures are not
-looked at. Our own endpoints below `/~/` are open to all: they tell nothing of the data.
+With a keyring every request must carry a valid signature, but for what anybody may read; without one, or while it
+is open, everybody is let in, and signatures are not looked at. What whoever asks may do is in `req.rights`, which `app`
+asks before each operation. Our own endpoints below `/~/` are open to all: they tell nothing of the data.
 """
 
 from __future__ import annotations
@@ -11,19 +12,10 @@ import time
 import falcon
 
 from falcon_s3 import buckets, errors, sigv2, sigv4
+from falcon_s3.keyring import Keyring
 from falcon_s3.request import S3Request
 from falcon_s3.signature import Identity, SignedRequest, headers_of_link
 from falcon_s3.spelling import has_parameter
-
-
-class Keyring:
-    """The access keys and their secrets."""
-
-    def __init__(self, secrets: dict[str, str]):
-        self._secrets = secrets
-
-    def secret_of(self, access_key: str) -> str | None:
-        return self._secrets.get(access_key)
 
 
 class Authentication:
@@ -42,7 +34,7 @@ class Authentication:
         env = req.env
         path = env["PATH_INFO"]
         bucket = buckets.of_host(env.get("HTTP_HOST", ""), self._domains)
-        if path.startswith("/~/") and not bucket:
+        if (path.startswith("/~/") and not bucket) or self._keyring.is_open:
             return
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
@@ -55,7 +47,8 @@ class Authentication:
         req.chunk_verifier = identity.chunks
         if identity.headers:
             req.lower_headers = {**headers_of_link(identity.headers), **req.lower_headers}
-        if not req.access_key:
+        req.rights = self._keyring.rights_of(req.access_key)
+        if not (req.access_key or req.rights.read):
             raise errors.AccessDenied
 
 

@@ -23,6 +23,17 @@ NAME_LENGTH = 255
 
 def parse(name: str) -> pfs.Ref:
     """The branch or commit that the bucket `name` shows, whether it exists or not; raises pfs.InvalidName."""
+    branch, commit = _read(name)
+    return branch if commit is None else pfs.Commit(branch.repo, commit)
+
+
+def branch_of(name: str) -> pfs.Branch:
+    """The branch in the bucket `name`, also if it shows a commit: `master` if it says none. Raises pfs.InvalidName."""
+    return _read(name)[0]
+
+
+def _read(name: str) -> tuple[pfs.Branch, str | None]:
+    """The branch, and the commit if the name has one."""
     if len(name) > NAME_LENGTH:
         raise pfs.InvalidName(f"bucket name invalid: it has {len(name)} characters; at most {NAME_LENGTH} are allowed")
     first, *others = name.split(".")
@@ -36,7 +47,7 @@ def parse(name: str) -> pfs.Ref:
         raise pfs.InvalidName(f"bucket name ({name}) invalid: it must be [commit.][branch.]repo[.project]")
     branch = pfs.Branch(pfs.Repo(parts[2], parts[1]), parts[0])
     pfs.check_branch(branch)
-    return branch if commit is None else pfs.Commit(branch.repo, commit)
+    return branch, commit
 
 
 def name_of(branch: pfs.Branch) -> str:

@@ -53,6 +53,7 @@ class Config:
     cors_origin: str = ""  # those whose pages may use the gateway, separated by commas
     access_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
+    keys_secret: str | None = field(default=None, repr=False)  # what the stored access keys are encrypted with
     anonymous: bool = False  # listen beyond loopback without a key
     log_level: str = "info"
     upload_days: int = 7  # multipart uploads that nobody completes are discarded after so many
@@ -81,8 +82,13 @@ class Config:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
-    def check(self) -> None:
-        """Raise ConfigError for what cannot work or would be unsafe."""
+    @property
+    def opens_without_keys(self) -> bool:
+        """Whether everybody may do everything as long as there is no access key; else nobody may do anything."""
+        return self.anonymous or is_loopback(self.host)
+
+    def check(self, *, keys: bool = False) -> None:
+        """Raise ConfigError for what cannot work or would be unsafe; `keys`: whether there are stored access keys."""
         split_listen(self.listen)
         for name, least in (("workers", 1), ("threads", 1), ("upload_days", 1)):
             if getattr(self, name) < least:
@@ -103,11 +109,11 @@ class Config:
         if bool(self.access_key) != bool(self.secret_key):
             there, missing = ("ACCESS", "SECRET") if self.access_key else ("SECRET", "ACCESS")
             raise ConfigError(f"FALCON_S3_{there}_KEY is set and FALCON_S3_{missing}_KEY is not: set both, or neither")
-        if not self.access_key and not self.anonymous and not is_loopback(self.host):
+        if not (self.access_key or keys or self.opens_without_keys):
             raise ConfigError(
                 f"without an access key everybody who reaches {self.listen} could read, write and delete everything:"
-                " set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY, or listen on 127.0.0.1,"
-                " or say --anonymous if that is what you want"
+                " make one with `falcon-s3 key create`, or set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY,"
+                " or listen on 127.0.0.1, or say --anonymous if that is what you want"
             )
 
 

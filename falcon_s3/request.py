@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 import falcon
 
 from falcon_s3 import errors
+from falcon_s3.rights import ALL, Rights
 
 
 class S3Request(falcon.Request):
@@ -22,10 +23,21 @@ class S3Request(falcon.Request):
         bucket, key: from the path; empty where the path has none (routing).
         is_reading: whether the body was asked for, which invites a client that waits for 100 Continue (here).
         access_key: whose signature was verified; "" for nobody's (auth).
+        rights: what whoever asks may do; without a keyring everything (auth).
         chunk_verifier: checks the signatures inside a signed aws-chunked body; None if there are none (auth).
     """
 
-    __slots__ = ("access_key", "bucket", "chunk_verifier", "is_reading", "key", "lower_headers", "query", "request_id")
+    __slots__ = (
+        "access_key",
+        "bucket",
+        "chunk_verifier",
+        "is_reading",
+        "key",
+        "lower_headers",
+        "query",
+        "request_id",
+        "rights",
+    )
 
     def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None):
         super().__init__(env, options)
@@ -34,6 +46,7 @@ class S3Request(falcon.Request):
         self.key = ""
         self.is_reading = False
         self.access_key = ""
+        self.rights: Rights = ALL
         self.chunk_verifier: Any = None
         self.lower_headers: Mapping[str, str] = headers_of(env)
         self.query: Mapping[str, str] = {}

@@ -171,13 +171,13 @@ def free_port():
 
 
 @contextlib.contextmanager
-def running_gateway(data, log, *, engine="granian", keys=False, workers=2, arguments=()):
+def running_gateway(data, log, *, engine="granian", keys=False, workers=2, host="127.0.0.1", arguments=()):
     """A gateway as its own process on a free port, ended by SIGTERM, which it must obey."""
     environment = {name: value for name, value in os.environ.items() if not re.match(r"AWS_|FALCON_S3_(?!PURE)", name)}
     if keys:
         environment |= {"FALCON_S3_ACCESS_KEY": ACCESS_KEY, "FALCON_S3_SECRET_KEY": SECRET_KEY}
     port = free_port()
-    command = [sys.executable, "-m", "falcon_s3", "serve", "--listen", f"127.0.0.1:{port}", "--data", str(data)]
+    command = [sys.executable, "-m", "falcon_s3", "serve", "--listen", f"{host}:{port}", "--data", str(data)]
     command += ["--workers", str(workers), "--engine", engine, *arguments]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -1,6 +1,7 @@
 """`falcon-s3`: the gateway and the tools of the embedded store, from the command line.
 
-`serve` is here; the commands on repos, branches and commits are in `store`, the tables they print in `table`.
+`serve` is here; the commands on repos, branches and commits are in `store`, those on access keys in `key`, the tables
+they print in `table`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any, TypeVar
 import click
 
 from falcon_s3 import __version__
+from falcon_s3.cli.key import key
 from falcon_s3.cli.store import branch, commit, fsck, repo
 from falcon_s3.config import ENGINES, LOG_LEVELS, Config, ConfigError, read_file
+from falcon_s3.keys import has_keys
 from falcon_s3.server import serve as run
 
 DEFAULTS = Config()
@@ -112,8 +115,9 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
 def serve(config_file: Path | None, **chosen: Any) -> None:
     """Start the gateway on the embedded store.
 
-    The access key is taken from FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY (or access_key and secret_key in
-    the file), never from the command line, where others could see it. With a key every request must be signed;
+    Access keys are made by `falcon-s3 key create`. One more, which may do everything, is taken from
+    FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY (or access_key and secret_key in the file), never from the command
+    line, where others could see it. With any key every request must be signed;
     without one everybody who reaches the gateway may do everything, so it listens on this machine only.
 
     \b
@@ -131,7 +135,7 @@ def serve(config_file: Path | None, **chosen: Any) -> None:
 def configured(config_file: Path | None, chosen: dict[str, Any]) -> Config:
     """The configuration: flags and variables over the file over the defaults."""
     settings = read_file(config_file) if config_file else {}
-    for name in ("access_key", "secret_key"):
+    for name in ("access_key", "secret_key", "keys_secret"):
         chosen[name] = os.environ.get(f"FALCON_S3_{name.upper()}") or None
     settings |= {name: value for name, value in chosen.items() if value is not None}
     if "data" in settings:
@@ -142,13 +146,17 @@ def configured(config_file: Path | None, chosen: dict[str, Any]) -> Config:
 
 def greet(config: Config) -> None:
     """Say where the gateway is and what to type next."""
-    keys = "" if config.access_key else "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any "
+    stored = has_keys(config.data)
+    keys = "" if config.access_key or stored else "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any "
+    signing = [f"the access key {config.access_key}"] if config.access_key else []
+    if stored:
+        signing.append("one of those that `falcon-s3 key list` shows")
     aws = f"{keys}aws --endpoint-url {config.url} s3"
     lines = [
         f"falcon-s3 {__version__} on {config.url}, data in {config.data.resolve()}",
-        "everybody who reaches it may do everything: no access key is set"
-        if not config.access_key
-        else "requests must be signed with the access key " + config.access_key,
+        f"requests must be signed with {', or '.join(signing)}"
+        if signing
+        else "everybody who reaches it may do everything: no access key is set",
         "try, in another terminal:",
         f"  {aws} mb s3://master.images",
         f"  {aws} cp README.md s3://master.images/",
@@ -157,5 +165,5 @@ def greet(config: Config) -> None:
     click.echo("\n".join(lines), err=True)
 
 
-for command in (repo, branch, commit, fsck):
+for command in (repo, branch, commit, key, fsck):
     main.add_command(command)

@@ -9,6 +9,7 @@ from falcon_s3.digests import HashedBody
 from falcon_s3.pfs import FileInfo, Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
+from falcon_s3.rights import Right
 
 
 class Copy:
@@ -67,7 +68,8 @@ METADATA, TAGGING = "x-amz-metadata-directive", "x-amz-tagging-directive"
 
 
 def find_source(store: Pfs, req: S3Request, source: copies.Source) -> FileInfo:
-    """The file that a copy is made from. Raises PreconditionFailed, and what `version.find` raises."""
+    """The file that a copy is made from. Raises AccessDenied, PreconditionFailed, and what `version.find` raises."""
+    req.rights.check(source.bucket, Right.READ)
     file = version.find(store, buckets.parse(source.bucket), source.key, source.version, "GET")
     copies.check(req.lower_headers, file.etag, file.modified_ms)
     return file

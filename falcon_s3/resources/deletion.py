@@ -10,6 +10,7 @@ from falcon_s3 import body, buckets, conditions, errors, pfs, xml
 from falcon_s3.pfs import FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
 from falcon_s3.resources.version import log_removal
+from falcon_s3.rights import Right
 from falcon_s3.xml import Deleted, Failure, ObjectIdentifier
 
 LARGEST_DOCUMENT = 2 << 20
@@ -36,6 +37,7 @@ class Deletion:
         failures: list[Failure] = []
         for each in wanted.objects:
             try:
+                req.rights.check(req.bucket, Right.WRITE if each.version_id is None else Right.PURGE)
                 check_key(each.key)
                 check = conditions.delete_check(each.etag, each.size, each.modified)
                 if check is not None and each.version_id is None:

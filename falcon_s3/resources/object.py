@@ -15,6 +15,7 @@ from falcon_s3 import attributes, body, buckets, checksums, conditions, errors, 
 from falcon_s3.pfs import FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
+from falcon_s3.rights import Right
 
 # What is served up to this size goes out in one piece.
 ONE_PIECE_BYTES = 256 << 10
@@ -128,6 +129,7 @@ class Object:
 
     def delete(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObject (S3 API): removing what is not there succeeds too. With a versionId that version is lost for good."""
+        req.rights.check(req.bucket, Right.PURGE if "versionId" in req.query else Right.WRITE)
         ref = buckets.parse(req.bucket)
         resp.status = 204
         if "versionId" in req.query:

@@ -11,6 +11,7 @@ import falcon
 from falcon_s3 import buckets, errors, xml
 from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
+from falcon_s3.rights import Right
 
 # The parameters of ListBuckets; with any of them each bucket says its region, as in S3.
 PARAMETERS = frozenset(("prefix", "max-buckets", "continuation-token", "bucket-region"))
@@ -29,12 +30,16 @@ class Service:
         self._region = region
 
     def list_buckets(self, req: S3Request, resp: falcon.Response) -> None:
-        """ListBuckets (S3 API): all of them unless max-buckets says how many. A browser at `/` shows this document."""
+        """ListBuckets (S3 API): those that whoever asks may read, all of them unless max-buckets says how many.
+
+        A browser at `/` shows this document.
+        """
         query = req.query
         most = max_buckets(query.get("max-buckets"))
         prefix, after = query.get("prefix", ""), bucket_of(query.get("continuation-token"))
         named = [(buckets.name_of(info.branch), info.created_ms) for info in self._pfs.list_branches()]
         named = [each for each in named if each[0].startswith(prefix) and each[0] > after]
+        named = [each for each in named if req.rights.allows(each[0], Right.READ)]
         if query.get("bucket-region", "") not in ("", self._region):
             named = []
         named.sort()

@@ -1,8 +1,8 @@
 """Serving: what each worker opens, and which engine runs the workers.
 
-A worker is a process with a store of its own: neither SQLite connections nor threads survive a fork. Both engines
-keep the same promises: they start as many workers as asked for, replace one that dies, let running requests end on
-SIGTERM and SIGINT, and leave no worker behind when they are killed themselves.
+A worker is a process with stores of its own, of data and of keys: neither SQLite connections nor threads survive a
+fork. Both engines keep the same promises: they start as many workers as asked for, replace one that dies, let running
+requests end on SIGTERM and SIGINT, and leave no worker behind when they are killed themselves.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 
 from falcon_s3 import _speedups
 from falcon_s3.app import create_app
-from falcon_s3.auth import Keyring
 from falcon_s3.config import Config, ConfigError
+from falcon_s3.keyring import Keyring
+from falcon_s3.keys import KeyStore, KeyStoreError, has_keys
 from falcon_s3.pfs import Unavailable
 from falcon_s3.pfs.embedded import EmbeddedPfs
 
@@ -35,10 +36,11 @@ def serve(config: Config, ready: Callable[[], None]) -> None:
 
     Raises ConfigError when it cannot start.
     """
-    config.check()
+    check_config(config)
     configure_logging(config.log_level)
     check_address(config)
     open_store(config).close()  # what is wrong with the folder is said here, once, and not by every worker
+    check_keys(config)
     load = functools.partial(load_app, config)
     if config.engine == "meinheld":
         from falcon_s3.server import meinheld
@@ -60,14 +62,40 @@ def open_store(config: Config) -> EmbeddedPfs:
         raise ConfigError(f"{ex}; choose another folder with --data") from ex
 
 
+def check_config(config: Config) -> None:
+    """Raise ConfigError for what cannot work, or be safe with the keys there are."""
+    try:
+        config.check(keys=has_keys(config.data))
+    except KeyStoreError as ex:
+        raise ConfigError(str(ex)) from ex
+
+
+def check_keys(config: Config) -> None:
+    """Raise ConfigError if the stored keys cannot be used; makes their database where there is none."""
+    try:
+        keys = KeyStore(config.data, config.keys_secret)
+        problem = keys.load().problem
+        keys.close()
+    except KeyStoreError as ex:
+        problem = str(ex)
+    if problem is not None:
+        raise ConfigError(problem)
+
+
 def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
-    """The application of one worker, and what closes its store. Called in the worker, after the fork."""
+    """The application of one worker, and what closes its stores. Called in the worker, after the fork."""
     configure_logging(config.log_level)
     store = EmbeddedPfs(config.data, config.upload_days * DAY_MS)
-    keyring = Keyring({config.access_key: config.secret_key}) if config.access_key and config.secret_key else None
+    fixed = {config.access_key: config.secret_key} if config.access_key and config.secret_key else {}
+    keyring = Keyring(fixed, KeyStore(config.data, config.keys_secret), opens=config.opens_without_keys)
     kind = "compiled" if _speedups.compiled else "pure Python"
     logger.info("worker %d is ready, with the %s core", os.getpid(), kind)
-    return create_app(store, keyring, config.region, config.domains, config.cors_origins), store.close
+
+    def close() -> None:
+        keyring.close()
+        store.close()
+
+    return create_app(store, keyring, config.region, config.domains, config.cors_origins), close
 
 
 def check_address(config: Config) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from falcon_s3 import errors
 from falcon_s3.app import create_app, operations
-from falcon_s3.auth import Keyring
+from falcon_s3.keyring import Keyring
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.request import S3Request
 from falcon_s3.routing import PLAIN, SUB_RESOURCES, S3Router

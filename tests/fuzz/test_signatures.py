@@ -9,7 +9,7 @@ from email.utils import formatdate
 from hypothesis import strategies as st
 
 from falcon_s3 import auth, errors, sigv2, sigv4
-from falcon_s3.auth import Keyring
+from falcon_s3.keyring import Keyring
 from falcon_s3.signature import SignedRequest, headers_of_link, seconds_of_date
 from falcon_s3.sigv4 import ChunkVerifier
 from tests.fuzz.examples import fuzz, mutated, repeated

@@ -1,0 +1,77 @@
+"""Rights: which buckets somebody may read, write, and remove versions from for good.
+
+Rights are held by pattern: a shell pattern (fnmatch, in which `*` stands for dots too; letters count as they are
+written) on the full name of a bucket, `branch.repo` or `branch.repo.project`. So `images` and `master.images`, which are
+one bucket, need one right, and the bucket of a commit needs that of the branch in its name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
+
+from falcon_s3 import buckets, errors, pfs
+
+ANY = "*"
+LONGEST_PATTERN = 255
+
+_PATTERN = re.compile(r"[A-Za-z0-9_.*?\[\]!-]+", re.ASCII)
+
+
+class Right(Enum):
+    """What can be done to a bucket, in the words of a refusal."""
+
+    READ = "read"
+    WRITE = "write to"
+    PURGE = "permanently delete versions in"
+
+
+class InvalidPattern(ValueError):
+    """The pattern can be no bucket's; the message says why."""
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What one holder may do, as patterns of buckets. Who may write may read; who may purge needs the others besides."""
+
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    purge: tuple[str, ...] = ()
+    holder: str = ""  # the access key; "" for those who do not sign
+
+    def allows(self, bucket: str, right: Right) -> bool:
+        """Whether the holder has the right to the bucket, named in any form. Raises pfs.InvalidName."""
+        patterns = {Right.READ: self.read + self.write, Right.WRITE: self.write, Right.PURGE: self.purge}[right]
+        if not patterns or ANY in patterns:
+            return bool(patterns)
+        name = buckets.name_of(buckets.branch_of(bucket))
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    def check(self, bucket: str, *rights: Right) -> None:
+        """Raise AccessDenied unless the holder has one of the rights to the bucket; and what `allows` raises."""
+        if not any(self.allows(bucket, right) for right in rights):
+            who = f"The access key {self.holder}" if self.holder else "Whoever does not sign the request"
+            name = buckets.name_of(buckets.branch_of(bucket))
+            raise errors.AccessDenied(f"Access Denied: {who} may not {rights[0].value} {name}.")
+
+
+ALL = Rights((ANY,), (ANY,), (ANY,))
+
+
+def pattern_of(text: str) -> str:
+    """The pattern as it is kept: a plain bucket name in its full form. Raises InvalidPattern."""
+    if len(text) > LONGEST_PATTERN or not _PATTERN.fullmatch(text):
+        raise InvalidPattern(
+            f"{text!r} is no pattern of bucket names: these have letters, digits, '_', '-' and dots, and a pattern also"
+            " '*', '?' and sets such as '[a-z]'"
+        )
+    if any(mark in text for mark in "*?["):
+        return text
+    try:
+        if isinstance(buckets.parse(text), pfs.Commit):
+            raise InvalidPattern(f"{text} shows a commit, which whoever may read its branch may read: name the branch")
+        return buckets.name_of(buckets.branch_of(text))
+    except pfs.InvalidName as ex:
+        raise InvalidPattern(str(ex)) from ex
