@@ -25,15 +25,15 @@ class Source(NamedTuple):
 def source_of(headers: Mapping[str, str]) -> Source:
     """The object that x-amz-copy-source names: `bucket/key` in URL encoding, with or without a leading slash.
 
-    Raises InvalidArgument.
+    What a client did not encode is UTF-8 all the same, which WSGI hands on as Latin-1. Raises InvalidArgument.
     """
     text = headers.get(PREFIX, "")
     path, mark, version = text.rpartition("?versionId=")
     if not mark:
         path, version = text, ""
     try:
-        bucket, _, key = unquote_to_bytes(path).decode().removeprefix("/").partition("/")
-    except UnicodeDecodeError:
+        bucket, _, key = unquote_to_bytes(path.encode("latin-1")).decode().removeprefix("/").partition("/")
+    except UnicodeError:
         bucket = key = ""
     if not bucket or not key or "\0" in key or (mark and not version):
         raise errors.InvalidArgument(

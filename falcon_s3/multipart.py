@@ -45,7 +45,7 @@ def part_number(text: str) -> int:
 def marker(query: Mapping[str, str], name: str) -> int:
     """A part number behind which a list goes on; raises InvalidArgument."""
     text = query.get(name) or "0"
-    if text.isascii() and text.isdigit() and len(text) < 10:
+    if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 1 << 31:
         return int(text)
     raise errors.InvalidArgument(
         f"Argument {name} must be an integer between 0 and 2147483647",
@@ -206,9 +206,9 @@ class PartsPage:
 
 
 def page_of(parts: Sequence[Part], behind: int, most: int) -> PartsPage:
-    """The first `most` of the parts whose number is greater than `behind`."""
+    """The first `most` of the parts whose number is greater than `behind`; a page of none is the last one."""
     left = [part for part in parts if part.number > behind]
-    return PartsPage(behind, most, len(left) > most, left[:most])
+    return PartsPage(behind, most, len(left) > most > 0, left[:most])
 
 
 def list_parts_result(bucket: str, upload: Upload, page: PartsPage) -> bytes:

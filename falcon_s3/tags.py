@@ -6,6 +6,7 @@ up to 256, no key twice, `aws:` is not for users.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,6 +16,9 @@ from falcon_s3 import errors, xml
 ATTRIBUTE = "x-amz-tagging"
 MOST, KEY_LENGTH, VALUE_LENGTH = 10, 128, 256
 
+# What a document could not tell again: control characters, and what is no character in XML (XML 1.0, section 2.2).
+_UNTOLD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
 Tags = dict[str, str]
 
 
@@ -23,6 +27,7 @@ def of_header(text: str) -> Tags:
     if not text:
         return {}
     try:
+        text.encode("ascii")  # all else is encoded
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
     except ValueError as ex:
         raise errors.InvalidArgument(
@@ -48,9 +53,9 @@ def checked(pairs: Iterable[tuple[str, str]]) -> Tags:
     for key, value in pairs:
         if key in found:
             raise errors.InvalidTag("Cannot provide multiple Tags with the same key", fields={"TagKey": key})
-        if not 0 < len(key) <= KEY_LENGTH or key.lower().startswith("aws:"):
+        if not 0 < len(key) <= KEY_LENGTH or key.lower().startswith("aws:") or _UNTOLD.search(key):
             raise errors.InvalidTag("The TagKey you have provided is invalid", fields={"TagKey": key})
-        if len(value) > VALUE_LENGTH:
+        if len(value) > VALUE_LENGTH or _UNTOLD.search(value):
             raise errors.InvalidTag("The TagValue you have provided is invalid", fields={"TagKey": key})
         found[key] = value
     if len(found) > MOST:

@@ -70,16 +70,16 @@ class Description:
     def put_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """PutObjectTagging (S3 API): the tags of a version are replaced; no commit is made."""
         expected = body.expected_of(req.lower_headers)
+        file = version.asked_for(self._pfs, req)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
-        self._set_tags(req, resp, tags.read_tagging(document))
+        self._set_tags(file, resp, tags.read_tagging(document))
 
     def delete_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObjectTagging (S3 API)."""
-        self._set_tags(req, resp, {})
+        self._set_tags(version.asked_for(self._pfs, req), resp, {})
         resp.status = 204
 
-    def _set_tags(self, req: S3Request, resp: falcon.Response, given: tags.Tags) -> None:
-        file = version.asked_for(self._pfs, req)
+    def _set_tags(self, file: FileInfo, resp: falcon.Response, given: tags.Tags) -> None:
         kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}
         if given:
             kept[tags.ATTRIBUTE] = tags.header_of(given)

@@ -75,7 +75,8 @@ class Object:
                 resp.set_header(name.removeprefix("response-"), header_value(value))
         if wanted is not None:
             resp.status = 206
-            resp.set_header("Content-Range", f"bytes {start}-{stop - 1}/{file.size}")
+            if stop > start:  # of a part of no bytes there is nothing that a Content-Range could say
+                resp.set_header("Content-Range", f"bytes {start}-{stop - 1}/{file.size}")
         resp.content_length = stop - start
         return start, stop
 
@@ -96,7 +97,7 @@ class Object:
         part = parts[number - 1]
         kind = file.attributes.get(checksums.TYPE)
         checksum = {**part.attributes, **({checksums.TYPE: kind} if kind else {})}
-        return (start, start + part.size) if part.size else None, checksum
+        return (start, start + part.size) if file.size else None, checksum
 
     def put(self, req: S3Request, resp: falcon.Response) -> None:
         """PutObject (S3 API): everything that can be refused is refused before the body is read."""

@@ -9,7 +9,7 @@ import falcon
 
 from falcon_s3 import attributes, body, buckets, checksums, conditions, copies, errors, multipart, pfs, xml
 from falcon_s3.digests import HashedBody
-from falcon_s3.pfs import FileInfo, Part, Pfs, Ref
+from falcon_s3.pfs import FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
 from falcon_s3.resources.copy import find_source
 from falcon_s3.resources.listing import limit, url_encode
@@ -70,7 +70,8 @@ class Uploads:
         resp.content_type = xml.CONTENT_TYPE
 
     def _place(self, req: S3Request) -> tuple[Ref, int]:
-        """Where a part goes. Raises InvalidArgument for a number that no part has."""
+        """Where a part goes. Raises InvalidArgument for a number that no part has, and what `refuse_headers` raises."""
+        attributes.refuse_headers(req.lower_headers)
         if "partNumber" not in req.query:
             raise errors.InvalidArgument("A part needs a partNumber.", fields={"ArgumentName": "partNumber"})
         return buckets.parse(req.bucket), multipart.part_number(req.query["partNumber"])
@@ -116,32 +117,26 @@ class Uploads:
     def complete(self, req: S3Request, resp: falcon.Response) -> None:
         """CompleteMultipartUpload (S3 API): one commit; no byte is written again. Completing twice is no error."""
         ref, upload = buckets.parse(req.bucket), req.query["uploadId"]
-        headers = req.lower_headers
-        check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
+        check = conditions.put_check(req.lower_headers.get("if-match"), req.lower_headers.get("if-none-match"))
         try:
-            found = self._pfs.inspect_upload(ref, req.key, upload)
-        except pfs.UploadNotFound:
-            self._completed(req, resp, self._pfs.inspect_finished(ref, req.key, upload))
-            return
-        document = body.read_small(req.open_body(), document_expected(headers), LARGEST_DOCUMENT, req.chunk_verifier)
-        named = multipart.read_complete(document)
-        parts = multipart.chosen(named, self._parts(ref, req))
-        kept = {name: value for name, value in found.attributes.items() if not name.startswith(checksums.PREFIX)}
-        kept |= multipart.checksum_of(found.attributes, parts, headers)
-        wanted = [(part.number, part.etag) for part in parts]
-        try:
-            file = self._pfs.finish_upload(ref, req.key, upload, wanted, multipart.etag_of(parts), kept, check)
-        except pfs.UploadNotFound:  # the same request came twice at the same time
+            file = self._finish(req, ref, upload, check)
+        except pfs.UploadNotFound:  # the same request came before, or comes at the same time
             file = self._pfs.inspect_finished(ref, req.key, upload)
-        self._completed(req, resp, file)
-
-    def _parts(self, ref: Ref, req: S3Request) -> list[Part]:
-        return self._pfs.list_parts(ref, req.key, req.query["uploadId"])
-
-    def _completed(self, req: S3Request, resp: falcon.Response, file: FileInfo) -> None:
         resp.set_header("x-amz-version-id", file.commit.id)
         resp.data = multipart.completed(req.bucket, req.uri.partition("?")[0], file)
         resp.content_type = xml.CONTENT_TYPE
+
+    def _finish(self, req: S3Request, ref: Ref, upload: str, check: pfs.Check | None) -> FileInfo:
+        """The file that the upload becomes, as the request's document wants it. Raises UploadNotFound."""
+        headers = req.lower_headers
+        found = self._pfs.inspect_upload(ref, req.key, upload)
+        document = body.read_small(req.open_body(), document_expected(headers), LARGEST_DOCUMENT, req.chunk_verifier)
+        named = multipart.read_complete(document)
+        parts = multipart.chosen(named, self._pfs.list_parts(ref, req.key, upload))
+        kept = {name: value for name, value in found.attributes.items() if not name.startswith(checksums.PREFIX)}
+        kept |= multipart.checksum_of(found.attributes, parts, headers)
+        wanted = [(part.number, part.etag) for part in parts]
+        return self._pfs.finish_upload(ref, req.key, upload, wanted, multipart.etag_of(parts), kept, check)
 
     def abort(self, req: S3Request, resp: falcon.Response) -> None:
         """AbortMultipartUpload (S3 API)."""

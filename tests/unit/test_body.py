@@ -346,6 +346,48 @@ def test_any_body_comes_through(data, frame, most, name):
     assert taken(framed(len(data), x_amz_trailer=f"x-amz-checksum-{name}"), wire, most) == data
 
 
+# --- the checksum that is kept ---------------------------------------------------------------------------------------
+
+
+def kept_of(headers, wire, algorithm):
+    """What a body leaves among the attributes; until it ended it leaves nothing."""
+    attributes = {}
+    verified = VerifiedBody(Input(wire), expected_of(headers), None, algorithm, attributes)
+    data = b""
+    for chunk in verified:
+        assert attributes == {}
+        data += chunk
+    assert data == FOX
+    assert verified.digests() == pfs.Digests(hashlib.md5(FOX).digest(), hashlib.sha256(FOX).digest())
+    return attributes
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_checksum_is_kept_whether_it_was_sent_or_asked_for(name):
+    """By header, by trailer, framed or not."""
+    header, plain = f"x-amz-checksum-{name}", {"content-length": "43"}
+    expected = {header: sum_of(name)}
+    assert kept_of(plain, FOX, name) == expected
+    assert kept_of(plain | {header: sum_of(name)}, FOX, None) == expected
+    assert kept_of(plain | {header: sum_of(name)}, FOX, name) == expected
+    assert kept_of(framed(), frames(FOX), name) == expected
+    assert kept_of(framed(x_amz_trailer=header), frames(FOX, 9, f"{header}:{sum_of(name)}\r\n"), None) == expected
+
+
+def test_a_checksum_that_nobody_wants_is_not_kept():
+    assert kept_of({"content-length": "43", "content-md5": md5_of(FOX)}, FOX, None) == {}
+    assert kept_of(framed(), frames(FOX), None) == {}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_checksum_of_a_body_that_is_wrong_is_not_kept(name):
+    attributes = {}
+    headers = {"content-length": "43", f"x-amz-checksum-{name}": sum_of(name)}
+    with pytest.raises(errors.BadDigest):
+        list(VerifiedBody(Input(FOX[:-1] + b"c"), expected_of(headers), None, None, attributes))
+    assert attributes == {}
+
+
 # --- bodies that are not ---------------------------------------------------------------------------------------------
 
 OTHER = FOX[:-1] + b"c"

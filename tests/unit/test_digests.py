@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falcon_s3 import digests, pfs
-from falcon_s3.digests import CHECKSUMS, INLINE_BYTES, Hashes, body_of
+from falcon_s3.digests import CHECKSUMS, INLINE_BYTES, HashedBody, Hashes, body_of
 
 CHECK = b"123456789"
 # Of b"123456789": the check values of the catalogue of CRC algorithms, and of FIPS 180-4's functions.
@@ -273,3 +274,18 @@ def test_a_body_of_bytes_at_hand(chunks, kind):
     assert b"".join(found) == data
     assert all(0 < len(chunk) <= pfs.CHUNK_BYTES for chunk in found)
     assert made.digests() == pfs.Digests(hashlib.md5(data).digest(), hashlib.sha256(data).digest())
+
+
+@pytest.mark.parametrize("name", PUBLISHED.keys() - {"md5"})
+def test_a_checksum_of_a_body_is_known_when_it_ended(name):
+    """As the attribute that keeps it; not before, and not where nobody asked."""
+    attributes = {"other": "1"}
+    body = HashedBody([CHECK[:4], CHECK[4:]], name, attributes)
+    for _ in body:
+        assert attributes == {"other": "1"}
+    value = base64.b64encode(bytes.fromhex(PUBLISHED[name])).decode()
+    assert attributes == {"other": "1", f"x-amz-checksum-{name}": value}
+    assert body.digests().md5.hex() == PUBLISHED["md5"]
+    for arguments in ((name, None), (None, {}), (None, None)):
+        assert list(HashedBody([CHECK], *arguments)) == [CHECK]
+        assert not arguments[1]

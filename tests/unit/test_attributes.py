@@ -1,0 +1,77 @@
+"""What is kept of a write's headers, what is refused, and what is told again."""
+
+from __future__ import annotations
+
+import pytest
+
+from falcon_s3 import attributes, errors
+
+
+@pytest.mark.parametrize(
+    ("headers", "kept"),
+    [
+        ({}, {}),
+        ({"host": "x", "content-length": "5", "content-md5": "x", "range": "x", "x-amz-date": "x"}, {}),
+        *(({name: "v"}, {name: "v"}) for name in attributes.KEPT_HEADERS),
+        ({"content-type": ""}, {}),
+        ({"content-encoding": "aws-chunked"}, {}),
+        ({"content-encoding": "gzip,aws-chunked"}, {"content-encoding": "gzip"}),
+        ({"x-amz-meta-a": "1", "x-amz-meta-": ""}, {"x-amz-meta-a": "1", "x-amz-meta-": ""}),
+        ({"x-amz-tagging": ""}, {}),
+        ({"x-amz-tagging": "a=b c"}, {"x-amz-tagging": "a=b+c"}),
+        ({"x-amz-checksum-crc32": "v", "x-amz-checksum-algorithm": "CRC32"}, {}),
+        ({"x-amz-meta-a": "v" * 2047}, {"x-amz-meta-a": "v" * 2047}),
+    ],
+)
+def test_what_is_kept(headers, kept):
+    assert attributes.of_headers(headers) == kept
+
+
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        ({"x-amz-meta-a": "v" * 2048}, errors.MetadataTooLarge),
+        ({"x-amz-meta-" + "a" * 2000: "v" * 49}, errors.MetadataTooLarge),
+        ({f"x-amz-meta-{n:03d}": "v" * 100 for n in range(20)}, errors.MetadataTooLarge),
+        ({"x-amz-tagging": "a=%FF"}, errors.InvalidArgument),
+        ({"x-amz-tagging": "aws:a=1"}, errors.InvalidTag),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(headers, error):
+    with pytest.raises(error):
+        attributes.of_headers(headers)
+
+
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        *(({name: "x"}, errors.NotImplemented) for name in attributes.REFUSED_HEADERS),
+        ({"x-amz-storage-class": "GLACIER"}, errors.InvalidStorageClass),
+        ({"x-amz-acl": "public-read"}, errors.NotImplemented),
+        ({"x-amz-grant-read": "id=x"}, errors.NotImplemented),
+    ],
+)
+def test_what_would_be_dropped_is_refused(headers, error):
+    with pytest.raises(error):
+        attributes.refuse_headers(headers)
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"x-amz-storage-class": "STANDARD"}, *({"x-amz-acl": acl} for acl in attributes.GRANTED_ACLS)]
+)
+def test_what_holds_anyway_is_taken(headers):
+    attributes.refuse_headers(headers)
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ({}, {}),
+        ({"content-type": "a/b", "x-amz-meta-a": "1"}, {"content-type": "a/b", "x-amz-meta-a": "1"}),
+        ({"x-amz-checksum-crc32": "v", "x-amz-checksum-type": "FULL_OBJECT"}, {}),
+        ({"x-amz-tagging": "a=1&b="}, {"x-amz-tagging-count": "2"}),
+    ],
+)
+def test_what_is_told(kept, told):
+    """A checksum only on demand, and of tags how many there are."""
+    assert attributes.told(kept) == told
