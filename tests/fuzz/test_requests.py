@@ -7,7 +7,8 @@ import hashlib
 import io
 import logging
 import re
-from urllib.parse import unquote_to_bytes
+import time
+from urllib.parse import unquote_to_bytes, urlencode
 from wsgiref.validate import validator
 from xml.etree import ElementTree as ET
 
@@ -15,7 +16,7 @@ import falcon
 import pytest
 from hypothesis import strategies as st
 
-from falcon_s3 import errors
+from falcon_s3 import errors, sigv2
 from falcon_s3.app import create_app, operations
 from falcon_s3.keyring import Keyring
 from falcon_s3.pfs.embedded import EmbeddedPfs
@@ -221,6 +222,30 @@ def test_what_was_stored_can_be_read(app, store, caplog, method, headers, body, 
     for method in ("GET", "HEAD"):
         check_answer(app, caplog, environment(method, "/b/k", query, {}))
     check_answer(app, caplog, environment("GET", "/b", query))
+
+
+LINKED = [*HEADER_NAMES, "x-amz-meta-a b", "x-amz-meta-ü", "x-amz-meta-A", "x-amz-meta-a\r\n", "x-amz-meta-:"]
+
+
+@fuzz(
+    headers=st.dictionaries(
+        st.sampled_from([name for name in LINKED if name.startswith(("x-amz-", "content-"))]),
+        st.text(max_size=20) | st.sampled_from(HEADER_VALUES),
+        max_size=3,
+    )
+)
+def test_what_a_link_stores_can_be_read(store, caplog, headers):
+    """A link that is signed, Version 2, with headers in its query."""
+    fill(store)
+    expires = str(int(time.time()) + 600)
+    headers.pop("x-amz-security-token", None)
+    resource = sigv2.canonical_resource("", "/b/k", urlencode(headers))
+    fields = headers | {"AWSAccessKeyId": "AKIDEXAMPLE", "Expires": expires}
+    fields["Signature"] = sigv2.sign("secret", sigv2.string_to_sign("PUT", expires, headers, resource))
+    keyed = create_app(store, Keyring({"AKIDEXAMPLE": "secret"}))
+    assert check_answer(keyed, caplog, environment("PUT", "/b/k", urlencode(fields), body=FOX)) != 403
+    for method in ("GET", "HEAD"):
+        check_answer(create_app(store), caplog, environment(method, "/b/k"))
 
 
 @fuzz(query=QUERY, digest=st.booleans(), body=mutated(st.sampled_from(DOCUMENTS), [*XML_PIECES, *DOCUMENTS]))
