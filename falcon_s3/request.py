@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -41,7 +41,7 @@ class S3Request(falcon.Request):
 
     def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None):
         super().__init__(env, options)
-        self.request_id = uuid.uuid4().hex[:16].upper()
+        self.request_id = os.urandom(8).hex().upper()
         self.bucket = ""
         self.key = ""
         self.is_reading = False

@@ -158,6 +158,8 @@ class EmbeddedPfs(Uploads):
 
     def inspect_file(self, ref: Ref, path: str) -> FileInfo:
         with self._catalog.read() as connection:
+            if isinstance(ref, Branch) and (file := files.find_at_head(connection, ref, path)) is not None:
+                return file
             view = files.view_of(connection, ref)
             return files.find(connection, view, ref.repo, path) or _not_found(connection, view, ref, path)
 
