@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from falcon_s3 import body, checksums, errors, tags
+from falcon_s3.rights import Rights, check_grants
 
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 # Kept as they are (S3 API, PutObject); Content-Encoding loses aws-chunked first.
@@ -36,21 +37,19 @@ REFUSED_HEADERS = (
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-write-offset-bytes",
 )
-GRANTED_ACLS = frozenset(("", "private", "bucket-owner-full-control", "bucket-owner-read"))
 
 
-def refuse_headers(headers: Mapping[str, str]) -> None:
-    """Raise NotImplemented or InvalidStorageClass for what a client wants kept and we would drop."""
+def refuse_headers(headers: Mapping[str, str], bucket: str, everybody: Rights) -> None:
+    """Refuse what a client wants kept and we would drop; and what it wants to grant, as of `rights.check_grants`.
+
+    Raises InvalidArgument, InvalidStorageClass, NotImplemented.
+    """
+    check_grants(headers, bucket, everybody)
     for name in REFUSED_HEADERS:
         if name in headers:
             raise errors.NotImplemented(f"The header {name} is not implemented.", fields={"Header": name})
     if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
         raise errors.InvalidStorageClass
-    if headers.get("x-amz-acl", "") not in GRANTED_ACLS:
-        raise errors.NotImplemented("Access control lists are not implemented.", fields={"Header": "x-amz-acl"})
-    for name in headers:
-        if name.startswith("x-amz-grant-"):
-            raise errors.NotImplemented("Access control lists are not implemented.", fields={"Header": name})
 
 
 def of_headers(headers: Mapping[str, str]) -> dict[str, str]:

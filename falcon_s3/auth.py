@@ -48,6 +48,7 @@ class Authentication:
         if identity.headers:
             req.lower_headers = {**headers_of_link(identity.headers), **req.lower_headers}
         req.rights = self._keyring.rights_of(req.access_key)
+        req.everybody = self._keyring.rights_of("")
         if not (req.access_key or req.rights.read):
             raise errors.AccessDenied
 

@@ -24,6 +24,7 @@ class S3Request(falcon.Request):
         is_reading: whether the body was asked for, which invites a client that waits for 100 Continue (here).
         access_key: whose signature was verified; "" for nobody's (auth).
         rights: what whoever asks may do; without a keyring everything (auth).
+        everybody: what those may do who do not sign; without a keyring everything (auth).
         chunk_verifier: checks the signatures inside a signed aws-chunked body; None if there are none (auth).
     """
 
@@ -31,6 +32,7 @@ class S3Request(falcon.Request):
         "access_key",
         "bucket",
         "chunk_verifier",
+        "everybody",
         "is_reading",
         "key",
         "lower_headers",
@@ -47,6 +49,7 @@ class S3Request(falcon.Request):
         self.is_reading = False
         self.access_key = ""
         self.rights: Rights = ALL
+        self.everybody: Rights = ALL
         self.chunk_verifier: Any = None
         self.lower_headers: Mapping[str, str] = headers_of(env)
         self.query: Mapping[str, str] = {}

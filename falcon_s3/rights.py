@@ -8,6 +8,7 @@ one bucket, need one right, and the bucket of a commit needs that of the branch 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -58,6 +59,43 @@ class Rights:
 
 
 ALL = Rights((ANY,), (ANY,), (ANY,))
+
+
+# The canned access control lists, each with the right that it gives to everybody; None: to nobody but owners.
+CANNED: Mapping[str, Right | None] = {
+    "": None,
+    "private": None,
+    "bucket-owner-read": None,
+    "bucket-owner-full-control": None,
+    "public-read": Right.READ,
+    "authenticated-read": Right.READ,
+    "public-read-write": Right.WRITE,
+}
+# Canned lists that give something to services of Amazon.
+CANNED_FOR_AMAZON = frozenset(("aws-exec-read", "log-delivery-write"))
+
+
+def check_grants(headers: Mapping[str, str], bucket: str, everybody: Rights) -> None:
+    """Refuse what a request wants to grant, unless it is so already: there are no access control lists.
+
+    `headers` by lower-case name; `everybody` is what those may do who do not sign. Raises InvalidArgument for a
+    canned list that S3 does not have, NotImplemented for one that would change something, and for x-amz-grant-*.
+    Source: S3 user guide, "Access control list (ACL) overview", "Canned ACL".
+    """
+    canned = headers.get("x-amz-acl", "")
+    if canned not in CANNED and canned not in CANNED_FOR_AMAZON:
+        raise errors.InvalidArgument(
+            "There is no such canned access control list.",
+            fields={"ArgumentName": "x-amz-acl", "ArgumentValue": canned},
+        )
+    right = CANNED.get(canned)
+    if canned in CANNED_FOR_AMAZON or (right is not None and not everybody.allows(bucket, right)):
+        raise errors.NotImplemented(
+            f"Access control lists are not implemented: {canned} is not so here.", fields={"Header": "x-amz-acl"}
+        )
+    for name in headers:
+        if name.startswith("x-amz-grant-"):
+            raise errors.NotImplemented("Access control lists are not implemented.", fields={"Header": name})
 
 
 def pattern_of(text: str) -> str:

@@ -7,6 +7,7 @@ import falcon
 from falcon_s3 import body, buckets, errors, xml
 from falcon_s3.pfs import Branch, Commit, Pfs
 from falcon_s3.request import S3Request
+from falcon_s3.rights import check_grants
 
 # No CreateBucketConfiguration comes near this.
 LARGEST_DOCUMENT = 64 << 10
@@ -26,6 +27,7 @@ class Bucket:
             raise errors.InvalidBucketName(
                 "A bucket that shows a commit cannot be created; commits are made by writes."
             )
+        check_grants(req.lower_headers, req.bucket, req.everybody)
         if req.lower_headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
             raise errors.NotImplemented("Object lock is not implemented.")
         if req.lower_headers.get("content-length", "0") != "0" or "transfer-encoding" in req.lower_headers:

@@ -19,10 +19,10 @@ from falcon_s3 import body, buckets, errors, xml
 from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
+from falcon_s3.rights import check_grants
 
 # No VersioningConfiguration comes near this.
 LARGEST_DOCUMENT = 64 << 10
-PRIVATE = "private"
 
 # What a verb and a sub-resource are answered with: a document, the error that says there is none, or b"" for 204.
 Answer = bytes | type[errors.S3Error]
@@ -98,17 +98,13 @@ class Configuration:
             resp.content_type = xml.CONTENT_TYPE
 
     def _put_acl(self, find: Callable[[S3Request], Any], req: S3Request, resp: falcon.Response) -> None:
-        """PutBucketAcl and PutObjectAcl (S3 API): only the canned one that changes nothing."""
+        """PutBucketAcl and PutObjectAcl (S3 API): only a canned one that changes nothing."""
         headers = req.lower_headers
         find(req)
-        canned = headers.get("x-amz-acl")
-        has_grants = any(name.startswith("x-amz-grant-") for name in headers)
-        if canned not in (None, PRIVATE) or has_grants or has_body(headers):
-            raise errors.NotImplemented(
-                "Access control lists are not implemented; the only one there is has the canned name private.",
-                fields={"Header": "x-amz-acl"},
-            )
-        if canned is None:
+        check_grants(headers, req.bucket, req.everybody)
+        if has_body(headers):
+            raise errors.NotImplemented("Access control lists are not implemented; only their canned names are known.")
+        if not headers.get("x-amz-acl"):
             raise errors.MissingSecurityHeader("Your request was missing a required header: x-amz-acl")
 
     def _put_versioning(self, req: S3Request, resp: falcon.Response) -> None:

@@ -24,7 +24,7 @@ class Copy:
         ref = buckets.parse(req.bucket)
         if "versionId" in req.query:
             raise errors.InvalidArgument("This operation does not accept a version-id.")
-        attributes.refuse_headers(headers)
+        attributes.refuse_headers(headers, req.bucket, req.everybody)
         replaced = {name: copies.directive(headers, name) == "REPLACE" for name in (METADATA, TAGGING)}
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         algorithm = checksums.algorithm_named(headers.get(checksums.ALGORITHM))

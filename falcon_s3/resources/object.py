@@ -105,7 +105,7 @@ class Object:
         headers = req.lower_headers
         if "versionId" in req.query:
             raise errors.InvalidArgument("This operation does not accept a version-id.")
-        attributes.refuse_headers(headers)
+        attributes.refuse_headers(headers, req.bucket, req.everybody)
         kept = attributes.of_headers(headers)
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         expected = body.expected_of(headers)

@@ -28,7 +28,7 @@ class Uploads:
     def create(self, req: S3Request, resp: falcon.Response) -> None:
         """CreateMultipartUpload (S3 API)."""
         headers = req.lower_headers
-        attributes.refuse_headers(headers)
+        attributes.refuse_headers(headers, req.bucket, req.everybody)
         kept = attributes.of_headers(headers) | checksums.of_upload(headers)
         upload = self._pfs.start_upload(buckets.parse(req.bucket), req.key, kept)
         for name in (checksums.ALGORITHM, checksums.TYPE):
@@ -71,7 +71,7 @@ class Uploads:
 
     def _place(self, req: S3Request) -> tuple[Ref, int]:
         """Where a part goes. Raises InvalidArgument for a number that no part has, and what `refuse_headers` raises."""
-        attributes.refuse_headers(req.lower_headers)
+        attributes.refuse_headers(req.lower_headers, req.bucket, req.everybody)
         if "partNumber" not in req.query:
             raise errors.InvalidArgument("A part needs a partNumber.", fields={"ArgumentName": "partNumber"})
         return buckets.parse(req.bucket), multipart.part_number(req.query["partNumber"])

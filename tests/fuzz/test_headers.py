@@ -12,6 +12,7 @@ from falcon_s3.cors import Origins
 from falcon_s3.request import parse_query
 from falcon_s3.resources import listing, service
 from falcon_s3.resources import object as objects
+from falcon_s3.rights import ALL
 from tests.fuzz.examples import fuzz, mutated, repeated
 
 SIZE = 1000
@@ -255,5 +256,5 @@ HEADER_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_si
 )
 def test_any_attribute_is_kept_or_refused(headers):
     with contextlib.suppress(errors.S3Error):
-        attributes.refuse_headers(headers)
+        attributes.refuse_headers(headers, "master.images", ALL)
         attributes.of_headers(headers)

@@ -114,10 +114,12 @@ def test_an_object_belongs_to_the_owner(s3, gateway, filled):
     gateway.request("GET", f"/{filled}/k?acl&versionId={'0' * 12}4{'0' * 19}").refused(404, "NoSuchVersion")
 
 
-def test_the_acl_that_changes_nothing_is_taken(s3, gateway, filled, unchanged):
+@pytest.mark.parametrize("canned", ["private", "public-read", "public-read-write", "authenticated-read"])
+def test_an_acl_that_changes_nothing_is_taken(s3, gateway, filled, unchanged, canned):
+    """Without a key everybody may do everything."""
     with unchanged(filled):
-        s3.put_bucket_acl(Bucket=filled, ACL="private")
-        s3.put_object_acl(Bucket=filled, Key="k", ACL="private")
+        s3.put_bucket_acl(Bucket=filled, ACL=canned)
+        s3.put_object_acl(Bucket=filled, Key="k", ACL=canned)
     gateway.request("PUT", "/none?acl", b"", {"x-amz-acl": "private"}).refused(404, "NoSuchBucket")
     gateway.request("PUT", f"/{filled}/none?acl", b"", {"x-amz-acl": "private"}).refused(404, "NoSuchKey")
 
@@ -126,10 +128,7 @@ def test_the_acl_that_changes_nothing_is_taken(s3, gateway, filled, unchanged):
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
-        ({"x-amz-acl": "public-read"}, b""),
-        ({"x-amz-acl": "public-read-write"}, b""),
-        ({"x-amz-acl": "authenticated-read"}, b""),
-        ({"x-amz-acl": ""}, b""),
+        ({"x-amz-acl": "log-delivery-write"}, b""),
         ({"x-amz-grant-read": 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'}, b""),
         ({"x-amz-acl": "private", "x-amz-grant-read": "id=1"}, b""),
         ({}, b"<AccessControlPolicy/>"),
@@ -141,8 +140,16 @@ def test_every_other_acl_is_refused(gateway, filled, unchanged, target, headers,
         gateway.request("PUT", target.format(filled), body, headers).refused(501, "NotImplemented")
 
 
-def test_an_acl_must_be_said(gateway, filled):
-    gateway.request("PUT", f"/{filled}?acl", b"").refused(400, "MissingSecurityHeader")
+@pytest.mark.parametrize("headers", [{}, {"x-amz-acl": ""}])
+def test_an_acl_must_be_said(gateway, filled, headers):
+    gateway.request("PUT", f"/{filled}?acl", b"", headers).refused(400, "MissingSecurityHeader")
+
+
+@pytest.mark.parametrize("canned", ["public-ready", "Private", "public-read, private"])
+@pytest.mark.parametrize("target", ["/{}?acl", "/{}/k?acl", "/{}/new", "/{}-new"])
+def test_an_acl_that_is_none_is_refused(gateway, filled, unchanged, target, canned):
+    with unchanged(filled):
+        gateway.request("PUT", target.format(filled), b"", {"x-amz-acl": canned}).refused(400, "InvalidArgument")
 
 
 def test_versioning_can_be_enabled_where_it_always_is(s3, filled, unchanged):

@@ -382,6 +382,33 @@ def test_what_anybody_may_read_needs_no_key(secured, new_key, buckets):
     assert agreed(answer) == "AccessDenied"
 
 
+def test_an_acl_is_taken_where_it_says_what_is_so_anyway(secured, buckets):
+    """On buckets, objects and copies alike: what everybody may not do no client can grant."""
+    mine, beside, _ = buckets
+    s3 = unpooled(secured.client())
+
+    def codes_of(bucket, canned):
+        return [
+            code(s3.put_bucket_acl, Bucket=bucket, ACL=canned),
+            code(s3.put_object_acl, Bucket=bucket, Key="k", ACL=canned),
+            code(s3.put_object, Bucket=bucket, Key="k", Body=DATA, ACL=canned),
+            code(s3.copy_object, Bucket=bucket, Key="c", CopySource=f"{bucket}/k", ACL=canned),
+            code(s3.create_multipart_upload, Bucket=bucket, Key="u", ACL=canned),
+            code(s3.create_bucket, Bucket=f"{bucket}-{canned}", ACL=canned),
+        ]
+
+    typed(secured.data, "anonymous", "--read", f"{mine}*")
+    try:
+        for canned in ("private", "public-read", "authenticated-read"):
+            assert codes_of(mine, canned) == [None] * 6
+        assert codes_of(mine, "public-read-write") == ["NotImplemented"] * 6
+        assert codes_of(beside, "private") == [None] * 6
+        for canned in ("public-read", "authenticated-read", "public-read-write"):
+            assert codes_of(beside, canned) == ["NotImplemented"] * 6
+    finally:
+        typed(secured.data, "anonymous", "--none")
+
+
 def test_our_own_endpoints_need_no_key(secured):
     assert secured.request("GET", "/~/health").status == 200
 

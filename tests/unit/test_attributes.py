@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from falcon_s3 import attributes, errors
+from falcon_s3.rights import ALL, Rights
 
 
 @pytest.mark.parametrize(
@@ -48,19 +49,32 @@ def test_what_cannot_be_kept_is_refused(headers, error):
         *(({name: "x"}, errors.NotImplemented) for name in attributes.REFUSED_HEADERS),
         ({"x-amz-storage-class": "GLACIER"}, errors.InvalidStorageClass),
         ({"x-amz-acl": "public-read"}, errors.NotImplemented),
+        ({"x-amz-acl": "log-delivery-write"}, errors.NotImplemented),
+        ({"x-amz-acl": "x"}, errors.InvalidArgument),
         ({"x-amz-grant-read": "id=x"}, errors.NotImplemented),
     ],
 )
 def test_what_would_be_dropped_is_refused(headers, error):
     with pytest.raises(error):
-        attributes.refuse_headers(headers)
+        attributes.refuse_headers(headers, "master.images", Rights())
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"x-amz-storage-class": "STANDARD"}, *({"x-amz-acl": acl} for acl in attributes.GRANTED_ACLS)]
+    ("headers", "everybody"),
+    [
+        ({}, Rights()),
+        ({"x-amz-storage-class": "STANDARD"}, Rights()),
+        ({"x-amz-acl": ""}, Rights()),
+        ({"x-amz-acl": "private"}, Rights()),
+        ({"x-amz-acl": "bucket-owner-read"}, Rights()),
+        ({"x-amz-acl": "bucket-owner-full-control"}, Rights()),
+        ({"x-amz-acl": "public-read"}, Rights(("master.i*",))),
+        ({"x-amz-acl": "authenticated-read"}, Rights(("master.i*",))),
+        ({"x-amz-acl": "public-read-write"}, ALL),
+    ],
 )
-def test_what_holds_anyway_is_taken(headers):
-    attributes.refuse_headers(headers)
+def test_what_holds_anyway_is_taken(headers, everybody):
+    attributes.refuse_headers(headers, "images", everybody)
 
 
 @pytest.mark.parametrize(
