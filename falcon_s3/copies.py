@@ -25,14 +25,16 @@ class Source(NamedTuple):
 def source_of(headers: Mapping[str, str]) -> Source:
     """The object that x-amz-copy-source names: `bucket/key` in URL encoding, with or without a leading slash.
 
-    What a client did not encode is UTF-8 all the same, which WSGI hands on as Latin-1. Raises InvalidArgument.
+    A space may come as `+`, as in a query (s5cmd sends it so), and a plus only as `%2B`, as S3 has it. What a client
+    did not encode is UTF-8 all the same, which WSGI hands on as Latin-1. Raises InvalidArgument.
     """
     text = headers.get(PREFIX, "")
     path, mark, version = text.rpartition("?versionId=")
     if not mark:
         path, version = text, ""
     try:
-        bucket, _, key = unquote_to_bytes(path.encode("latin-1")).decode().removeprefix("/").partition("/")
+        decoded = unquote_to_bytes(path.replace("+", " ").encode("latin-1")).decode()
+        bucket, _, key = decoded.removeprefix("/").partition("/")
     except UnicodeError:
         bucket = key = ""
     if not bucket or not key or "\0" in key or (mark and not version):

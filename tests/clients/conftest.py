@@ -20,7 +20,7 @@ from falcon_s3 import buckets
 from falcon_s3.digests import body_of
 from falcon_s3.pfs import CHUNK_BYTES, Branch
 from falcon_s3.pfs.embedded import EmbeddedPfs
-from tests.clients.files import FILES, write_folder
+from tests.clients.files import FILES, LARGE, write_folder
 
 TIMEOUT_SECONDS = 120
 # Dates are shown in UTC, names in UTF-8, and nobody asks a cloud for its keys.
@@ -42,6 +42,10 @@ class Program:
     def everything(self, *arguments):
         """Run it; gives its output and error output, and fails with both unless it succeeds."""
         return said(self._succeeded(arguments))
+
+    def shell(self, line):
+        """Run a line of shell with the same home and settings, for what is piped; fails unless it succeeds."""
+        return Program(("bash", "-e", "-o", "pipefail", "-c"), self.home, self.environment)(line)
 
     def refused(self, *arguments):
         """Run it; gives all it said, and fails if it succeeds."""
@@ -143,6 +147,16 @@ def stored(store):
 
 
 @pytest.fixture
+def parts(store):
+    """Gives how many parts an object was put together from, as its ETag in the store says; 0: it came in one piece."""
+
+    def count(bucket, path):
+        return int(store.inspect_file(buckets.parse(bucket), path).etag.partition("-")[2] or 0)
+
+    return count
+
+
+@pytest.fixture
 def put(store):
     """Puts files into a bucket, through the store."""
 
@@ -163,6 +177,14 @@ def output(bucket, store):
     store.put_file(branch, "made", body_of([b"by a pipeline"]))
     store.finish_commit(branch)
     return buckets.name_of(branch)
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A file on disk that holds LARGE."""
+    path = tmp_path / "large.bin"
+    path.write_bytes(LARGE)
+    return path
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ FILES = {
     "<tag>&amp;.xml": b"reserved in XML",
     "deep/er/and/deep/est.txt": b"folders",
 }
+# More than one part for aws, boto3, s3cmd, minio and restic, and not a multiple of any part's size.
+LARGE = random.Random(20).randbytes((20 << 20) + 1)
 # What listings are made of: prefixes, folders, and a folder beside a file of the same beginning.
 TREE = {"a.txt": b"1", "pets/cat.txt": b"22", "pets/dogs/one.txt": b"333", "pets.txt": b"4444"}
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from hashlib import sha256
+
 import pytest
 
-from tests.clients.files import FILES, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET, lines, read_folder
+from tests.clients.files import FILES, LARGE, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET, lines, read_folder
 
 
 @pytest.fixture
@@ -115,6 +119,90 @@ def test_several_files_are_removed_at_once(aws, bucket, put, stored):
     put(bucket, TREE)
     aws("s3api", "delete-objects", "--bucket", bucket, "--delete", "Objects=[{Key=a.txt},{Key=pets/cat.txt}]")
     assert sorted(stored(bucket)) == ["pets.txt", "pets/dogs/one.txt"]
+
+
+def test_a_large_file_is_uploaded_in_parts(aws, bucket, large, stored, parts):
+    """`s3 cp` sends what is larger than 8 MiB in parts, several at once."""
+    aws("s3", "cp", large, f"s3://{bucket}/")
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 3
+
+
+def test_a_stream_is_uploaded_in_parts(aws, bucket, large, stored, parts):
+    """`s3 cp -` sends what it is given without knowing how long it is."""
+    aws.shell(f"cat {large} | aws s3 cp - s3://{bucket}/large.bin")
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 3
+
+
+def test_a_large_file_is_downloaded_in_ranges(aws, bucket, large, tmp_path):
+    """`s3 cp` fetches what is larger than 8 MiB in ranges, several at once, and checks what it gets."""
+    aws("s3", "cp", large, f"s3://{bucket}/")
+    aws("s3", "cp", f"s3://{bucket}/large.bin", tmp_path / "down")
+    assert (tmp_path / "down").read_bytes() == LARGE
+
+
+def test_a_synchronised_bucket_is_not_downloaded_again(aws, bucket, put, tmp_path):
+    """`s3 sync` of a bucket into a folder removes what is not there; then it finds nothing to do."""
+    put(bucket, FILES)
+    (tmp_path / "down").mkdir()
+    (tmp_path / "down" / "of old").write_bytes(b"1")
+    aws("s3", "sync", "--delete", f"s3://{bucket}", tmp_path / "down")
+    assert read_folder(tmp_path / "down") == FILES
+    assert aws("s3", "sync", "--delete", f"s3://{bucket}", tmp_path / "down") == ""
+
+
+def test_files_are_moved(aws, bucket, large, stored):
+    """`s3 mv` brings a file into a bucket, gives it another name there, in parts if it is large, and back to disk."""
+    aws("s3", "mv", large, f"s3://{bucket}/a")
+    assert not large.exists()
+    aws("s3", "mv", f"s3://{bucket}/a", f"s3://{bucket}/b c")
+    assert list(stored(bucket)) == ["b c"]
+    aws("s3", "mv", f"s3://{bucket}/b c", large)
+    assert large.read_bytes() == LARGE
+    assert stored(bucket) == {}
+
+
+def test_a_link_is_opened_by_curl(aws, program, bucket, put):
+    """`s3 presign` makes a link that needs no key."""
+    put(bucket, {"a cat & dog.txt": b"pets"})
+    link = aws("s3", "presign", f"s3://{bucket}/a cat & dog.txt").strip()
+    assert program("curl")("-sSf", link) == "pets"
+
+
+def test_versions_are_listed_and_got(aws, bucket, put, store):
+    """`s3api list-object-versions` shows each write and removal of a file; `get-object` gives an old one."""
+    put(bucket, {"cat": b"first"})
+    put(bucket, {"cat": b"second"})
+    aws("s3", "rm", f"s3://{bucket}/cat")
+    shown = json.loads(aws("s3api", "list-object-versions", "--bucket", bucket))
+    assert [(row["Size"], row["IsLatest"]) for row in shown["Versions"]] == [(6, False), (5, False)]
+    assert [(row["Key"], row["IsLatest"]) for row in shown["DeleteMarkers"]] == [("cat", True)]
+    first = ("--bucket", bucket, "--key", "cat", "--version-id", shown["Versions"][1]["VersionId"])
+    aws("s3api", "get-object", *first, "down")
+    assert (aws.home / "down").read_bytes() == b"first"
+
+
+def test_an_old_version_is_copied_back(aws, bucket, put, stored):
+    """`s3api copy-object` from an old version restores it."""
+    put(bucket, {"grüße": b"first"})
+    old = json.loads(aws("s3api", "head-object", "--bucket", bucket, "--key", "grüße"))["VersionId"]
+    put(bucket, {"grüße": b"second"})
+    aws(
+        "s3api", "copy-object", "--copy-source", f"{bucket}/grüße?versionId={old}", "--bucket", bucket, "--key", "grüße"
+    )
+    assert stored(bucket) == {"grüße": b"first"}
+
+
+def test_tags_and_checksums_are_kept(aws, bucket, folder):
+    """`s3api` sets and shows tags, and shows the checksum that it sent."""
+    of = ("--bucket", bucket, "--key", "k")
+    aws("s3api", "put-object", *of, "--body", folder / "small.txt", "--checksum-algorithm", "SHA256")
+    aws("s3api", "put-object-tagging", *of, "--tagging", "TagSet=[{Key=kind,Value=a cat}]")
+    assert json.loads(aws("s3api", "get-object-tagging", *of))["TagSet"] == [{"Key": "kind", "Value": "a cat"}]
+    shown = json.loads(aws("s3api", "get-object-attributes", *of, "--object-attributes", "Checksum", "ObjectSize"))
+    assert shown["ObjectSize"] == len(FILES["small.txt"])
+    assert shown["Checksum"]["ChecksumSHA256"] == base64.b64encode(sha256(FILES["small.txt"]).digest()).decode()
 
 
 def test_an_output_branch_is_not_written(aws, output, folder, stored):

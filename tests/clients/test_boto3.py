@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import urllib.request
+import zlib
+
 import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.clients.files import FILES, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET
+from tests.clients.files import FILES, LARGE, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET
 
 
 def configured(gateway, secret):
@@ -122,6 +126,102 @@ def test_several_files_are_removed_at_once(client, bucket, put, stored):
     answer = client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": path} for path in FILES]})
     assert {row["Key"] for row in answer["Deleted"]} == set(FILES)
     assert list(stored(bucket)) == ["keep"]
+
+
+def test_a_large_file_is_uploaded_in_parts(client, bucket, large, stored, parts):
+    """`upload_file` sends what is larger than 8 MiB in parts, several at once."""
+    client.upload_file(str(large), bucket, "large.bin")
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 3
+
+
+def test_a_large_file_is_downloaded_in_ranges(client, bucket, large, tmp_path):
+    """`download_file` fetches what is larger than 8 MiB in ranges, several at once."""
+    client.upload_file(str(large), bucket, "large.bin")
+    client.download_file(bucket, "large.bin", str(tmp_path / "down"))
+    assert (tmp_path / "down").read_bytes() == LARGE
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(client, bucket, stored):
+    """Parts are listed while they wait, and gone with their upload."""
+    upload = {"Bucket": bucket, "Key": "k"}
+    upload["UploadId"] = client.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    client.upload_part(**upload, PartNumber=7, Body=b"part")
+    assert [(part["PartNumber"], part["Size"]) for part in client.list_parts(**upload)["Parts"]] == [(7, 4)]
+    assert [each["Key"] for each in client.list_multipart_uploads(Bucket=bucket)["Uploads"]] == ["k"]
+    client.abort_multipart_upload(**upload)
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
+    assert stored(bucket) == {}
+
+
+@pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])
+def test_an_object_is_copied(client, bucket, repo, put, stored, content):
+    """`copy` makes another object of the same bytes, on another branch too, in parts if it is large."""
+    put(bucket, {"a +%/ä": content})
+    client.create_bucket(Bucket=f"dev.{repo}")
+    client.copy({"Bucket": bucket, "Key": "a +%/ä"}, f"dev.{repo}", "b")
+    assert stored(f"dev.{repo}")["b"] == content
+
+
+def test_metadata_is_replaced_by_a_copy_onto_itself(client, bucket):
+    """`copy_object` onto itself with REPLACE sets other metadata; COPY, which would change nothing, is refused."""
+    here = {"Bucket": bucket, "Key": "k", "CopySource": f"{bucket}/k"}
+    client.put_object(Bucket=bucket, Key="k", Body=b"1", Metadata={"colour": "brown"})
+    client.copy_object(**here, Metadata={"colour": "black"}, MetadataDirective="REPLACE")
+    assert client.head_object(Bucket=bucket, Key="k")["Metadata"] == {"colour": "black"}
+    with pytest.raises(ClientError, match="InvalidRequest"):
+        client.copy_object(**here)
+
+
+def test_versions_are_listed_and_got(client, bucket, put):
+    """`list_object_versions` shows each write and removal of a file; `get_object` gives an old one."""
+    put(bucket, {"cat": b"first"})
+    put(bucket, {"cat": b"second"})
+    client.delete_object(Bucket=bucket, Key="cat")
+    shown = client.list_object_versions(Bucket=bucket)
+    old = [client.get_object(Bucket=bucket, Key="cat", VersionId=row["VersionId"]) for row in shown["Versions"]]
+    assert [each["Body"].read() for each in old] == [b"second", b"first"]
+    assert [(row["Key"], row["IsLatest"]) for row in shown["DeleteMarkers"]] == [("cat", True)]
+
+
+@pytest.mark.parametrize("signature", ["s3", "s3v4"])
+def test_links_download_and_upload(client, keyed_gateway, bucket, stored, signature):
+    """Links that `generate_presigned_url` makes, with either signature, are used by a client without a key."""
+    client = keyed_gateway.client(signature_version=signature)
+    link = client.generate_presigned_url("put_object", {"Bucket": bucket, "Key": "a +%ä"})
+    urllib.request.urlopen(urllib.request.Request(link, data=b"a cat", method="PUT", headers={"Content-Type": ""}))
+    assert stored(bucket) == {"a +%ä": b"a cat"}
+    link = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a +%ä"})
+    assert urllib.request.urlopen(link).read() == b"a cat"
+
+
+def test_the_checksum_that_is_sent_by_default_is_kept(client, bucket):
+    """`put_object` sends a CRC32 unasked; it is shown to who asks for it."""
+    client.put_object(Bucket=bucket, Key="k", Body=b"a cat")
+    expected = base64.b64encode(zlib.crc32(b"a cat").to_bytes(4, "big")).decode()
+    assert client.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumCRC32"] == expected
+
+
+def test_tags_are_kept(client, bucket):
+    """Tags given with an object are shown, replaced and removed."""
+    of = {"Bucket": bucket, "Key": "k"}
+    client.put_object(**of, Body=b"1", Tagging="kind=a+cat")
+    assert client.get_object_tagging(**of)["TagSet"] == [{"Key": "kind", "Value": "a cat"}]
+    client.put_object_tagging(**of, Tagging={"TagSet": [{"Key": "kind", "Value": "a dog"}]})
+    assert client.get_object_tagging(**of)["TagSet"] == [{"Key": "kind", "Value": "a dog"}]
+    client.delete_object_tagging(**of)
+    assert client.get_object_tagging(**of)["TagSet"] == []
+
+
+def test_one_of_two_writers_wins(client, bucket, stored):
+    """`put_object(IfNoneMatch="*")` is for who comes first; `IfMatch` for who knows what is there."""
+    first = client.put_object(Bucket=bucket, Key="lock", Body=b"1", IfNoneMatch="*")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        client.put_object(Bucket=bucket, Key="lock", Body=b"2", IfNoneMatch="*")
+    client.put_object(Bucket=bucket, Key="lock", Body=b"3", IfMatch=first["ETag"])
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        client.put_object(Bucket=bucket, Key="lock", Body=b"4", IfMatch=first["ETag"])
+    assert stored(bucket) == {"lock": b"3"}
 
 
 def test_an_output_branch_is_not_written(client, output, stored):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import urllib.request
 
 import pytest
 from minio import Minio
+from minio.commonconfig import REPLACE, ComposeSource, CopySource, Tags
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
-from tests.clients.files import FILES, OUTPUT_BRANCH, TREE, WRONG_SECRET
+from tests.clients.files import FILES, LARGE, OUTPUT_BRANCH, TREE, WRONG_SECRET
 
 
 def configured(gateway, secret):
@@ -128,6 +130,72 @@ def test_several_files_are_removed_at_once(client, bucket, put, stored):
     put(bucket, {"keep": b"1"} | dict.fromkeys(FILES, b"2"))
     assert list(client.remove_objects(bucket, [DeleteObject(path) for path in FILES])) == []
     assert list(stored(bucket)) == ["keep"]
+
+
+def test_a_large_file_is_uploaded_in_parts(client, bucket, large, stored, parts, tmp_path):
+    """`fput_object` sends what is larger than 5 MiB in parts, and `fget_object` brings it back."""
+    client.fput_object(bucket, "large.bin", str(large))
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 5
+    client.fget_object(bucket, "large.bin", str(tmp_path / "down"))
+    assert (tmp_path / "down").read_bytes() == LARGE
+
+
+def test_a_stream_is_uploaded_in_parts(client, bucket, stored, parts):
+    """`put_object` sends what it is given without knowing how long it is."""
+    client.put_object(bucket, "large.bin", io.BytesIO(LARGE), -1, part_size=5 << 20)
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 5
+
+
+def test_an_object_is_copied(client, bucket, put, stored):
+    """`copy_object` makes another object of the same bytes; onto itself it sets other metadata."""
+    put(bucket, {"a +%/ä": b"1"})
+    client.copy_object(bucket, "b", CopySource(bucket, "a +%/ä"))
+    client.copy_object(bucket, "b", CopySource(bucket, "b"), metadata={"colour": "brown"}, metadata_directive=REPLACE)
+    assert stored(bucket) == {"a +%/ä": b"1", "b": b"1"}
+    assert client.stat_object(bucket, "b").metadata["x-amz-meta-colour"] == "brown"
+
+
+def test_an_object_is_composed_of_others(client, bucket, put, stored):
+    """`compose_object` puts objects and ranges of objects together without fetching them."""
+    put(bucket, {"a": LARGE, "b": b"end"})
+    client.compose_object(
+        bucket, "c", [ComposeSource(bucket, "a"), ComposeSource(bucket, "a", offset=1), ComposeSource(bucket, "b")]
+    )
+    assert stored(bucket)["c"] == LARGE + LARGE[1:] + b"end"
+
+
+def test_versions_are_listed_and_got(client, bucket, put):
+    """`list_objects(include_version=True)` shows each write and removal of a file; `get_object` gives an old one."""
+    put(bucket, {"cat": b"first"})
+    put(bucket, {"cat": b"second"})
+    client.remove_object(bucket, "cat")
+    shown = list(client.list_objects(bucket, include_version=True))
+    assert sorted((each.is_delete_marker, each.size) for each in shown) == [(False, 5), (False, 6), (True, None)]
+    first = next(each for each in shown if each.size == 5)
+    response = client.get_object(bucket, "cat", version_id=first.version_id)
+    assert response.read() == b"first"
+    response.release_conn()
+
+
+def test_tags_are_kept(client, bucket, put):
+    """Tags are set, shown and removed."""
+    put(bucket, {"k": b"1"})
+    tags = Tags.new_object_tags()
+    tags["kind"] = "a cat"
+    client.set_object_tags(bucket, "k", tags)
+    assert client.get_object_tags(bucket, "k") == {"kind": "a cat"}
+    client.delete_object_tags(bucket, "k")
+    assert client.get_object_tags(bucket, "k") is None
+
+
+def test_links_download_and_upload(client, bucket, stored):
+    """Links are used by a client without a key."""
+    link = client.presigned_put_object(bucket, "a +%ä")
+    urllib.request.urlopen(urllib.request.Request(link, data=b"a cat", method="PUT"))
+    assert stored(bucket) == {"a +%ä": b"a cat"}
+    assert urllib.request.urlopen(client.presigned_get_object(bucket, "a +%ä")).read() == b"a cat"
 
 
 def test_an_output_branch_is_not_written(client, output, stored):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.files import FILES, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET, lines, read_folder
+from tests.clients.files import FILES, LARGE, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET, lines, read_folder
 
 
 @pytest.fixture
@@ -123,6 +123,64 @@ def test_a_folder_is_removed(rclone, bucket, put, stored):
     put(bucket, {"keep": b"1"} | {f"below/{path}": b"2" for path in FILES})
     rclone("delete", f"falcon:{bucket}/below")
     assert list(stored(bucket)) == ["keep"]
+
+
+def test_a_large_file_is_uploaded_in_parts(rclone, bucket, large, stored, parts):
+    """`copy` sends what is larger than the cutoff in parts, 200 MiB unless it is told, and checks them."""
+    rclone("copy", "--s3-upload-cutoff", "5Mi", large, f"falcon:{bucket}")
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 5
+    assert "0 differences found" in rclone.everything("check", "--download", large, f"falcon:{bucket}")
+
+
+def test_a_stream_is_uploaded_in_parts(rclone, bucket, large, stored, parts):
+    """`rcat` sends what it is given without knowing how long it is."""
+    rclone.shell(f"rclone rcat falcon:{bucket}/large.bin <{large}")
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 5
+
+
+def test_a_synchronised_bucket_is_not_downloaded_again(rclone, bucket, put, tmp_path):
+    """`sync` of a bucket into a folder removes what is not there; then it and `check` find nothing to do."""
+    put(bucket, FILES)
+    (tmp_path / "down").mkdir()
+    (tmp_path / "down" / "of old").write_bytes(b"1")
+    rclone("sync", f"falcon:{bucket}", tmp_path / "down")
+    assert read_folder(tmp_path / "down") == FILES
+    again = rclone.everything("sync", "--verbose", f"falcon:{bucket}", tmp_path / "down")
+    assert "There was nothing to transfer" in again
+    assert "0 differences found" in rclone.everything("check", f"falcon:{bucket}", tmp_path / "down")
+
+
+def test_files_are_copied_and_moved(rclone, bucket, repo, put, stored):
+    """`copy` and `move` between branches leave the bytes where they are, whatever the names."""
+    put(bucket, FILES)
+    rclone("copy", f"falcon:{bucket}", f"falcon:dev.{repo}")
+    rclone("move", f"falcon:{bucket}", f"falcon:dev.{repo}/moved")
+    assert stored(f"dev.{repo}") == FILES | {f"moved/{path}": FILES[path] for path in FILES}
+    assert stored(bucket) == {}
+
+
+def test_a_changed_date_is_kept_by_a_copy(rclone, bucket, folder):
+    """`touch` sets the date that rclone keeps with an object, by a copy onto itself."""
+    rclone("copyto", folder / "small.txt", f"falcon:{bucket}/k")
+    rclone("touch", "--timestamp", "2020-02-02T02:02:02", f"falcon:{bucket}/k")
+    assert "2020-02-02 02:02:02" in rclone("lsl", f"falcon:{bucket}")
+
+
+def test_versions_are_listed(rclone, bucket, put):
+    """`--s3-versions` shows what was overwritten, under names with dates."""
+    put(bucket, {"cat.txt": b"first"})
+    put(bucket, {"cat.txt": b"second"})
+    sizes = sorted(line.split(" ")[0] for line in lines(rclone("ls", "--s3-versions", f"falcon:{bucket}")))
+    assert sizes == ["5", "6"]
+
+
+def test_a_bucket_is_purged(rclone, bucket, repo, put, branches):
+    """`purge` removes all files of a branch, and the branch."""
+    put(bucket, TREE)
+    rclone("purge", f"falcon:{bucket}")
+    assert branches(repo) == []
 
 
 def test_an_output_branch_is_not_written(rclone, output, folder, stored):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from hashlib import md5
+
 import pytest
 
-from tests.clients.files import FILES, OUTPUT_BRANCH, TREE, WRONG_SECRET, lines, read_folder
+from tests.clients.files import FILES, LARGE, OUTPUT_BRANCH, TREE, WRONG_SECRET, lines, read_folder
 
 
 @pytest.fixture
@@ -121,6 +123,56 @@ def test_a_folder_is_removed(s3cmd, bucket, put, stored):
     put(bucket, {"keep": b"1"} | {f"below/{path}": b"2" for path in FILES})
     s3cmd("del", "--recursive", "--force", f"s3://{bucket}/below/")
     assert list(stored(bucket)) == ["keep"]
+
+
+def test_a_large_file_is_uploaded_in_parts(s3cmd, bucket, large, stored, parts):
+    """`put` sends what is larger than 15 MiB in parts, and `get` brings it back."""
+    s3cmd("put", large, f"s3://{bucket}/")
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 2
+    s3cmd("get", f"s3://{bucket}/large.bin", "down")
+    assert (s3cmd.home / "down").read_bytes() == LARGE
+
+
+def test_a_synchronised_bucket_is_not_downloaded_again(s3cmd, bucket, put, tmp_path):
+    """`sync` of a bucket into a folder; then it finds nothing to do."""
+    put(bucket, FILES)
+    (tmp_path / "down").mkdir()
+    s3cmd("sync", f"s3://{bucket}/", f"{tmp_path}/down/")
+    assert read_folder(tmp_path / "down") == FILES
+    assert s3cmd("sync", f"s3://{bucket}/", f"{tmp_path}/down/") == ""
+
+
+@pytest.mark.parametrize("content", [b"small", LARGE], ids=["small", "large"])
+def test_files_are_copied_and_moved(s3cmd, bucket, put, stored, content):
+    """`cp` and `mv` give an object another name, whatever the names; in parts if it is large."""
+    put(bucket, {"a +%": content})
+    s3cmd("cp", f"s3://{bucket}/a +%", f"s3://{bucket}/grüße/b")
+    assert stored(bucket) == {"a +%": content, "grüße/b": content}
+    s3cmd("mv", f"s3://{bucket}/grüße/b", f"s3://{bucket}/c")
+    assert stored(bucket) == {"a +%": content, "c": content}
+
+
+def test_metadata_is_changed(s3cmd, bucket, put, keyed_gateway):
+    """`modify` copies an object onto itself with other headers."""
+    put(bucket, {"k": b"1"})
+    s3cmd("modify", "--add-header", "x-amz-meta-colour: brown", "--mime-type", "text/plain", f"s3://{bucket}/k")
+    head = keyed_gateway.s3.head_object(Bucket=bucket, Key="k")
+    assert (head["ContentType"], head["Metadata"]["colour"]) == ("text/plain", "brown")
+
+
+def test_an_object_is_described(s3cmd, bucket, put):
+    """`info` shows size and digest of an object, and asks for its access list among others."""
+    put(bucket, {"k": b"a cat"})
+    shown = s3cmd("info", f"s3://{bucket}/k")
+    assert "File size: 5" in shown
+    assert f"MD5 sum:   {md5(b'a cat').hexdigest()}" in shown
+
+
+def test_a_link_is_opened_by_curl(s3cmd, program, bucket, put):
+    """`signurl` makes a link that needs no key."""
+    put(bucket, {"cat.txt": b"a cat"})
+    assert program("curl")("-sSf", s3cmd("signurl", f"s3://{bucket}/cat.txt", "+60").strip()) == "a cat"
 
 
 def test_an_output_branch_is_not_written(s3cmd, output, folder, stored):

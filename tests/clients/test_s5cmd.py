@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.files import FILES, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET, lines, read_folder
+from tests.clients.files import FILES, LARGE, OUTPUT_BRANCH, REGION, TREE, WRONG_SECRET, lines, read_folder
 
 
 @pytest.fixture
@@ -113,6 +113,57 @@ def test_a_folder_is_removed(s5cmd, bucket, put, stored):
     put(bucket, {"keep": b"1"} | {f"below/{path}": b"2" for path in FILES})
     s5cmd("rm", f"s3://{bucket}/below/*")
     assert list(stored(bucket)) == ["keep"]
+
+
+def test_a_large_file_is_uploaded_in_parts_and_downloaded_in_ranges(s5cmd, bucket, stored, parts):
+    """`cp` sends and fetches what is larger than 50 MiB in pieces, several at once."""
+    (s5cmd.home / "large.bin").write_bytes(LARGE * 3)
+    s5cmd("cp", "large.bin", f"s3://{bucket}/")
+    assert stored(bucket)["large.bin"] == LARGE * 3
+    assert parts(bucket, "large.bin") == 2
+    s5cmd("cp", f"s3://{bucket}/large.bin", "down")
+    assert (s5cmd.home / "down").read_bytes() == LARGE * 3
+
+
+def test_a_stream_is_uploaded_in_parts(s5cmd, bucket, stored, parts):
+    """`pipe` sends what it is given without knowing how long it is."""
+    (s5cmd.home / "large.bin").write_bytes(LARGE * 3)
+    s5cmd.shell(f"s5cmd pipe s3://{bucket}/large.bin <large.bin")
+    assert stored(bucket)["large.bin"] == LARGE * 3
+    assert parts(bucket, "large.bin") == 2
+
+
+def test_a_synchronised_bucket_is_not_downloaded_again(s5cmd, bucket, put, tmp_path):
+    """`sync` of a bucket into a folder removes what is not there; then it finds nothing to do."""
+    put(bucket, FILES)
+    (tmp_path / "down").mkdir()
+    (tmp_path / "down" / "of old").write_bytes(b"1")
+    s5cmd("sync", "--delete", f"s3://{bucket}/*", f"{tmp_path}/down/")
+    assert read_folder(tmp_path / "down") == FILES
+    assert s5cmd("sync", "--delete", f"s3://{bucket}/*", f"{tmp_path}/down/") == ""
+
+
+def test_files_are_copied_and_moved(s5cmd, bucket, put, stored):
+    """`cp` and `mv` give objects other names, whatever the names."""
+    put(bucket, {f"up/{path}": content for path, content in FILES.items()})
+    s5cmd("cp", f"s3://{bucket}/up/*", f"s3://{bucket}/copied/")
+    s5cmd("mv", f"s3://{bucket}/up/*", f"s3://{bucket}/moved/")
+    assert stored(bucket) == {f"{to}/{path}": FILES[path] for to in ("copied", "moved") for path in FILES}
+
+
+def test_versions_are_listed_and_got(s5cmd, bucket, put):
+    """`ls --all-versions` shows each write of a file; `cat --version-id` gives an old one."""
+    put(bucket, {"cat": b"first"})
+    put(bucket, {"cat": b"second"})
+    rows = [line.split(" ") for line in lines(s5cmd("ls", "--all-versions", f"s3://{bucket}/cat"))]
+    assert [row[2] for row in rows] == ["6", "5"]
+    assert s5cmd("cat", "--version-id", rows[1][-1], f"s3://{bucket}/cat") == "first"
+
+
+def test_a_link_is_opened_by_curl(s5cmd, program, bucket, put):
+    """`presign` makes a link that needs no key."""
+    put(bucket, {"cat.txt": b"a cat"})
+    assert program("curl")("-sSf", s5cmd("presign", f"s3://{bucket}/cat.txt").strip()) == "a cat"
 
 
 def test_an_output_branch_is_not_written(s5cmd, output, folder, stored):
