@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -20,7 +21,7 @@ from falcon_s3 import buckets
 from falcon_s3.digests import body_of
 from falcon_s3.pfs import CHUNK_BYTES, Branch
 from falcon_s3.pfs.embedded import EmbeddedPfs
-from tests.clients.files import FILES, LARGE, write_folder
+from tests.clients.files import FILES, LARGE, REGION, lines, write_folder
 
 TIMEOUT_SECONDS = 120
 # Dates are shown in UTC, names in UTF-8, and nobody asks a cloud for its keys.
@@ -90,6 +91,41 @@ def program(tmp_path):
 
     def make(*command, **environment):
         return Program((program_or_skip(command[0]), *command[1:]), tmp_path, environment)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory):
+    """Gives a folder of packages that pip installs, once; they need not agree with what is installed here."""
+    installed = {}
+
+    def install(*requirements):
+        if requirements not in installed:
+            folder = tmp_path_factory.mktemp("packages")
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
+            done = subprocess.run(
+                [*command, "--target", str(folder), *requirements], capture_output=True, timeout=300, check=False
+            )
+            installed[requirements] = (done, folder)
+        done, folder = installed[requirements]
+        if done.returncode:
+            pytest.skip(
+                f"pip cannot install {' '.join(requirements)}: {(lines(said(done)) or ['no reason given'])[-1]}"
+            )
+        return folder
+
+    return install
+
+
+@pytest.fixture
+def python(program, packages, keyed_gateway):
+    """Makes a Python with packages of its own; every program given to it begins with these lines."""
+
+    def make(requirements, beginning):
+        gateway = {"ENDPOINT": keyed_gateway.url, "KEY": keyed_gateway.access_key, "SECRET": keyed_gateway.secret_key}
+        run = program("python", PYTHONPATH=str(packages(*requirements)), REGION=REGION, **gateway)
+        return lambda text: run("-c", textwrap.dedent(beginning) + textwrap.dedent(text))
 
     return make
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.clients.files import FILES, OUTPUT_BRANCH, TREE, WRONG_SECRET, lines, read_folder
+from tests.clients.files import FILES, LARGE, OUTPUT_BRANCH, TREE, WRONG_SECRET, lines, read_folder
 
 
 def is_of_minio():
@@ -128,6 +128,65 @@ def test_a_folder_is_removed(mc, bucket, put, stored):
     put(bucket, {"keep": b"1"} | {f"below/{path}": b"2" for path in FILES})
     mc("rm", "--recursive", "--force", f"falcon/{bucket}/below/")
     assert list(stored(bucket)) == ["keep"]
+
+
+def test_a_large_file_is_uploaded_in_parts(mc, bucket, large, stored, parts):
+    """`cp` sends what is larger than 16 MiB in parts, and brings it back."""
+    mc("cp", large, f"falcon/{bucket}/")
+    assert stored(bucket)["large.bin"] == LARGE
+    assert parts(bucket, "large.bin") == 2
+    mc("cp", f"falcon/{bucket}/large.bin", "down")
+    assert (mc.home / "down").read_bytes() == LARGE
+
+
+def test_a_stream_is_uploaded(mc, bucket, large, stored):
+    """`pipe` sends with its checksum what it is given without knowing how long it is."""
+    mc.shell(f"mc pipe falcon/{bucket}/large.bin <{large}")
+    assert stored(bucket)["large.bin"] == LARGE
+
+
+def test_a_mirrored_folder_is_not_uploaded_again(mc, bucket, folder, put, stored, tmp_path):
+    """`mirror` brings a folder up and down, and removes what is not there; then `diff` finds nothing."""
+    put(bucket, {"of old": b"1"})
+    mc("mirror", "--overwrite", "--remove", folder, f"falcon/{bucket}")
+    assert stored(bucket) == FILES
+    assert mc("diff", folder, f"falcon/{bucket}") == ""
+    mc("mirror", f"falcon/{bucket}", tmp_path / "down")
+    assert read_folder(tmp_path / "down") == FILES
+
+
+def test_files_are_copied_and_moved(mc, bucket, put, stored):
+    """`cp` and `mv` give objects other names, whatever the names."""
+    put(bucket, {f"up/{path}": content for path, content in FILES.items()})
+    mc("cp", "--recursive", f"falcon/{bucket}/up/", f"falcon/{bucket}/copied/")
+    mc("mv", "--recursive", f"falcon/{bucket}/up/", f"falcon/{bucket}/moved/")
+    assert stored(bucket) == {f"{to}/{path}": FILES[path] for to in ("copied", "moved") for path in FILES}
+
+
+def test_versions_are_listed_and_got(mc, bucket, put):
+    """`ls --versions` shows each write and removal of a file; `cat --version-id` gives an old one."""
+    put(bucket, {"cat": b"first"})
+    put(bucket, {"cat": b"second"})
+    mc("rm", f"falcon/{bucket}/cat")
+    rows = [json.loads(line) for line in mc("--json", "ls", "--versions", f"falcon/{bucket}/").splitlines()]
+    assert [(row.get("isDeleteMarker", False), row["size"]) for row in rows] == [(True, 0), (False, 6), (False, 5)]
+    assert mc("cat", "--version-id", rows[-1]["versionId"], f"falcon/{bucket}/cat") == "first"
+
+
+def test_tags_are_kept(mc, bucket, put):
+    """`tag` sets, shows and removes tags."""
+    put(bucket, {"k": b"1"})
+    mc("tag", "set", f"falcon/{bucket}/k", "kind=cat")
+    assert "cat" in mc("tag", "list", f"falcon/{bucket}/k")
+    mc("tag", "remove", f"falcon/{bucket}/k")
+    assert "No tags found" in mc("tag", "list", f"falcon/{bucket}/k")
+
+
+def test_a_link_is_opened_by_curl(mc, program, bucket, put):
+    """`share download` makes a link that needs no key."""
+    put(bucket, {"cat.txt": b"a cat"})
+    shared = json.loads(mc("--json", "share", "download", f"falcon/{bucket}/cat.txt"))
+    assert program("curl")("-sSf", shared["share"]) == "a cat"
 
 
 def test_an_output_branch_is_not_written(mc, output, folder, stored):

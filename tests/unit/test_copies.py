@@ -29,6 +29,7 @@ VERSION = "0123456789ab4cdef0123456789abcde"
         ("master.b/a%20b", Source("master.b", "a b", None)),
         ("b/a b", Source("b", "a b", None)),
         ("b/a%2Bb", Source("b", "a+b", None)),
+        ("b/a+b", Source("b", "a b", None)),
         ("b/100%25", Source("b", "100%", None)),
         ("b/100%", Source("b", "100%", None)),
         ("b/%zz", Source("b", "%zz", None)),
