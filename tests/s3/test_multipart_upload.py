@@ -356,7 +356,7 @@ def test_no_upload_begins_in_a_bucket_that_is_not_there(gateway, place):
     [
         ({"x-amz-server-side-encryption": "AES256"}, 501, "NotImplemented"),
         ({"x-amz-storage-class": "GLACIER"}, 400, "InvalidStorageClass"),
-        ({"x-amz-acl": "public-read"}, 501, "NotImplemented"),
+        ({"x-amz-acl": "log-delivery-write"}, 501, "NotImplemented"),
         ({"x-amz-tagging": "a=%FF"}, 400, "InvalidArgument"),
         ({"x-amz-tagging": "aws:a=b"}, 400, "InvalidTag"),
         ({"x-amz-meta-a": "v" * 2100}, 400, "MetadataTooLarge"),
