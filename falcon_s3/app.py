@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 from collections.abc import Mapping
@@ -10,11 +9,11 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import buckets, errors, xml
+from falcon_s3 import errors, xml
 from falcon_s3.auth import Authentication
 from falcon_s3.cors import Origins
 from falcon_s3.keyring import Keyring
-from falcon_s3.pfs import Branch, Commit, CommitNotFound, Pfs
+from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources.bucket import Bucket
 from falcon_s3.resources.configuration import Configuration
@@ -40,7 +39,8 @@ _LENGTH = re.compile("[0-9]{1,8}")
 
 Operation = tuple[str, str, str]
 # The rights that an operation asks for, any one of which lets it begin, where the verb does not tell: nothing at all
-# for what asks by itself, and both for what asks again for each object it removes, or version.
+# for what asks by itself (`Rights.check_change`, before the body), and both for what asks again for each object it
+# removes, or version.
 NEEDED: Mapping[Operation, tuple[Right, ...]] = {
     (BUCKET, "POST", "delete"): (Right.WRITE, Right.PURGE),
     (OBJECT, "DELETE", ""): (Right.WRITE, Right.PURGE),
@@ -146,22 +146,15 @@ def needed(operation: Operation) -> tuple[Right, ...]:
 
 
 def authorised(responder: Responder, pfs: Pfs, rights: tuple[Right, ...]) -> Responder:
-    """The responder for those who have one of the rights: AccessDenied for others, before a body is read.
-
-    A write through the bucket of an open commit changes the branch of that commit, whatever branch the bucket's name
-    says: so it needs the right to both.
-    """
+    """The responder for those who have one of the rights: AccessDenied for others, before a body is read."""
     if not rights:
         return responder
 
     def respond(req: S3Request, resp: falcon.Response) -> None:
-        req.rights.check(req.bucket, *rights)
-        if Right.READ not in rights:
-            ref = buckets.parse(req.bucket)
-            if isinstance(ref, Commit):
-                with contextlib.suppress(CommitNotFound):  # which the responder tells in its own way
-                    branch = Branch(ref.repo, pfs.inspect_commit(ref).branch)
-                    req.rights.check(buckets.name_of(branch), *rights)
+        if Right.READ in rights:
+            req.rights.check(req.bucket, *rights)
+        else:
+            req.rights.check_change(pfs, req.bucket, *rights)
         responder(req, resp)
 
     return respond

@@ -7,6 +7,7 @@ one bucket, need one right, and the bucket of a commit needs that of the branch 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,18 @@ class Rights:
             who = f"The access key {self.holder}" if self.holder else "Whoever does not sign the request"
             name = buckets.name_of(buckets.branch_of(bucket))
             raise errors.AccessDenied(f"Access Denied: {who} may not {rights[0].value} {name}.")
+
+    def check_change(self, store: pfs.Pfs, bucket: str, *rights: Right) -> None:
+        """What `check` does, for what changes the bucket: that of an open commit takes a right to two branches.
+
+        They are the one in the bucket's name and the one that the commit is on, which the change is seen on.
+        """
+        self.check(bucket, *rights)
+        ref = buckets.parse(bucket)
+        if isinstance(ref, pfs.Commit):
+            with contextlib.suppress(pfs.CommitNotFound):  # which is told in another way
+                branch = pfs.Branch(ref.repo, store.inspect_commit(ref).branch)
+                self.check(buckets.name_of(branch), *rights)
 
 
 ALL = Rights((ANY,), (ANY,), (ANY,))

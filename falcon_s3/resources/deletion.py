@@ -37,7 +37,8 @@ class Deletion:
         failures: list[Failure] = []
         for each in wanted.objects:
             try:
-                req.rights.check(req.bucket, Right.WRITE if each.version_id is None else Right.PURGE)
+                right = Right.WRITE if each.version_id is None else Right.PURGE
+                req.rights.check_change(self._pfs, req.bucket, right)
                 check_key(each.key)
                 check = conditions.delete_check(each.etag, each.size, each.modified)
                 if check is not None and each.version_id is None:

@@ -130,7 +130,7 @@ class Object:
 
     def delete(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObject (S3 API): removing what is not there succeeds too. With a versionId that version is lost for good."""
-        req.rights.check(req.bucket, Right.PURGE if "versionId" in req.query else Right.WRITE)
+        req.rights.check_change(self._pfs, req.bucket, Right.PURGE if "versionId" in req.query else Right.WRITE)
         ref = buckets.parse(req.bucket)
         resp.status = 204
         if "versionId" in req.query:

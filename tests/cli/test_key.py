@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,11 @@ from falcon_s3.keys import KeyStore
 from falcon_s3.rights import ALL, Rights
 
 CLEAN = {name: None for name in os.environ if name.startswith("FALCON_S3_")}
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 @pytest.fixture
@@ -208,3 +214,23 @@ def test_serve_listens_elsewhere_with_a_stored_key(monkeypatch, tmp_path):
     assert secret not in done.output
     assert not started[0].opens_without_keys
     store.close()
+
+
+def test_serve_does_not_start_on_secrets_it_cannot_decrypt(tmp_path):
+    """It would let nobody in; and a database that is none is told before anything is served."""
+    made = CliRunner().invoke(cli.main, ["key", "create", "--data", str(tmp_path)], env=CLEAN)
+    assert made.exit_code == 0
+
+    def serve(**variables):
+        arguments = ["serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(tmp_path)]
+        return CliRunner().invoke(cli.main, arguments, env=CLEAN | variables)
+
+    refused = serve(FALCON_S3_KEYS_SECRET="A" * 43 + "=")
+    assert (refused.exit_code, len(refused.output.splitlines())) == (1, 1)
+    assert "FALCON_S3_KEYS_SECRET" in refused.output
+    (tmp_path / "keys.secret").unlink()
+    assert "keys.secret" in serve().output
+    (tmp_path / "keys.sqlite3").write_bytes(b"no database" * 1000)
+    refused = serve()
+    assert (refused.exit_code, len(refused.output.splitlines())) == (1, 1)
+    assert "keys.sqlite3" in refused.output

@@ -227,12 +227,20 @@ def test_an_open_commit_is_not_written_in_the_name_of_another_branch(secured, ne
     mine, beside, _ = buckets
     store = EmbeddedPfs(secured.data)
     commit = store.start_commit(parse(mine), "").id
-    client, both = new_keys(["--write", beside, "--read", mine], ["--write", beside, "--write", mine])
+    client, both, purger = new_keys(
+        ["--write", beside, "--read", mine],
+        ["--write", beside, "--write", mine],
+        ["--write", beside, "--purge", mine],
+    )
 
     for operation in WRITES:
         assert codes(client, f"{commit}.{beside}", [operation]) == denied([operation])
     assert codes(client, f"{commit}.{mine}", WRITES) == denied(WRITES)
     assert code(client.head_object, Bucket=mine, Key="k2") == "404"
+    assert code(purger.delete_object, Bucket=f"{commit}.{beside}", Key="k") == "AccessDenied"
+    asked = {"Bucket": f"{commit}.{beside}", "Delete": {"Objects": [{"Key": "k"}]}}
+    assert purger.delete_objects(**asked)["Errors"][0]["Code"] == "AccessDenied"
+    assert code(secured.s3.head_object, Bucket=mine, Key="k") is None
     assert codes(both, f"{commit}.{beside}", WRITES) == allowed(WRITES)
     missing = (
         commit.translate(str.maketrans("0123456789abcdef", "1234567890abcdef"))[:12] + "4" + "0" * 3 + "8" + "0" * 15
