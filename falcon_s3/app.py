@@ -20,6 +20,7 @@ from falcon_s3.resources.configuration import Configuration
 from falcon_s3.resources.copy import Copy
 from falcon_s3.resources.deletion import Deletion
 from falcon_s3.resources.description import Description
+from falcon_s3.resources.form import Form
 from falcon_s3.resources.listing import Listing
 from falcon_s3.resources.object import Object
 from falcon_s3.resources.service import Service
@@ -42,6 +43,7 @@ Operation = tuple[str, str, str]
 # for what asks by itself (`Rights.check_change`, before the body), and both for what asks again for each object it
 # removes, or version.
 NEEDED: Mapping[Operation, tuple[Right, ...]] = {
+    (BUCKET, "POST", ""): (),
     (BUCKET, "POST", "delete"): (Right.WRITE, Right.PURGE),
     (OBJECT, "DELETE", ""): (Right.WRITE, Right.PURGE),
 }
@@ -95,12 +97,13 @@ class CrossOrigin:
         resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
 
 
-def operations(pfs: Pfs, region: str) -> dict[Operation, Responder]:
+def operations(pfs: Pfs, region: str, keyring: Keyring | None = None) -> dict[Operation, Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`. What each needs `needed` tells."""
     service, bucket, listing = Service(pfs, region), Bucket(pfs, region), Listing(pfs)
     thing, deletion, versions = Object(pfs), Deletion(pfs), Versions(pfs)
     uploads, copy, description = Uploads(pfs), Copy(pfs), Description(pfs)
     configuration = Configuration(pfs)
+    form = Form(pfs, keyring, region)
     return {
         **{(BUCKET, verb, sub): responder for verb, sub, responder in configuration.of_buckets()},
         **{(OBJECT, verb, sub): responder for verb, sub, responder in configuration.of_objects()},
@@ -113,6 +116,7 @@ def operations(pfs: Pfs, region: str) -> dict[Operation, Responder]:
         (BUCKET, "GET", "location"): bucket.location,
         (BUCKET, "GET", "versioning"): bucket.versioning,
         (BUCKET, "GET", "versions"): versions.list_object_versions,
+        (BUCKET, "POST", ""): form.upload,
         (BUCKET, "POST", "delete"): deletion.delete_objects,
         (OBJECT, "GET", ""): thing.get,
         (OBJECT, "HEAD", ""): thing.head,
@@ -174,7 +178,7 @@ def create_app(
     middleware: list[Any] = [Envelope(), CrossOrigin(Origins(origins))]
     if keyring is not None:
         middleware.append(Authentication(keyring, region, domains))
-    table = {each: authorised(answer, pfs, needed(each)) for each, answer in operations(pfs, region).items()}
+    table = {each: authorised(answer, pfs, needed(each)) for each, answer in operations(pfs, region, keyring).items()}
     router: Any = S3Router(table, domains)  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)

@@ -36,6 +36,9 @@ class Authentication:
         bucket = buckets.of_host(env.get("HTTP_HOST", ""), self._domains)
         if (path.startswith("/~/") and not bucket) or self._keyring.is_open:
             return
+        if is_form(req):  # it is signed in its fields: `resources.form`
+            req.rights = req.everybody = self._keyring.rights_of("")
+            return
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
         query = env["QUERY_STRING"]
@@ -51,6 +54,13 @@ class Authentication:
         req.everybody = self._keyring.rights_of("")
         if not (req.access_key or req.rights.read):
             raise errors.AccessDenied
+
+
+def is_form(req: S3Request) -> bool:
+    """Whether the request is a form upload, which alone is answered to a POST without a query."""
+    kind = req.lower_headers.get("content-type", "")
+    plain = not req.env["QUERY_STRING"] and not req.lower_headers.get("authorization")
+    return req.method == "POST" and plain and kind.lower().startswith("multipart/form-data")
 
 
 def identify(request: SignedRequest, keyring: Keyring, region: str | None) -> Identity:

@@ -133,6 +133,10 @@ class InvalidPartOrder(S3Error):
     message = "The list of parts was not in ascending order. Parts must be ordered by part number."
 
 
+class InvalidPolicyDocument(S3Error):
+    message = "The content of the form does not meet the conditions specified in the policy document."
+
+
 class InvalidRange(S3Error):
     status = 416
     message = "The requested range is not satisfiable"
@@ -162,12 +166,20 @@ class KeyTooLongError(S3Error):
     message = "Your key is too long."
 
 
+class MalformedPOSTRequest(S3Error):
+    message = "The body of your POST request is not well-formed multipart/form-data."
+
+
 class MalformedXML(S3Error):
     message = "The XML you provided was not well-formed or did not validate against our published schema."
 
 
 class MalformedTrailerError(S3Error):
     message = "The request contained trailing data that was not well-formed or not what x-amz-trailer announced."
+
+
+class MaxPostPreDataLengthExceededError(S3Error):
+    message = "Your POST request fields preceding the upload file were too large."
 
 
 class MetadataTooLarge(S3Error):

@@ -131,6 +131,4 @@ def refusal(shape: str, verb: str, sub: str) -> errors.S3Error:
         return errors.NoSuchKey("There is no such endpoint below /~/.")
     if sub:
         return errors.NotImplemented(f"{verb} with ?{sub} is not implemented.", fields={"Header": sub})
-    if shape == BUCKET and verb == "POST":
-        return errors.NotImplemented("Uploads by HTML form are not implemented.")
     return errors.MethodNotAllowed(fields={"Method": verb, "ResourceType": shape.upper()})

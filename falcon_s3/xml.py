@@ -157,6 +157,12 @@ def access_control_policy(owner: Owner = OWNER) -> bytes:
     return document("AccessControlPolicy", f"<Owner>{who}</Owner><AccessControlList>{grant}</AccessControlList>")
 
 
+def post_response(location: str, bucket: str, key: str, etag: str) -> bytes:
+    """PostObject's answer, which has no namespace; `etag` in its quotes."""
+    rows = (("Location", location), ("Bucket", bucket), ("Key", key), ("ETag", etag))
+    return f"{_DECLARATION}<PostResponse>{''.join(element(*row) for row in rows)}</PostResponse>".encode()
+
+
 def list_bucket_result_v1(page: Page, marker: str, next_marker: str | None = None) -> bytes:
     """ListObjects' answer. S3 gives a `next_marker` only with a delimiter; more of them do no harm."""
     head = [
