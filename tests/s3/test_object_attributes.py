@@ -91,6 +91,13 @@ def test_names_come_together_in_one_header(gateway, filled):
     assert b"StorageClass" not in answer.body
 
 
+def test_names_come_in_a_header_each(gateway, filled):
+    """As the Go SDK sends them."""
+    lines = "x-amz-object-attributes: ETag\r\nx-amz-object-attributes: ObjectSize\r\n"
+    answer = gateway.send(f"GET /{filled}/plain?attributes HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+    assert (answer.text("ETag"), answer.text("ObjectSize")) == (hashlib.md5(b"abc").hexdigest(), "3")
+
+
 @pytest.mark.parametrize("names", [None, "", "etag", "Everything", "ETag,Owner", "ETag,,", "x" * 5000])
 def test_what_no_object_has_is_refused(gateway, filled, names):
     ask(gateway, f"/{filled}/plain?attributes", names).refused(400, "InvalidArgument")
