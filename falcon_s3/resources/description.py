@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import falcon
 
-from falcon_s3 import body, errors, multipart, tags, xml
+from falcon_s3 import body, buckets, errors, multipart, tags, xml
 from falcon_s3.pfs import FileInfo, Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
@@ -70,14 +70,19 @@ class Description:
     def put_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """PutObjectTagging (S3 API): the tags of a version are replaced; no commit is made."""
         expected = body.expected_of(req.lower_headers)
-        file = version.asked_for(self._pfs, req)
+        file = self._writable(req)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
         self._set_tags(file, resp, tags.read_tagging(document))
 
     def delete_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObjectTagging (S3 API)."""
-        self._set_tags(version.asked_for(self._pfs, req), resp, {})
+        self._set_tags(self._writable(req), resp, {})
         resp.status = 204
+
+    def _writable(self, req: S3Request) -> FileInfo:
+        """The version asked for, where a write could go: not through the bucket of a finished commit."""
+        self._pfs.check_write(buckets.parse(req.bucket), req.key)
+        return version.asked_for(self._pfs, req)
 
     def _set_tags(self, file: FileInfo, resp: falcon.Response, given: tags.Tags) -> None:
         kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}

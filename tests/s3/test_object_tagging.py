@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from falcon_s3 import buckets
+from falcon_s3.pfs import Branch, Commit, Repo
 
 MISSING = "0123456789ab4cdef0123456789abcde"
 
@@ -160,3 +161,17 @@ def test_a_client_is_told_what_is_wrong(s3, filled):
     with pytest.raises(ClientError) as caught:
         s3.put_object_tagging(Bucket=filled, Key="k", Tagging={"TagSet": [{"Key": "aws:x", "Value": ""}]})
     assert caught.value.response["Error"]["Code"] == "InvalidTag"
+
+
+def test_what_takes_no_write_takes_no_tags(gateway, s3, bucket, store):
+    """The bucket of a finished commit and an output branch."""
+    version = s3.put_object(Bucket=bucket, Key="k", Body=b"", Tagging="a=b")["VersionId"]
+    repo = Repo("default", bucket.partition(".")[2])
+    store.create_branch(Branch(repo, "output"), Commit(repo, version), [Branch(repo, "master")])
+    for target, status, code in (
+        (f"/{version}.{bucket}/k?tagging", 403, "AccessDenied"),
+        (f"/output.{repo.name}/k?tagging", 400, "WriteToOutputBranch"),
+    ):
+        gateway.request("PUT", target, b"<Tagging><TagSet/></Tagging>").refused(status, code)
+        gateway.request("DELETE", target).refused(status, code)
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [{"Key": "a", "Value": "b"}]
