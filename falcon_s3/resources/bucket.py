@@ -9,6 +9,8 @@ from falcon_s3.pfs import Branch, Commit, Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.rights import check_grants
 
+# Whose the objects of a bucket are (S3 API, GetBucketOwnershipControls): there is one owner.
+OWNERSHIP = "BucketOwnerEnforced"
 # No CreateBucketConfiguration comes near this.
 LARGEST_DOCUMENT = 64 << 10
 
@@ -30,6 +32,8 @@ class Bucket:
         check_grants(req.lower_headers, req.bucket, req.everybody)
         if req.lower_headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
             raise errors.NotImplemented("Object lock is not implemented.")
+        if req.lower_headers.get("x-amz-object-ownership", OWNERSHIP) != OWNERSHIP:
+            raise errors.NotImplemented(f"All objects belong to the owner of the bucket: there is only {OWNERSHIP}.")
         if req.lower_headers.get("content-length", "0") != "0" or "transfer-encoding" in req.lower_headers:
             expected = body.expected_of(req.lower_headers)
             xml.read_create_bucket(body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier))

@@ -101,7 +101,9 @@ def test_a_body_that_is_no_configuration_creates_nothing(gateway, bucket, body):
     assert gateway.request("HEAD", f"/{bucket}-c").status == 404
 
 
-def test_a_bucket_with_object_lock_is_refused_and_not_made_without(gateway, bucket):
-    headers = {"x-amz-bucket-object-lock-enabled": "true"}
+@pytest.mark.parametrize(
+    "headers", [{"x-amz-bucket-object-lock-enabled": "true"}, {"x-amz-object-ownership": "ObjectWriter"}]
+)
+def test_a_bucket_that_is_to_be_more_is_refused_and_not_made(gateway, bucket, headers):
     gateway.request("PUT", f"/{bucket}-d", b"", headers).refused(501, "NotImplemented")
     assert gateway.request("HEAD", f"/{bucket}-d").status == 404
