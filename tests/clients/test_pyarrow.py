@@ -12,7 +12,9 @@ from pyarrow import dataset, fs  # noqa: E402 (after the check that it is there)
 
 
 @pytest.fixture
-def client(keyed_gateway):
+def client(keyed_gateway, engine):
+    if engine == "meinheld":
+        pytest.skip("the uploads of pyarrow, aws-chunked in chunked transfer encoding, do not arrive whole on meinheld")
     return fs.S3FileSystem(
         access_key=keyed_gateway.access_key,
         secret_key=keyed_gateway.secret_key,
