@@ -42,7 +42,7 @@ test-long: $(VENV)/installed-dev dist ## All tests in full length: gigabytes, a 
 
 test-lowest: ## All tests on the oldest dependencies that pyproject.toml allows
 	$(PYTHON) -m venv --clear .venv-lowest
-	sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml >.venv-lowest/constraints.txt
+	sed -n '/^dependencies\|^pachd/,/^]/s/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml >.venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install -q -c .venv-lowest/constraints.txt -e '.[test,dev]'
 	.venv-lowest/bin/python -m pytest $(ARGS)
 
@@ -58,6 +58,12 @@ lint: $(VENV)/installed-dev ## Ruff, mypy and the layers
 format: $(VENV)/installed-dev ## Rewrite the code as ruff would
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+wire: ## Make the modules of falcon_s3/pfs/wire from its .proto files, with the oldest generator that pyproject.toml allows
+	$(PYTHON) -m venv --clear .venv-wire
+	.venv-wire/bin/python -m pip install -q 'grpcio-tools==1.72.*' 'setuptools<81'
+	.venv-wire/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. falcon_s3/pfs/wire/*.proto
+	rm -rf .venv-wire
 
 dist: $(VENV)/installed-dev ## Build the sdist, and the wheel from it, into wheels/dist
 	PYTHON=$(BIN)/python wheels/build.sh
@@ -80,4 +86,4 @@ $(VENV)/installed-dev: $(BUILT_FROM) | $(BIN)/python
 		echo "meinheld cannot be built for this Python: what needs it is left out"
 	@touch $@ $(VENV)/installed
 
-.PHONY: help run test test-all test-pure test-meinheld test-wheel test-long test-lowest bench lint format dist clean
+.PHONY: help run test test-all test-pure test-meinheld test-wheel test-long test-lowest bench lint format wire dist clean

@@ -20,7 +20,7 @@ def sources() -> set[str]:
     return {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "falcon_s3").rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in {".py", ".pyi"} or path.name == "py.typed"
     }
 
 

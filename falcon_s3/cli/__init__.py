@@ -16,6 +16,7 @@ import click
 
 from falcon_s3 import __version__
 from falcon_s3.cli.key import key
+from falcon_s3.cli.pfsd import pfsd
 from falcon_s3.cli.store import branch, commit, fsck, repo
 from falcon_s3.config import ENGINES, LOG_LEVELS, Config, ConfigError, read_file
 from falcon_s3.keys import has_keys
@@ -165,5 +166,5 @@ def greet(config: Config) -> None:
     click.echo("\n".join(lines), err=True)
 
 
-for command in (repo, branch, commit, key, fsck):
+for command in (pfsd, repo, branch, commit, key, fsck):
     main.add_command(command)

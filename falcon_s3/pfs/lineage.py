@@ -1,0 +1,404 @@
+"""Branches and commits of the embedded store, as pfs_v2.API has them: moved, begun anywhere, named in many ways.
+
+`history` holds what the gateway needs of them. Here is what clients of pachd expect besides: a commit named as
+`master^2`, a branch moved to another commit, a commit started on a branch that does not exist yet, and who is
+made from whom. All functions take a connection; what changes something runs inside a job of the catalog.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from falcon_s3.pfs import (
+    Branch,
+    BranchInfo,
+    BranchNotFound,
+    Commit,
+    CommitInfo,
+    CommitNotFound,
+    InvalidName,
+    NotFound,
+    PfsError,
+    Repo,
+    check_branch,
+    history,
+    is_commit_id,
+)
+from falcon_s3.pfs.catalog import NEVER, Connection
+from falcon_s3.pfs.history import Point, now_ms
+from falcon_s3.pfs.repos import StillUsed, full, repo_id
+from falcon_s3.pfs.tree import END, View, after_prefix, covering
+
+# A branch or commit id, then steps: ^ and ~ go back from it, .N counts from the first commit on.
+NAME = re.compile(r"([^.^~]*)((?:[.^~][0-9]{0,9})*)\Z")
+STEP = re.compile(r"([.^~])([0-9]*)")
+
+
+class Refused(PfsError):
+    """What was asked for contradicts the state of a commit or branch."""
+
+
+class Named(NamedTuple):
+    """A commit as a request names it; `id` may hold an id, a branch's name, or steps back from either."""
+
+    repo: Repo
+    branch: str
+    id: str
+
+
+class Target(NamedTuple):
+    """A commit that was found."""
+
+    repo: Repo
+    point: Point  # with `branch_id` only if it was named by the branch that it is the head of
+
+    @property
+    def commit(self) -> Commit:
+        return Commit(self.repo, self.point.id.hex())
+
+    def __str__(self) -> str:
+        return f"{full(self.repo)}@{self.point.id.hex()}"
+
+
+def branch_text(branch: Branch) -> str:
+    return f"{full(branch.repo)}@{branch.name}"
+
+
+def spelled(named: Named) -> tuple[str, str]:
+    """What the name begins with, a commit id or a branch, and the steps from there. Raises InvalidName."""
+    text = named.id
+    if named.branch and (not text or text[0] in ".^~"):
+        text = named.branch + text
+    match = NAME.match(text)
+    if match is None:
+        raise InvalidName(f"commit name ({text}) invalid: say an id or a branch, and ^, ~N or .N after it")
+    if not match[1]:
+        raise InvalidName("branch must be specified")
+    return (match[1].lower() if is_commit_id(match[1].lower()) else match[1]), match[2]
+
+
+def resolve(connection: Connection, named: Named) -> Target:
+    """Raises NotFound, InvalidName."""
+    repo = named.repo
+    base, steps = spelled(named)
+    repo_id(connection, repo)
+    try:
+        point = history.point(connection, Commit(repo, base) if is_commit_id(base) else Branch(repo, base))
+    except CommitNotFound:
+        raise NotFound(f"commit {full(repo)}@{base} not found") from None
+    except BranchNotFound:
+        raise NotFound(f'branch "{base}" not found in repo {full(repo)}') from None
+    for kind, count in STEP.findall(steps):
+        number = _step(connection, point.number, kind, int(count or 1))
+        if number is None:
+            raise NotFound(f"commit {full(repo)}@{base}{steps} not found")
+        point = at(connection, number)
+    return Target(repo, point)
+
+
+def at(connection: Connection, number: int) -> Point:
+    """The commit of that number, which is there."""
+    row = connection.execute(
+        'SELECT repo, number, id, line, finished_ms IS NULL, 0, 0 FROM "commit" WHERE number = ?', (number,)
+    ).fetchone()
+    return Point._make(row)
+
+
+BACK = (
+    "WITH RECURSIVE step (number, depth) AS (SELECT ?, 0 UNION ALL SELECT parent, depth + 1 FROM step"
+    ' JOIN "commit" USING (number) WHERE parent IS NOT NULL AND depth < ?) SELECT '
+)
+
+
+def _step(connection: Connection, number: int, kind: str, count: int) -> int | None:
+    depth = count
+    if kind == ".":
+        (oldest,) = connection.execute(BACK + "max(depth) FROM step", (number, NEVER)).fetchone()
+        depth = oldest + 1 - count
+        if count < 1 or depth < 0:
+            return None
+    row = connection.execute(BACK + "number FROM step WHERE depth = ?", (number, depth, depth)).fetchone()
+    return row[0] if row is not None else None
+
+
+def view_of(connection: Connection, target: Target) -> View:
+    return history.view(connection, target.point.line, target.point.number)
+
+
+# Branches
+
+
+def graph(connection: Connection) -> dict[Branch, set[Branch]]:
+    """Of each output branch, what it is made from directly."""
+    found: dict[Branch, set[Branch]] = {}
+    for project, repo, name, *upstream in connection.execute(
+        "SELECT repo.project, repo.name, branch.name, provenance.project, provenance.repo, provenance.name"
+        " FROM provenance JOIN branch ON branch.id = provenance.branch JOIN repo ON repo.id = branch.repo"
+    ):
+        branch = Branch(Repo(project, repo), name)
+        found.setdefault(branch, set()).add(Branch(Repo(upstream[0], upstream[1]), upstream[2]))
+    return found
+
+
+def above(edges: dict[Branch, set[Branch]], branch: Branch) -> list[Branch]:
+    """All that the branch is made from, directly or not."""
+    found: set[Branch] = set()
+    waiting = [branch]
+    while waiting:
+        for each in edges.get(waiting.pop(), set()) - found:
+            found.add(each)
+            waiting.append(each)
+    return in_order(found)
+
+
+def below(edges: dict[Branch, set[Branch]], branch: Branch) -> list[Branch]:
+    """All that is made from the branch, directly or not."""
+    return in_order(each for each in edges if branch in above(edges, each))
+
+
+def in_order(branches: Iterable[Branch]) -> list[Branch]:
+    return sorted(branches, key=lambda branch: (branch.repo.project, branch.repo.name, branch.name))
+
+
+def list_branches(connection: Connection, repo: Repo | None) -> list[BranchInfo]:
+    """The branches of the repo, or all, newest first. Raises NotFound."""
+    where, names = "", ()
+    if repo is not None:
+        repo_id(connection, repo)
+        where, names = " WHERE repo.project = ? AND repo.name = ?", (repo.project, repo.name)  # type: ignore[assignment]
+    edges = graph(connection)
+    rows = connection.execute(history.BRANCHES + where + " ORDER BY branch.id DESC", names).fetchall()
+    return [_branch_info(row, edges) for row in rows]
+
+
+def inspect_branch(connection: Connection, branch: Branch) -> BranchInfo:
+    """Raises NotFound."""
+    repo_id(connection, branch.repo)
+    row = connection.execute(
+        history.BRANCHES + " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?",
+        (branch.repo.project, branch.repo.name, branch.name),
+    ).fetchone()
+    if row is None:
+        raise NotFound(f'branch "{branch.name}" not found in repo {full(branch.repo)}')
+    return _branch_info(row, graph(connection))
+
+
+def _branch_info(row: tuple[str, str, str, int, int, bytes, int], edges: dict[Branch, set[Branch]]) -> BranchInfo:
+    project, name, branch_name, created_ms, _, head, is_open = row
+    repo = Repo(project, name)
+    branch = Branch(repo, branch_name)
+    direct = tuple(in_order(edges.get(branch, set())))
+    return BranchInfo(branch, Commit(repo, head.hex()), bool(is_open), created_ms, direct)
+
+
+def create_branch(connection: Connection, branch: Branch, head: Named | None, provenance: Sequence[Branch]) -> None:
+    """Create the branch, or move it to `head`; `provenance` replaces what it had. Raises InvalidName, NotFound, Refused."""
+    check_branch(branch)
+    repo_id(connection, branch.repo)
+    edges = graph(connection)
+    for upstream in provenance:
+        if upstream.repo == branch.repo:
+            raise Refused(f"branch {branch_text(branch)} cannot be made from a branch of its own repo")
+        inspect_branch(connection, upstream)
+        if branch in above(edges, upstream):
+            raise Refused(f"branch {branch_text(upstream)} is made from {branch_text(branch)}: that would be a circle")
+    target = None
+    if head is not None:
+        if head.repo != branch.repo:
+            raise Refused("branch and head commit must belong to the same repo")
+        target = resolve(connection, head)
+    try:
+        found = history.point(connection, branch)
+    except BranchNotFound:
+        history.create_branch(connection, branch, target and target.commit, provenance)
+        return
+    if target is not None:
+        connection.execute("UPDATE branch SET head = ? WHERE id = ?", (target.point.number, found.branch_id))
+    connection.execute("DELETE FROM provenance WHERE branch = ?", (found.branch_id,))
+    connection.executemany(
+        "INSERT OR IGNORE INTO provenance (branch, project, repo, name) VALUES (?, ?, ?, ?)",
+        [(found.branch_id, each.repo.project, each.repo.name, each.name) for each in provenance],
+    )
+
+
+def delete_branch(connection: Connection, branch: Branch, force: bool) -> None:
+    """Delete the branch; its repo and commits stay. Raises NotFound, and StillUsed without `force`."""
+    inspect_branch(connection, branch)
+    made = below(graph(connection), branch)
+    if made and not force:
+        raise StillUsed(f"cannot delete branch {branch_text(branch)}: {branch_text(made[0])} is made from it")
+    found = history.point(connection, branch)
+    connection.execute("DELETE FROM branch WHERE id = ?", (found.branch_id,))
+    connection.execute("DELETE FROM provenance WHERE branch = ?", (found.branch_id,))
+    connection.execute(
+        "DELETE FROM provenance WHERE project = ? AND repo = ? AND name = ?",
+        (branch.repo.project, branch.repo.name, branch.name),
+    )
+
+
+# Commits
+
+
+def writable(connection: Connection, branch: Branch) -> Point | None:
+    """The head that a new commit on the branch follows; None: there is no such branch yet. Raises NotFound, Refused."""
+    check_branch(branch)
+    repo_id(connection, branch.repo)
+    try:
+        found = history.point(connection, branch)
+    except BranchNotFound:
+        return None
+    if found.output and not found.open:
+        raise Refused(f"cannot start a commit on an output branch: {branch_text(branch)}")
+    return found
+
+
+def start_commit(
+    connection: Connection, branch: Branch, parent: Named | None, message: str, identity: bytes | None
+) -> Target:
+    """An open commit after `parent`, else after the branch's head; the branch is made if there is none.
+
+    `identity` None: it gets an id of its own. Raises InvalidName, NotFound, Refused.
+    """
+    head = writable(connection, branch)
+    before = head
+    if parent is not None:
+        if parent.repo != branch.repo:
+            raise Refused("branch and parent commit must belong to the same repo")
+        try:
+            before = resolve(connection, parent).point
+        except NotFound as ex:
+            raise NotFound(f"parent {ex}") from None
+    if before is not None and before.open:
+        raise Refused(f"parent commit {Target(branch.repo, before)} has not been finished")
+    if head is not None and head.output:
+        raise Refused(f"cannot start a commit on an output branch: {branch_text(branch)}")
+    return add_commit(connection, branch, head, before, finished=False, message=message, identity=identity)
+
+
+def add_commit(
+    connection: Connection,
+    branch: Branch,
+    head: Point | None,
+    before: Point | None,
+    finished: bool,
+    message: str,
+    identity: bytes | None,
+) -> Target:
+    """A commit after `before`, None: after nothing, that the branch points at; `head` None: the branch is new.
+
+    It continues the line of `before` at its tip and begins a new one elsewhere (see `tree`).
+    """
+    now = now_ms()
+    number = repo_id(connection, branch.repo)
+    if (
+        identity is not None
+        and connection.execute('SELECT 1 FROM "commit" WHERE repo = ? AND id = ?', (number, identity)).fetchone()
+    ):
+        raise Refused(f"a transaction makes one commit in a repo: {full(branch.repo)}@{identity.hex()} is there")
+    line = None
+    if before is not None and before.number == _tip(connection, before.line):
+        line = before.line
+    if line is None:
+        base = (before.line, before.number) if before is not None else (None, None)
+        line = _insert(
+            connection, "INSERT INTO line (repo, base_line, base_number, tip) VALUES (?, ?, ?, 0)", (number, *base)
+        )
+    parent = before.number if before is not None else None
+    made = _insert(
+        connection,
+        'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (identity or uuid.uuid4().bytes, number, line, parent, branch.name, now, now if finished else None, message),
+    )
+    connection.execute("UPDATE line SET tip = ? WHERE id = ?", (made, line))
+    if head is not None:
+        branch_id = head.branch_id
+        connection.execute("UPDATE branch SET head = ? WHERE id = ?", (made, branch_id))
+    else:
+        branch_id = _insert(
+            connection,
+            "INSERT INTO branch (repo, name, head, created_ms) VALUES (?, ?, ?, ?)",
+            (number, branch.name, made, now),
+        )
+    return Target(branch.repo, at(connection, made)._replace(branch_id=branch_id))
+
+
+def _tip(connection: Connection, line: int) -> int:
+    (tip,) = connection.execute("SELECT tip FROM line WHERE id = ?", (line,)).fetchone()
+    return int(tip)
+
+
+def _insert(connection: Connection, statement: str, values: tuple[object, ...]) -> int:
+    """Gives the number of the new row."""
+    cursor = connection.execute(statement, values)
+    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
+    return cursor.lastrowid
+
+
+def finish_commit(connection: Connection, target: Target, message: str) -> None:
+    """Raises Refused if it is finished."""
+    if not target.point.open:
+        raise Refused(f"commit {target} has already finished")
+    connection.execute(
+        'UPDATE "commit" SET finished_ms = ?, message = coalesce(?, message) WHERE number = ?',
+        (now_ms(), message or None, target.point.number),
+    )
+
+
+def children(connection: Connection, target: Target) -> list[Commit]:
+    rows = connection.execute(
+        'SELECT id FROM "commit" WHERE parent = ? ORDER BY number', (target.point.number,)
+    ).fetchall()
+    return [Commit(target.repo, identity.hex()) for (identity,) in rows]
+
+
+def commit_set(connection: Connection, identity: str) -> list[CommitInfo]:
+    """The commits of that id, whichever repos they are in, oldest first. Raises NotFound."""
+    rows = connection.execute(
+        'SELECT repo.project, repo.name FROM repo JOIN "commit" ON "commit".repo = repo.id AND "commit".id = ?'
+        ' WHERE repo.name IS NOT NULL ORDER BY "commit".number',
+        (bytes.fromhex(identity) if is_commit_id(identity) else b"",),
+    ).fetchall()
+    if not rows:
+        raise NotFound(f"no commits found for commitset {identity}")
+    return [history.inspect_commit(connection, Commit(Repo(*names), identity)) for names in rows]
+
+
+def commits_after(connection: Connection, repo: Repo, branch: str, number: int) -> list[tuple[int, CommitInfo]]:
+    """Up to a hundred commits made after the one of that number, oldest first; `branch` "": on any. Raises NotFound."""
+    rows = connection.execute(
+        "SELECT number, id FROM \"commit\" WHERE repo = ? AND number > ? AND (? = '' OR branch = ?)"
+        " ORDER BY number LIMIT 100",
+        (repo_id(connection, repo), number, branch, branch),
+    ).fetchall()
+    return [(each, history.inspect_commit(connection, Commit(repo, identity.hex()))) for each, identity in rows]
+
+
+def list_sets(connection: Connection) -> list[str]:
+    """The ids of all commit sets, newest first."""
+    rows = connection.execute(
+        'SELECT "commit".id FROM "commit" JOIN repo ON repo.id = "commit".repo WHERE repo.name IS NOT NULL'
+        ' GROUP BY "commit".id ORDER BY max(number) DESC'
+    ).fetchall()
+    return [identity.hex() for (identity,) in rows]
+
+
+def size(connection: Connection, view: View, prefix: str = "") -> int:
+    """The bytes of all files that begin with the prefix; reads one number a file."""
+    total = 0
+    stop = after_prefix(prefix)
+    position: str | None = prefix
+    while position is not None and (stop is None or position < stop):
+        page, number, _, end = covering(connection, view, position)
+        upper = stop if end is None or (stop is not None and stop < end) else end
+        (found,) = connection.execute(
+            "SELECT coalesce(sum(size), 0) FROM entry"
+            " WHERE page = ? AND path >= ? AND path < ? AND first <= ? AND last > ?",
+            (page, position, END if upper is None else upper, number, number),
+        ).fetchone()
+        total += found
+        position = end
+    return total

@@ -1,0 +1,90 @@
+"""The embedded store as pfs_v2.API over gRPC, so that what is made for pachd works with it.
+
+    calls          how calls come in and go out, errors included
+    names          names, times and infos between messages and the store's values
+    repos, branches, commits, files, modify        the methods, by what they are about
+    transactions   several changes at once
+    cluster        version, cluster, users (there are none), checks
+
+What pachd does and the store cannot is answered UNIMPLEMENTED with a sentence. grpc is known here only.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+
+from falcon_s3.pfs.extended import ExtendedPfs
+from falcon_s3.pfs.service.branches import Branches
+from falcon_s3.pfs.service.calls import Service, Waiting
+from falcon_s3.pfs.service.cluster import checks, services
+from falcon_s3.pfs.service.commits import Commits
+from falcon_s3.pfs.service.files import Files
+from falcon_s3.pfs.service.modify import Modify
+from falcon_s3.pfs.service.repos import Repos
+from falcon_s3.pfs.service.transactions import Transactions
+
+# Calls served at a time; those that wait for commits are fewer (calls.WAITERS).
+THREADS = 64
+# The longest message, both ways, as in pachd (grpcutil): clients send 19 MiB at a time.
+MESSAGE_BYTES = 20 << 20
+OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),  # a second server on the same address is refused
+    # Go clients of pachd ping every 20 seconds; by default grpc ends such connections.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+class Server:
+    """The store in the folder `data` on an address, HOST:PORT. Raises Unavailable, and OSError for the address."""
+
+    def __init__(self, listen: str, data: Path):
+        self._store = ExtendedPfs(data)
+        self._waiting = Waiting()
+        self._server = grpc.server(
+            ThreadPoolExecutor(THREADS, thread_name_prefix="call"),
+            handlers=[self._pfs(), *self._others(data)],
+            options=OPTIONS,
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), self._server)
+        try:
+            bound = self._server.add_insecure_port(listen)
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            self._store.close()
+            raise OSError(f"cannot listen on {listen}")
+
+    def _pfs(self) -> Service:
+        store = self._store
+        self._transactions = Transactions(store)
+        methods = {
+            **Repos(store).methods(),
+            **Branches(store).methods(),
+            **Commits(store, self._waiting).methods(),
+            **Files(store).methods(),
+            **Modify(store).methods(),
+            **checks(store),
+            **dict(self._transactions.pfs_methods()),
+        }
+        return Service("pfs_v2.API", methods)
+
+    def _others(self, data: Path) -> list[Service]:
+        return [*services(data), Service("transaction_v2.API", self._transactions.methods())]
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self, seconds: float) -> None:
+        """Take no more calls, let those that run end for so long, and close the store."""
+        ended = self._server.stop(seconds)
+        self._waiting.close()
+        ended.wait()
+        self._store.close()

@@ -1,0 +1,155 @@
+"""How calls come in and go out: handlers that turn the store's errors into status codes, and services made of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
+
+from falcon_s3.pfs import NotFound, PfsError, Unavailable
+from falcon_s3.pfs.repos import AlreadyExists, StillUsed
+from falcon_s3.pfs.service.names import Unsupported
+
+logger = logging.getLogger(__name__)
+
+
+class Busy(PfsError):
+    """Too many calls wait already."""
+
+
+class Broken(PfsError):
+    """Bytes that are no such message."""
+
+
+# The first that fits; pachd has no code of its own for the rest.
+CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
+    (AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
+    (StillUsed, grpc.StatusCode.FAILED_PRECONDITION),
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (Unavailable, grpc.StatusCode.UNAVAILABLE),
+    (Unsupported, grpc.StatusCode.UNIMPLEMENTED),
+    (Broken, grpc.StatusCode.INVALID_ARGUMENT),
+    (Busy, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (PfsError, grpc.StatusCode.UNKNOWN),
+)
+# How many calls may wait for commits at a time; each holds one of the server's threads.
+WAITERS = 40
+
+Handler = Any  # what grpc calls RpcMethodHandler
+Context = grpc.ServicerContext
+
+
+@contextmanager
+def answered(context: Context) -> Iterator[None]:
+    """What the store raises ends the call with the code and the text for it."""
+    try:
+        yield
+    except PfsError as ex:
+        code = next(code for kind, code in CODES if isinstance(ex, kind))
+        context.abort(code, str(ex))
+    except grpc.RpcError:  # the client has gone
+        raise
+    except Exception:
+        logger.exception("a call failed")
+        context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says why")
+
+
+def unary(request: Any, call: Callable[[Any, Context], Any]) -> Handler:
+    def run(message: bytes, context: Context) -> Any:
+        with answered(context):
+            return call(_parsed(request, message), context)
+
+    return grpc.unary_unary_rpc_method_handler(run, None, _serialize)
+
+
+def streaming(request: Any, call: Callable[[Any, Context], Iterator[Any]]) -> Handler:
+    """One request, many replies."""
+
+    def run(message: bytes, context: Context) -> Iterator[Any]:
+        with answered(context):
+            yield from call(_parsed(request, message), context)
+
+    return grpc.unary_stream_rpc_method_handler(run, None, _serialize)
+
+
+def uploading(request: Any, call: Callable[[Iterator[Any], Context], Any]) -> Handler:
+    """Many requests, one reply."""
+
+    def run(messages: Iterator[bytes], context: Context) -> Any:
+        with answered(context):
+            return call((_parsed(request, message) for message in messages), context)
+
+    return grpc.stream_unary_rpc_method_handler(run, None, _serialize)
+
+
+def _parsed(request: Any, message: bytes) -> Any:
+    """The message. Raises Broken; grpc, if it did this, would log a traceback for what a client sent."""
+    try:
+        return request.FromString(message)
+    except DecodeError:
+        raise Broken(f"this is no {request.DESCRIPTOR.full_name}") from None
+
+
+def refusing(code: grpc.StatusCode, text: str) -> Handler:
+    """A method of any kind that is not there."""
+
+    def run(_message: bytes, context: Context) -> Empty:
+        context.abort(code, text)
+
+    return grpc.unary_unary_rpc_method_handler(run, None, _serialize)
+
+
+def _serialize(message: Any) -> bytes:
+    encoded: bytes = message.SerializeToString()
+    return encoded
+
+
+class Service(grpc.GenericRpcHandler):  # type: ignore[misc,unused-ignore]
+    """A service by its methods; those that it does not have are refused in words."""
+
+    def __init__(self, name: str, methods: Mapping[str, Handler], missing: Handler | None = None):
+        self._name = name
+        self._methods = methods
+        self._missing = missing
+
+    def service(self, handler_call_details: Any) -> Handler | None:
+        service, _, method = handler_call_details.method.lstrip("/").rpartition("/")
+        if service != self._name:
+            return None
+        return (
+            self._methods.get(method)
+            or self._missing
+            or refusing(grpc.StatusCode.UNIMPLEMENTED, f"{service}/{method} is not served by falcon-s3 pfsd")
+        )
+
+
+class Waiting:
+    """Calls that wait for something to happen in the store: how many there may be, and how they end."""
+
+    def __init__(self) -> None:
+        self._room = threading.BoundedSemaphore(WAITERS)
+        self._closing = threading.Event()
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        if not self._room.acquire(blocking=False):
+            raise Busy(f"{WAITERS} calls wait for commits already: try later")
+        try:
+            yield
+        finally:
+            self._room.release()
+
+    def pause(self, context: Context, seconds: float) -> bool:
+        """Wait a little; False: the client has gone. Raises Unavailable when the server is going."""
+        if self._closing.wait(seconds):
+            raise Unavailable("the server is shutting down")
+        return context.is_active()
+
+    def close(self) -> None:
+        self._closing.set()

@@ -1,0 +1,186 @@
+"""Commits and commit sets over gRPC.
+
+A finished commit is finished at once: nothing is compacted or validated after it. The commits of one id are those of
+one transaction; a commit on a branch makes none on the branches that are made from it, since there are no pipelines.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice, takewhile
+from typing import NoReturn
+
+from google.protobuf.empty_pb2 import Empty
+
+from falcon_s3.pfs import Branch, CommitInfo, history, lineage, repos
+from falcon_s3.pfs.catalog import NEVER, Connection
+from falcon_s3.pfs.extended import ExtendedPfs
+from falcon_s3.pfs.lineage import Named, Target
+from falcon_s3.pfs.service.calls import Context, Handler, Waiting, streaming, unary
+from falcon_s3.pfs.service.names import (
+    Unclear,
+    Unsupported,
+    branch_of,
+    commit_info,
+    commit_message,
+    named_of,
+    project_of,
+    repo_of,
+)
+from falcon_s3.pfs.wire import pfs_pb2 as wire
+
+# How often a call that waits looks whether a commit was made or finished, by whatever process.
+LOOK_SECONDS = 0.05
+# States of a commit that is finished here as soon as it is one of them.
+ENDED = (wire.FINISHING, wire.FINISHED)
+
+# What may be part of a transaction: it is given a connection, and the id for its commits.
+
+
+def start_commit(connection: Connection, request: wire.StartCommitRequest, identity: bytes | None) -> wire.Commit:
+    branch = branch_of(request.branch)
+    parent = None
+    if request.HasField("parent") and (request.parent.id or request.parent.branch.name):
+        # A parent may leave out the repo, which is the branch's.
+        has_repo = request.parent.repo.name or request.parent.branch.repo.name
+        parent = (
+            named_of(request.parent) if has_repo else Named(branch.repo, request.parent.branch.name, request.parent.id)
+        )
+    started = lineage.start_commit(connection, branch, parent, request.description, identity)
+    return commit_message(started.commit, branch.name)
+
+
+def finish_commit(connection: Connection, request: wire.FinishCommitRequest, _identity: bytes | None) -> Empty:
+    target = lineage.resolve(connection, named_of(request.commit))
+    if request.error:
+        raise Unsupported("commits that end with an error are not served by falcon-s3 pfsd: finish it without")
+    lineage.finish_commit(connection, target, request.description)
+    return Empty()
+
+
+def squash_commit_set(
+    connection: Connection, request: wire.SquashCommitSetRequest, _identity: bytes | None
+) -> NoReturn:
+    raise Unsupported(
+        "falcon-s3 pfsd keeps every commit: commits are not squashed; DeleteRepo and S3's DeleteObject with a"
+        " versionId remove history"
+    )
+
+
+class Commits:
+    def __init__(self, store: ExtendedPfs, waiting: Waiting):
+        self._store = store
+        self._waiting = waiting
+
+    def methods(self) -> dict[str, Handler]:
+        return {
+            "InspectCommit": unary(wire.InspectCommitRequest, self.inspect_commit),
+            "ListCommit": streaming(wire.ListCommitRequest, self.list_commits),
+            "SubscribeCommit": streaming(wire.SubscribeCommitRequest, self.subscribe),
+            "InspectCommitSet": streaming(wire.InspectCommitSetRequest, self.inspect_set),
+            "ListCommitSet": streaming(wire.ListCommitSetRequest, self.list_sets),
+        }
+
+    def _message(self, info: CommitInfo) -> wire.CommitInfo:
+        def job(connection: Connection) -> wire.CommitInfo:
+            target = lineage.resolve(connection, Named(info.commit.repo, "", info.commit.id))
+            size = lineage.size(connection, lineage.view_of(connection, target))
+            return commit_info(info, lineage.children(connection, target), size)
+
+        return self._store.look(job)
+
+    def _resolve(self, commit: wire.Commit) -> Target:
+        named = named_of(commit)
+        return self._store.look(lambda connection: lineage.resolve(connection, named))
+
+    def _finished(self, info: CommitInfo, context: Context) -> CommitInfo:
+        """The commit once it is finished, or as it is when the client has gone."""
+        if info.finished_ms is None:
+            with self._waiting.room():
+                while self._waiting.pause(context, LOOK_SECONDS):
+                    info = self._store.inspect_commit(info.commit)
+                    if info.finished_ms is not None:
+                        break
+        return info
+
+    def inspect_commit(self, request: wire.InspectCommitRequest, context: Context) -> wire.CommitInfo:
+        info = self._store.inspect_commit(self._resolve(request.commit).commit)
+        return self._message(self._finished(info, context) if request.wait in ENDED else info)
+
+    def list_commits(self, request: wire.ListCommitRequest, _context: Context) -> Iterator[wire.CommitInfo]:
+        if request.HasField("from") and not request.HasField("to"):
+            raise Unclear("cannot use `from` commit without `to` commit")
+        if request.reverse and request.HasField("to"):
+            raise Unclear("cannot use `reverse` together with `from` and `to`")
+        if request.origin_kind not in {wire.ORIGIN_KIND_UNKNOWN, wire.USER}:
+            return
+        infos = iter(self._listed(request))
+        number = request.number if request.number > 0 else None
+        if request.reverse:
+            infos = reversed(deque(infos, maxlen=number))
+        yield from map(self._message, islice(infos, number))
+
+    def _listed(self, request: wire.ListCommitRequest) -> Iterable[CommitInfo]:
+        """The commits of a request, newest first."""
+        if request.HasField("to"):
+            newest = self._resolve(request.to)
+            end = self._resolve(getattr(request, "from")).commit if request.HasField("from") else None
+            return takewhile(lambda info: info.commit != end, self._ancestors(newest))
+        if request.repo.name:
+            repo = repo_of(request.repo)
+            self._store.look(lambda connection: repos.repo_id(connection, repo))
+            return self._store.list_commits(repo)
+        everything = [self._store.list_commits(info.repo) for info in self._store.look(repos.list_repos)]
+        return heapq.merge(*everything, key=lambda info: -info.started_ms)
+
+    def _ancestors(self, newest: Target) -> Iterator[CommitInfo]:
+        """The commit and those before it."""
+        start: int | None = newest.point.number
+        # Any branch will do: commits are listed back from the number.
+        where = Branch(newest.repo, "any")
+        while start is not None:
+            with self._store.read() as connection:
+                infos, start = history.list_commits(connection, where, start, 100)
+            yield from infos
+
+    def subscribe(self, request: wire.SubscribeCommitRequest, context: Context) -> Iterator[wire.CommitInfo]:
+        """Commits that are there and those that come, oldest first, each once it has come to the state asked for."""
+        repo = repo_of(request.repo)
+        number = self._resolve(getattr(request, "from")).point.number if request.HasField("from") else 0
+        if request.origin_kind not in {wire.ORIGIN_KIND_UNKNOWN, wire.USER}:
+            number = NEVER
+        with self._waiting.room():
+            while True:
+                found = self._store.look(
+                    lambda connection, number=number: lineage.commits_after(  # type: ignore[misc]
+                        connection, repo, request.branch, number
+                    )
+                )
+                for number, info in found:  # noqa: B007  it is where the next look begins
+                    ready = info
+                    while ready.finished_ms is None and request.state in ENDED:
+                        if not self._waiting.pause(context, LOOK_SECONDS):
+                            return
+                        ready = self._store.inspect_commit(info.commit)
+                    yield self._message(ready)
+                if not found and not self._waiting.pause(context, LOOK_SECONDS):
+                    return
+
+    def inspect_set(self, request: wire.InspectCommitSetRequest, context: Context) -> Iterator[wire.CommitInfo]:
+        identity = request.commit_set.id.lower()
+        for info in self._store.look(lambda connection: lineage.commit_set(connection, identity)):
+            yield self._message(self._finished(info, context) if request.wait else info)
+
+    def list_sets(self, request: wire.ListCommitSetRequest, _context: Context) -> Iterator[wire.CommitSetInfo]:
+        project = project_of(request.project) if request.HasField("project") else None
+        for identity in self._store.look(lineage.list_sets):
+            infos = self._store.look(
+                lambda connection, identity=identity: lineage.commit_set(connection, identity)  # type: ignore[misc]
+            )
+            shown = [info for info in infos if project in (None, info.commit.repo.project)]
+            if shown:
+                yield wire.CommitSetInfo(
+                    commit_set=wire.CommitSet(id=identity), commits=list(map(self._message, shown))
+                )

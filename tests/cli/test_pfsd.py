@@ -1,0 +1,50 @@
+"""`falcon-s3 pfsd` as it is typed: what it refuses, and what it says without its extra."""
+
+import os
+import socket
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from falcon_s3 import cli
+
+pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
+CLEAN = {name: None for name in os.environ if name.startswith("FALCON_S3_")}
+
+
+def refused(*arguments, **variables):
+    result = CliRunner().invoke(cli.main, ["pfsd", *arguments], env=CLEAN | variables)
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:30650", ":30650", "10.0.0.1:30650"])
+def test_others_are_let_in_only_when_that_is_said(tmp_path, listen):
+    """There are no users: whoever reaches it may do everything."""
+    assert "--anonymous" in refused("--listen", listen, "--data", str(tmp_path / "data"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_bad_address_is_refused(tmp_path):
+    """One that is none, and one that is taken."""
+    assert "HOST:PORT" in refused("--listen", "here", "--data", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert f"cannot listen on {address}" in refused("--data", str(tmp_path), FALCON_S3_PFSD_LISTEN=address)
+
+
+def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
+    """A file in its place, for one."""
+    (tmp_path / "file").touch()
+    assert "cannot be used" in refused("--data", str(tmp_path / "file"), "--listen", "127.0.0.1:1")
+
+
+def test_without_grpc_it_says_what_to_install(monkeypatch):
+    """And the other commands work."""
+    for name in [name for name in sys.modules if name.startswith("falcon_s3.pfs.service")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    assert "falcon-s3[pachd]" in refused()
+    assert CliRunner().invoke(cli.main, ["--version"]).exit_code == 0
