@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+CHECKOUT ?= $(FALCON_S3_TESTS_CHECKOUT)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ help: ## Show this list
 run: $(VENV)/installed ## Build, and start the gateway on http://127.0.0.1:30600 (ARGS='--workers 1')
 	$(BIN)/falcon-s3 serve $(ARGS)
 
-test: lint test-pure test-wheel test-meinheld test-all ## Everything CI runs: lint, twins, the wheel, all tests
+test: lint test-pure test-wheel test-meinheld test-all $(if $(FALCON_S3_TESTS_CHECKOUT),conformance) ## Everything CI runs: lint, twins, the wheel, all tests
 
 test-all: $(VENV)/installed-dev dist
 	FALCON_S3_DIST=wheels/dist $(PYTEST) $(ARGS)
@@ -46,6 +47,12 @@ test-lowest: ## All tests on the oldest dependencies that pyproject.toml allows
 	.venv-lowest/bin/python -m pip install -q -c .venv-lowest/constraints.txt -e '.[test,dev]'
 	.venv-lowest/bin/python -m pytest $(ARGS)
 
+conformance: $(VENV)/installed-dev ## Run ceph/s3-tests (CHECKOUT=path; tests/conformance/README.md)
+	@test -n "$(CHECKOUT)" || { echo "make conformance CHECKOUT=path, of a checkout of ceph/s3-tests: see tests/conformance/README.md"; exit 1; }
+	test -x .venv-conformance/bin/python || $(PYTHON) -m venv .venv-conformance
+	.venv-conformance/bin/python -m pip install -q -r $(CHECKOUT)/requirements.txt pytest-timeout
+	$(BIN)/python tests/conformance/run.py --checkout $(CHECKOUT) --python .venv-conformance/bin/python -- $(ARGS)
+
 bench: $(VENV)/installed-dev ## Measure, and print tables (ARGS=--quick: smaller)
 	@for each in benchmarks/bench_*.py; do echo "== $$each"; $(BIN)/python $$each $(ARGS) || exit 1; done
 
@@ -69,7 +76,7 @@ dist: $(VENV)/installed-dev ## Build the sdist, and the wheel from it, into whee
 	PYTHON=$(BIN)/python wheels/build.sh
 
 clean: ## Remove everything that was built; stored data stays
-	rm -rf $(VENV) .venv-lowest build wheels/dist wheels/build.log *.egg-info falcon_s3/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf $(VENV) .venv-lowest .venv-conformance build wheels/dist wheels/build.log *.egg-info falcon_s3/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find falcon_s3 tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -86,4 +93,4 @@ $(VENV)/installed-dev: $(BUILT_FROM) | $(BIN)/python
 		echo "meinheld cannot be built for this Python: what needs it is left out"
 	@touch $@ $(VENV)/installed
 
-.PHONY: help run test test-all test-pure test-meinheld test-wheel test-long test-lowest bench lint format wire dist clean
+.PHONY: help run test test-all test-pure test-meinheld test-wheel test-long test-lowest conformance bench lint format wire dist clean

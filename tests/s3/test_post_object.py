@@ -177,6 +177,14 @@ def test_success_can_be_told_in_a_document(gateway, bucket):
     assert gateway.request("GET", answer.headers["Location"].removeprefix(gateway.url)).body == b"bar"
 
 
+def test_the_address_that_is_redirected_to_may_be_the_bucket_itself(gateway, bucket):
+    """What is added to it asks for nothing."""
+    answer = upload(gateway, bucket, {"success_action_redirect": f"{gateway.url}/{bucket}"})
+    target = answer.headers["Location"].removeprefix(gateway.url)
+    assert "?" in target
+    assert gateway.request("GET", target).texts("Key") == gateway.request("GET", f"/{bucket}").texts("Key") != []
+
+
 @pytest.mark.parametrize("name", ["success_action_redirect", "redirect"])
 @pytest.mark.parametrize(
     ("url", "start"),
