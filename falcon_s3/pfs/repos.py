@@ -17,6 +17,8 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS pach_project (
          name TEXT PRIMARY KEY, description TEXT NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS pach_repo (repo INTEGER PRIMARY KEY, description TEXT NOT NULL)",
+    # number: of a commit that was finished with an error
+    "CREATE TABLE IF NOT EXISTS pach_error (number INTEGER PRIMARY KEY, error TEXT NOT NULL)",
     # A commit's children are told with it.
     'CREATE INDEX IF NOT EXISTS pach_child ON "commit" (parent)',
 )

@@ -32,6 +32,7 @@ REPLIES = {
     "InspectCommit": pfs_pb2.CommitInfo,
     "ListCommit": pfs_pb2.CommitInfo,
     "SubscribeCommit": pfs_pb2.CommitInfo,
+    "DropCommit": pfs_pb2.DropCommitResponse,
     "InspectCommitSet": pfs_pb2.CommitInfo,
     "ListCommitSet": pfs_pb2.CommitSetInfo,
     "InspectBranch": pfs_pb2.BranchInfo,

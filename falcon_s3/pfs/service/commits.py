@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
 from typing import NoReturn
 
+import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import Branch, CommitInfo, history, lineage, repos
+from falcon_s3.pfs import Branch, CommitInfo, history, lineage, repos, undo
 from falcon_s3.pfs.catalog import NEVER, Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.lineage import Named, Target
-from falcon_s3.pfs.service.calls import Context, Handler, Waiting, streaming, unary
+from falcon_s3.pfs.service.calls import Context, Handler, Waiting, refusing, streaming, unary
 from falcon_s3.pfs.service.names import (
     Unclear,
     Unsupported,
@@ -35,6 +36,11 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 LOOK_SECONDS = 0.05
 # States of a commit that is finished here as soon as it is one of them.
 ENDED = (wire.FINISHING, wire.FINISHED)
+
+NOT_SQUASHED = (
+    "falcon-s3 pfsd squashes no commits, since others stand on them: drop the newest ones, or remove single versions"
+    " of files over S3, with DeleteObject and a versionId"
+)
 
 # What may be part of a transaction: it is given a connection, and the id for its commits.
 
@@ -55,18 +61,16 @@ def start_commit(connection: Connection, request: wire.StartCommitRequest, ident
 def finish_commit(connection: Connection, request: wire.FinishCommitRequest, _identity: bytes | None) -> Empty:
     target = lineage.resolve(connection, named_of(request.commit))
     if request.error:
-        raise Unsupported("commits that end with an error are not served by falcon-s3 pfsd: finish it without")
-    lineage.finish_commit(connection, target, request.description)
+        undo.fail(connection, target, request.error)
+    else:
+        lineage.finish_commit(connection, target, request.description)
     return Empty()
 
 
 def squash_commit_set(
     connection: Connection, request: wire.SquashCommitSetRequest, _identity: bytes | None
 ) -> NoReturn:
-    raise Unsupported(
-        "falcon-s3 pfsd keeps every commit: commits are not squashed; DeleteRepo and S3's DeleteObject with a"
-        " versionId remove history"
-    )
+    raise Unsupported(NOT_SQUASHED)
 
 
 class Commits:
@@ -80,6 +84,10 @@ class Commits:
             "ListCommit": streaming(wire.ListCommitRequest, self.list_commits),
             "SubscribeCommit": streaming(wire.SubscribeCommitRequest, self.subscribe),
             "InspectCommitSet": streaming(wire.InspectCommitSetRequest, self.inspect_set),
+            "ClearCommit": unary(wire.ClearCommitRequest, self.clear),
+            "DropCommit": unary(wire.DropCommitRequest, self.drop),
+            "DropCommitSet": unary(wire.DropCommitSetRequest, self.drop_set),
+            "SquashCommit": refusing(grpc.StatusCode.UNIMPLEMENTED, NOT_SQUASHED),
             "ListCommitSet": streaming(wire.ListCommitSetRequest, self.list_sets),
         }
 
@@ -87,7 +95,7 @@ class Commits:
         def job(connection: Connection) -> wire.CommitInfo:
             target = lineage.resolve(connection, Named(info.commit.repo, "", info.commit.id))
             size = lineage.size(connection, lineage.view_of(connection, target))
-            return commit_info(info, lineage.children(connection, target), size)
+            return commit_info(info, lineage.children(connection, target), undo.error_of(connection, target), size)
 
         return self._store.look(job)
 
@@ -184,3 +192,37 @@ class Commits:
                 yield wire.CommitSetInfo(
                     commit_set=wire.CommitSet(id=identity), commits=list(map(self._message, shown))
                 )
+
+    def clear(self, request: wire.ClearCommitRequest, _context: Context) -> Empty:
+        """What was written to an open commit is gone."""
+        named = named_of(request.commit)
+
+        def job(connection: Connection) -> None:
+            target = lineage.resolve(connection, named)
+            if not target.point.open:
+                raise lineage.Refused(f"cannot clear finished commit {target}")
+            undo.clear(connection, target)
+
+        self._store.change(job)
+        return Empty()
+
+    def drop(self, request: wire.DropCommitRequest, _context: Context) -> wire.DropCommitResponse:
+        """A commit that no other follows, or, with `recursive`, with all that follow it."""
+        named = named_of(request.commit)
+
+        def job(connection: Connection) -> None:
+            target = lineage.resolve(connection, named)
+            for each in undo.descendants(connection, target) if request.recursive else []:
+                undo.drop(connection, each)
+            undo.drop(connection, target)
+
+        self._store.change(job)
+        return wire.DropCommitResponse()
+
+    def drop_set(self, request: wire.DropCommitSetRequest, _context: Context) -> Empty:
+        def job(connection: Connection) -> None:
+            for info in reversed(lineage.commit_set(connection, request.commit_set.id.lower())):
+                undo.drop(connection, lineage.resolve(connection, Named(info.commit.repo, "", info.commit.id)))
+
+        self._store.change(job)
+        return Empty()

@@ -97,7 +97,7 @@ def branch_info(info: BranchInfo, provenance: list[Branch], subvenance: list[Bra
     )
 
 
-def commit_info(info: CommitInfo, children: list[Commit], size: int) -> pfs_pb2.CommitInfo:
+def commit_info(info: CommitInfo, children: list[Commit], error: str, size: int) -> pfs_pb2.CommitInfo:
     finished = timestamp(info.finished_ms)
     return pfs_pb2.CommitInfo(
         commit=commit_message(info.commit, info.branch),
@@ -108,6 +108,7 @@ def commit_info(info: CommitInfo, children: list[Commit], size: int) -> pfs_pb2.
         started=timestamp(info.started_ms),
         finishing=finished,
         finished=finished,
+        error=error,
         size_bytes_upper_bound=size,
         details=pfs_pb2.CommitInfo.Details(size_bytes=size) if finished else None,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 from google.protobuf.empty_pb2 import Empty
 
@@ -98,9 +97,11 @@ class Repos:
             return
         projects = [project_of(each) for each in request.projects]
         found = self._store.look(lambda connection: repos.list_repos(connection, projects))
-        size, index = request.page.page_size, request.page.page_index
-        first = size * index if size > 0 else 0
-        for info in islice(found, first, first + size if size > 0 else None):
+        size = request.page.page_size
+        if size > 0:
+            first = size * max(0, request.page.page_index)
+            found = found[first : first + size]
+        for info in found:
             yield self._store.look(lambda connection, info=info: _repo_info(connection, info))  # type: ignore[misc]
 
     def delete_repos(self, request: wire.DeleteReposRequest, _context: Context) -> wire.DeleteReposResponse:
