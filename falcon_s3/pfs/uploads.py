@@ -160,6 +160,7 @@ class Uploads:
         with self._catalog.read() as connection:
             _inspect(connection, ref, path, upload)
             rows = connection.execute(PARTS + " AND number > ? ORDER BY number", (upload, after)).fetchall()
+            _inspect(connection, ref, path, upload)  # finished in between, it would seem to have no parts
         return [_part(row) for row in rows]
 
     def finish_upload(

@@ -150,10 +150,10 @@ def test_a_stream_is_uploaded_in_parts(client, bucket, stored, parts):
 
 def test_an_object_is_copied(client, bucket, put, stored):
     """`copy_object` makes another object of the same bytes; onto itself it sets other metadata."""
-    put(bucket, {"a +%/ä": b"1"})
-    client.copy_object(bucket, "b", CopySource(bucket, "a +%/ä"))
+    put(bucket, {"a +&/ä": b"1"})
+    client.copy_object(bucket, "b", CopySource(bucket, "a +&/ä"))
     client.copy_object(bucket, "b", CopySource(bucket, "b"), metadata={"colour": "brown"}, metadata_directive=REPLACE)
-    assert stored(bucket) == {"a +%/ä": b"1", "b": b"1"}
+    assert stored(bucket) == {"a +&/ä": b"1", "b": b"1"}
     assert client.stat_object(bucket, "b").metadata["x-amz-meta-colour"] == "brown"
 
 
@@ -192,10 +192,10 @@ def test_tags_are_kept(client, bucket, put):
 
 def test_links_download_and_upload(client, bucket, stored):
     """Links are used by a client without a key."""
-    link = client.presigned_put_object(bucket, "a +%ä")
+    link = client.presigned_put_object(bucket, "a +&ä")
     urllib.request.urlopen(urllib.request.Request(link, data=b"a cat", method="PUT"))
-    assert stored(bucket) == {"a +%ä": b"a cat"}
-    assert urllib.request.urlopen(client.presigned_get_object(bucket, "a +%ä")).read() == b"a cat"
+    assert stored(bucket) == {"a +&ä": b"a cat"}
+    assert urllib.request.urlopen(client.presigned_get_object(bucket, "a +&ä")).read() == b"a cat"
 
 
 def test_an_output_branch_is_not_written(client, output, stored):

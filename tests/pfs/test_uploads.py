@@ -17,6 +17,7 @@ from falcon_s3.pfs import (
     PartNotFound,
     Repo,
     UploadNotFound,
+    uploads,
 )
 from tests.pfs.bodies import Breaking, Bytes, Unread, Wrong, get, put
 from tests.pfs.reference import listing
@@ -334,3 +335,21 @@ def test_what_was_collected_cannot_be_copied(pfs):
     with pytest.raises(FileNotFound):
         pfs.copy_file(MASTER, "b", source)
     assert list(pfs.list_files(MASTER)) == []
+
+
+def test_an_upload_that_is_finished_while_its_parts_are_listed_does_not_seem_empty(pfs, monkeypatch):
+    upload = start(pfs)
+    parts = [part(pfs, upload, 1, b"x")]
+    inspect = uploads._inspect
+    calls = []
+
+    def inspect_and_finish(*arguments):
+        found = inspect(*arguments)
+        calls.append(arguments)
+        if len(calls) == 1:
+            finish(pfs, upload, parts)
+        return found
+
+    monkeypatch.setattr(uploads, "_inspect", inspect_and_finish)
+    with pytest.raises(UploadNotFound):
+        pfs.list_parts(MASTER, "a", upload)
