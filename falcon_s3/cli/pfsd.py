@@ -49,8 +49,7 @@ def pfsd(listen: str, data: Path, anonymous: bool) -> None:
     except ImportError as ex:
         raise click.ClickException(f"pfsd needs grpcio ({ex}): pip install 'falcon-s3[pachd]'") from ex
     try:
-        check(listen, anonymous)
-        server = Server(listen, data)
+        server = Server(checked(listen, anonymous), data)
     except (ConfigError, Unavailable, OSError) as ex:
         raise click.ClickException(str(ex)) from ex
     configure_logging("info")
@@ -64,8 +63,8 @@ def pfsd(listen: str, data: Path, anonymous: bool) -> None:
     server.stop(STOP_SECONDS)
 
 
-def check(listen: str, anonymous: bool) -> None:
-    """Raise ConfigError for an address that cannot be listened on, or should not be."""
+def checked(listen: str, anonymous: bool) -> str:
+    """The address in full. Raises ConfigError for one that cannot be listened on, or should not be."""
     config = Config(listen=listen)
     if not anonymous and not is_loopback(config.host):
         raise ConfigError(
@@ -73,3 +72,4 @@ def check(listen: str, anonymous: bool) -> None:
             " or say --anonymous if that is what you want"
         )
     check_address(config)
+    return f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"

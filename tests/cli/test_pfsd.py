@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from falcon_s3 import cli
+from falcon_s3.cli.pfsd import checked
 
 pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
 CLEAN = {name: None for name in os.environ if name.startswith("FALCON_S3_")}
@@ -33,6 +34,15 @@ def test_a_bad_address_is_refused(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         assert f"cannot listen on {address}" in refused("--data", str(tmp_path), FALCON_S3_PFSD_LISTEN=address)
+
+
+@pytest.mark.parametrize(
+    "listen, full", [(":{}", "0.0.0.0:{}"), ("[::1]:{}", "[::1]:{}"), ("127.0.0.1:{}", "127.0.0.1:{}")]
+)
+def test_addresses_in_every_form(monkeypatch, listen, full):
+    """As `serve` takes them, and as grpc does; not every machine has IPv6."""
+    monkeypatch.setattr(sys.modules[checked.__module__], "check_address", lambda config: None)
+    assert checked(listen.format(30650), anonymous=True) == full.format(30650)
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """A gateway and pfsd on one folder: what is written through one is read through the other, at once."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -78,3 +79,21 @@ def test_deleting_is_seen_on_the_other_side(pfsd, beside, repo, bucket):
     pfsd.call("DeleteRepo", pfs_pb2.DeleteRepoRequest(repo=repo))
     assert bucket not in [each["Name"] for each in beside.list_buckets()["Buckets"]]
     assert pfsd.call("Fsck", pfs_pb2.FsckRequest()) == []
+
+
+def test_both_sides_write_at_once(pfsd, beside, repo, bucket):
+    """To one branch: each write is one commit, and none is lost."""
+    pfsd.write(head(repo))
+
+    def over_grpc(number):
+        pfsd.write(head(repo), (f"grpc/{number}", b"%d" % number), add("log", b"x"))
+
+    def over_s3(number):
+        beside.put_object(Bucket=bucket, Key=f"s3/{number}", Body=b"%d" % number)
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(write, number) for number in range(40) for write in (over_grpc, over_s3)]:
+            done.result()
+    assert len(pfsd.commits(repo)) == 81
+    assert len(pfsd.list(head(repo), "grpc")) == len(pfsd.list(head(repo), "s3")) == 40
+    assert pfsd.read(head(repo), "log") == b"x" * 40

@@ -1,10 +1,12 @@
 """Commits and commit sets over gRPC."""
 
 import threading
+import time
 
 import grpc
 import pytest
 
+from falcon_s3.pfs.service.calls import WAITERS
 from falcon_s3.pfs.wire import pfs_pb2
 from tests.pfsd.conftest import _encode, branch, head
 
@@ -199,3 +201,25 @@ def test_a_commit_is_a_set_of_its_own(pfsd, chain):
         request = pfs_pb2.InspectCommitSetRequest(commit_set=pfs_pb2.CommitSet(id=identity))
         words = pfsd.refused("NOT_FOUND", "InspectCommitSet", request)
         assert words == f"no commits found for commitset {identity}"
+
+
+def test_calls_that_wait_leave_room_for_others(pfsd, repo):
+    """There may be so many; the next is told to come later, and may come when one has gone."""
+    subscribe = pfsd.channel.unary_stream("/pfs_v2.API/SubscribeCommit", _encode, pfs_pb2.CommitInfo.FromString)
+    request = pfs_pb2.SubscribeCommitRequest(repo=repo)
+    pfsd.write(head(repo), ("a", b"1"))
+    calls = [subscribe(request, timeout=60) for _ in range(WAITERS)]
+    assert [next(call).commit.id for call in calls] == pfsd.commits(repo) * WAITERS
+    with pytest.raises(grpc.RpcError) as caught:
+        next(subscribe(request, timeout=30))
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    pfsd.write(head(repo), ("a", b"2"))
+    for call in calls:
+        call.cancel()
+    end = time.monotonic() + 30
+    while True:
+        try:
+            assert next(subscribe(request, timeout=30)).commit.id
+            break
+        except grpc.RpcError:
+            assert time.monotonic() < end

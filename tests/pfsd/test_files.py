@@ -1,12 +1,15 @@
 """Reading files over gRPC."""
 
 import io
+import os
+import sys
 import tarfile
+import time
 
 import pytest
 
 from falcon_s3.pfs.wire import pfs_pb2
-from tests.pfsd.conftest import add, branch, copy, head
+from tests.pfsd.conftest import _encode, add, branch, copy, head
 
 # In the order of their bytes, folders with their slash.
 FILES = {"a.txt": b"1", "a/b": b"22", "a/c/d": b"333", "a/c/e": b"4444", "a0": b"", "z": b"55555"}
@@ -249,3 +252,29 @@ def test_old_commits_stay_readable(pfsd, repo):
     pfsd.call("FinishCommit", pfs_pb2.FinishCommitRequest(commit=commit))
     pfsd.write(head(repo), ("a", b"2"))
     assert pfsd.read(pfs_pb2.Commit(repo=repo, id=commit.id), "a") == b"1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_client_that_goes_leaves_no_file_open(pfsd, repo):
+    """However often it reads the beginning of a large file only."""
+    pfsd.write(head(repo), *(add("large", bytes(8 << 20)) for _ in range(5)))
+    request = pfs_pb2.GetFileRequest(file=file(head(repo), "large"))
+
+    def read_some():
+        call = pfsd.channel.unary_stream("/pfs_v2.API/GetFile", _encode, None)(request, timeout=30)
+        next(call)
+        call.cancel()
+
+    def open_files():
+        names = (os.readlink(f"/proc/{pfsd.process.pid}/fd/{number}") for number in fds())
+        return sum("/contents/" in name for name in names)
+
+    def fds():
+        return os.listdir(f"/proc/{pfsd.process.pid}/fd")
+
+    for _ in range(50):
+        read_some()
+    end = time.monotonic() + 30
+    while time.monotonic() < end and open_files():
+        time.sleep(0.05)
+    assert open_files() == 0
