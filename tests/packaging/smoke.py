@@ -20,8 +20,8 @@ from pathlib import Path
 
 import falcon_s3
 
-# Modules that need an extra, or do something when imported.
-OPTIONAL = {"falcon_s3.server.meinheld", "falcon_s3.__main__"}
+# Modules and packages that need an extra, or do something when imported.
+OPTIONAL = ("falcon_s3.server.meinheld", "falcon_s3.pfs.service", "falcon_s3.pfs.wire", "falcon_s3.__main__")
 
 
 def check_place() -> None:
@@ -33,7 +33,7 @@ def check_place() -> None:
 def check_imports() -> None:
     """Every module of the package can be imported without extras, and the compiled ones are in use."""
     for module in pkgutil.walk_packages(falcon_s3.__path__, "falcon_s3."):
-        if module.name not in OPTIONAL:
+        if not module.name.startswith(OPTIONAL):
             importlib.import_module(module.name)
     speedups = importlib.import_module("falcon_s3._speedups")
     assert speedups.compiled or os.environ.get("FALCON_S3_PURE"), "the compiled modules are not in use"
