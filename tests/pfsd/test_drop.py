@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from falcon_s3.pfs import Branch, Commit, Repo, lineage, repos, undo
+from falcon_s3.pfs import Branch, Commit, Repo, branches, lineage, repos, undo
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.lineage import Named, Refused
 from falcon_s3.pfs.wire import pfs_pb2
@@ -107,7 +107,7 @@ def test_histories_stay_right_whatever_is_dropped(tmp_path, seed):
             action = choose.random()
             if action < 0.15 and shown:
                 start = choose.choice(sorted(shown))
-                store.change(lambda c: lineage.create_branch(c, Branch(repo, name), Named(repo, "", start), ()))
+                store.change(lambda c: branches.create_branch(c, Branch(repo, name), Named(repo, "", start), ()))
                 heads[name] = start
             elif action < 0.4 and shown:
                 victim = choose.choice(sorted(shown)[-5:] + list(heads.values()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import Branch, BranchInfo, lineage
+from falcon_s3.pfs import Branch, BranchInfo, branches
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.service.calls import Context, Handler, streaming, unary
@@ -23,12 +23,12 @@ def create_branch(connection: Connection, request: wire.CreateBranchRequest, _id
     head = None
     if request.HasField("head") and (request.head.id or request.head.branch.name):
         head = named_of(request.head)
-    lineage.create_branch(connection, branch, head, [branch_of(each) for each in request.provenance])
+    branches.create_branch(connection, branch, head, [branch_of(each) for each in request.provenance])
     return Empty()
 
 
 def delete_branch(connection: Connection, request: wire.DeleteBranchRequest, _identity: bytes | None) -> Empty:
-    lineage.delete_branch(connection, branch_of(request.branch), request.force)
+    branches.delete_branch(connection, branch_of(request.branch), request.force)
     return Empty()
 
 
@@ -46,7 +46,7 @@ class Branches:
         branch = branch_of(request.branch)
 
         def job(connection: Connection) -> wire.BranchInfo:
-            return _branch_info(lineage.inspect_branch(connection, branch), lineage.graph(connection))
+            return _branch_info(branches.inspect_branch(connection, branch), branches.graph(connection))
 
         return self._store.look(job)
 
@@ -54,7 +54,7 @@ class Branches:
         repo = repo_of(request.repo) if request.repo.name else None
 
         def job(connection: Connection) -> tuple[list[BranchInfo], dict[Branch, set[Branch]]]:
-            return lineage.list_branches(connection, repo), lineage.graph(connection)
+            return branches.list_branches(connection, repo), branches.graph(connection)
 
         infos, edges = self._store.look(job)
         for info in reversed(infos) if request.reverse else infos:
@@ -62,4 +62,4 @@ class Branches:
 
 
 def _branch_info(info: BranchInfo, edges: dict[Branch, set[Branch]]) -> wire.BranchInfo:
-    return branch_info(info, lineage.above(edges, info.branch), lineage.below(edges, info.branch))
+    return branch_info(info, branches.above(edges, info.branch), branches.below(edges, info.branch))
