@@ -11,6 +11,9 @@ PYTEST := $(BIN)/python -m pytest
 # A change of any of these needs a new build of the compiled modules.
 BUILT_FROM := pyproject.toml setup.py $(wildcard _speedups/*.pyx _speedups/*.pxd)
 
+# The clients that are tested on both engines; the others only on Granian.
+CLIENTS := aws boto3 curl mc minio rclone s3cmd s5cmd
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -28,11 +31,11 @@ test-all: $(VENV)/installed-dev dist
 	FALCON_S3_DIST=wheels/dist $(PYTEST) $(ARGS)
 
 test-pure: $(VENV)/installed-dev
-	FALCON_S3_PURE=1 $(PYTEST) -q tests/speedups tests/unit
+	FALCON_S3_PURE=1 $(PYTEST) -q tests/speedups $(addprefix tests/unit/test_,$(addsuffix .py,body xml digests multipart))
 
 test-meinheld: $(VENV)/installed-dev
 	@if $(BIN)/python -c 'import meinheld' 2>/dev/null; \
-		then set -x; $(PYTEST) -q tests/clients --engine meinheld; \
+		then set -x; $(PYTEST) -q $(addprefix tests/clients/test_,$(addsuffix .py,$(CLIENTS))) --engine meinheld; \
 		else echo "meinheld is not installed: the clients are not tested on it"; fi
 
 test-wheel: dist
