@@ -50,9 +50,13 @@ NEEDED: Mapping[Operation, tuple[Right, ...]] = {
 
 
 class Envelope:
-    """Middleware: what every answer has, and what becomes of a body that nobody read."""
+    """Middleware: what every request and every answer has, and what becomes of a body that nobody read."""
+
+    def __init__(self, pfs: Pfs):
+        self._pfs = pfs
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
+        req.store = self._pfs
         resp.set_header("x-amz-request-id", req.request_id)
 
     def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
@@ -97,13 +101,13 @@ class CrossOrigin:
         resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
 
 
-def operations(pfs: Pfs, region: str, keyring: Keyring | None = None) -> dict[Operation, Responder]:
+def operations(region: str, keyring: Keyring | None = None) -> dict[Operation, Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`. What each needs `needed` tells."""
-    service, bucket, listing = Service(pfs, region), Bucket(pfs, region), Listing(pfs)
-    thing, deletion, versions = Object(pfs), Deletion(pfs), Versions(pfs)
-    uploads, copy, description = Uploads(pfs), Copy(pfs), Description(pfs)
-    configuration = Configuration(pfs)
-    form = Form(pfs, keyring, region)
+    service, bucket, listing = Service(region), Bucket(region), Listing()
+    thing, deletion, versions = Object(), Deletion(), Versions()
+    uploads, copy, description = Uploads(), Copy(), Description()
+    configuration = Configuration()
+    form = Form(keyring, region)
     return {
         **{(BUCKET, verb, sub): responder for verb, sub, responder in configuration.of_buckets()},
         **{(OBJECT, verb, sub): responder for verb, sub, responder in configuration.of_objects()},
@@ -149,7 +153,7 @@ def needed(operation: Operation) -> tuple[Right, ...]:
     return NEEDED.get(operation, (Right.READ,) if verb in ("GET", "HEAD") else (Right.WRITE,))
 
 
-def authorised(responder: Responder, pfs: Pfs, rights: tuple[Right, ...]) -> Responder:
+def authorised(responder: Responder, rights: tuple[Right, ...]) -> Responder:
     """The responder for those who have one of the rights: AccessDenied for others, before a body is read."""
     if not rights:
         return responder
@@ -158,7 +162,7 @@ def authorised(responder: Responder, pfs: Pfs, rights: tuple[Right, ...]) -> Res
         if Right.READ in rights:
             req.rights.check(req.bucket, *rights)
         else:
-            req.rights.check_change(pfs, req.bucket, *rights)
+            req.rights.check_change(req.store, req.bucket, *rights)
         responder(req, resp)
 
     return respond
@@ -175,10 +179,10 @@ def create_app(
 
     `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`.
     """
-    middleware: list[Any] = [Envelope(), CrossOrigin(Origins(origins))]
+    middleware: list[Any] = [Envelope(pfs), CrossOrigin(Origins(origins))]
     if keyring is not None:
         middleware.append(Authentication(keyring, region, domains))
-    table = {each: authorised(answer, pfs, needed(each)) for each, answer in operations(pfs, region, keyring).items()}
+    table = {each: authorised(answer, needed(each)) for each, answer in operations(region, keyring).items()}
     router: Any = S3Router(table, domains)  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 import falcon
 
 from falcon_s3 import errors
+from falcon_s3.pfs import Pfs
 from falcon_s3.rights import ALL, Rights
 
 
@@ -25,6 +26,7 @@ class S3Request(falcon.Request):
         access_key: whose signature was verified; "" for nobody's (auth).
         rights: what whoever asks may do; without a keyring everything (auth).
         everybody: what those may do who do not sign; without a keyring everything (auth).
+        store: what the request reads and writes (app; auth, where whoever asks has a view of their own).
         chunk_verifier: checks the signatures inside a signed aws-chunked body; None if there are none (auth).
     """
 
@@ -39,7 +41,10 @@ class S3Request(falcon.Request):
         "query",
         "request_id",
         "rights",
+        "store",
     )
+
+    store: Pfs
 
     def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None):
         super().__init__(env, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import falcon
 
 from falcon_s3 import body, buckets, errors, xml
-from falcon_s3.pfs import Branch, Commit, Pfs
+from falcon_s3.pfs import Branch, Commit
 from falcon_s3.request import S3Request
 from falcon_s3.rights import check_grants
 
@@ -18,8 +18,7 @@ LARGEST_DOCUMENT = 64 << 10
 class Bucket:
     """A branch of a repo, or one commit."""
 
-    def __init__(self, pfs: Pfs, region: str):
-        self._pfs = pfs
+    def __init__(self, region: str):
         self._region = region
 
     def create(self, req: S3Request, resp: falcon.Response) -> None:
@@ -37,7 +36,7 @@ class Bucket:
         if req.lower_headers.get("content-length", "0") != "0" or "transfer-encoding" in req.lower_headers:
             expected = body.expected_of(req.lower_headers)
             xml.read_create_bucket(body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier))
-        self._pfs.create_branch(branch)
+        req.store.create_branch(branch)
         resp.set_header("Location", f"/{req.bucket}")
 
     def delete(self, req: S3Request, resp: falcon.Response) -> None:
@@ -45,7 +44,7 @@ class Bucket:
         branch = buckets.parse(req.bucket)
         if isinstance(branch, Commit):
             raise errors.AccessDenied("A bucket that shows a commit cannot be deleted.")
-        self._pfs.delete_branch(branch, if_empty=True)
+        req.store.delete_branch(branch, if_empty=True)
         resp.status = 204
 
     def head(self, req: S3Request, resp: falcon.Response) -> None:
@@ -68,6 +67,6 @@ class Bucket:
     def _find(self, req: S3Request) -> None:
         ref = buckets.parse(req.bucket)
         if isinstance(ref, Branch):
-            self._pfs.inspect_branch(ref)
+            req.store.inspect_branch(ref)
         else:
-            self._pfs.inspect_commit(ref)
+            req.store.inspect_commit(ref)

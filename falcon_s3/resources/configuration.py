@@ -16,7 +16,6 @@ from typing import Any
 import falcon
 
 from falcon_s3 import body, buckets, errors, xml
-from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
 from falcon_s3.rights import check_grants
@@ -67,10 +66,6 @@ Responder = Callable[[S3Request, falcon.Response], None]
 class Configuration:
     """What is configured on buckets and objects, which is nothing."""
 
-    def __init__(self, pfs: Pfs):
-        self._pfs = pfs
-        self._find_object = partial(version.asked_for, pfs)
-
     def of_buckets(self) -> Iterator[tuple[str, str, Responder]]:
         """Everything answered of a bucket: verb, sub-resource and responder."""
         for (verb, sub), answer in OF_BUCKETS.items():
@@ -81,11 +76,11 @@ class Configuration:
     def of_objects(self) -> Iterator[tuple[str, str, Responder]]:
         """Everything answered of an object."""
         for (verb, sub), answer in OF_OBJECTS.items():
-            yield verb, sub, partial(self._answer, self._find_object, answer)
-        yield "PUT", "acl", partial(self._put_acl, self._find_object)
+            yield verb, sub, partial(self._answer, version.asked_for, answer)
+        yield "PUT", "acl", partial(self._put_acl, version.asked_for)
 
     def _find_bucket(self, req: S3Request) -> None:
-        version.require_bucket(self._pfs, buckets.parse(req.bucket))
+        version.require_bucket(req.store, buckets.parse(req.bucket))
 
     def _answer(self, find: Callable[[S3Request], Any], answer: Answer, req: S3Request, resp: falcon.Response) -> None:
         find(req)

@@ -15,9 +15,6 @@ from falcon_s3.rights import Right
 class Copy:
     """The object that a copy makes."""
 
-    def __init__(self, pfs: Pfs):
-        self._pfs = pfs
-
     def copy_object(self, req: S3Request, resp: falcon.Response) -> None:
         """CopyObject (S3 API): between any two buckets, from any version; from an old one it restores that."""
         headers = req.lower_headers
@@ -29,9 +26,9 @@ class Copy:
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         algorithm = checksums.algorithm_named(headers.get(checksums.ALGORITHM))
         given = attributes.of_headers(headers)
-        self._pfs.check_write(ref, req.key)
+        req.store.check_write(ref, req.key)
         source = copies.source_of(headers)
-        file = find_source(self._pfs, req, source)
+        file = find_source(req, source)
         if (
             (buckets.parse(source.bucket), source.key, source.version) == (ref, req.key, None)
             and not any(replaced.values())
@@ -49,17 +46,17 @@ class Copy:
             kept[tags.ATTRIBUTE] = tagged[tags.ATTRIBUTE]
         if algorithm is not None and checksums.PREFIX + algorithm not in kept:
             kept = {name: value for name, value in kept.items() if name not in checksums.kept(kept)}
-            kept |= self._computed(file, algorithm)
-        copy = self._pfs.copy_file(ref, req.key, file, kept, check)
+            kept |= self._computed(req.store, file, algorithm)
+        copy = req.store.copy_file(ref, req.key, file, kept, check)
         resp.set_header("x-amz-version-id", copy.commit.id)
         resp.set_header("x-amz-copy-source-version-id", file.commit.id)
         resp.data = multipart.copied("CopyObjectResult", copy.etag, copy.modified_ms, copy.attributes)
         resp.content_type = xml.CONTENT_TYPE
 
-    def _computed(self, file: FileInfo, algorithm: str) -> dict[str, str]:
+    def _computed(self, store: Pfs, file: FileInfo, algorithm: str) -> dict[str, str]:
         """A checksum that the source does not have: its bytes are read, and not written."""
         found: dict[str, str] = {checksums.TYPE: checksums.FULL_OBJECT}
-        for _ in HashedBody(self._pfs.open_file(file), algorithm, found):
+        for _ in HashedBody(store.open_file(file), algorithm, found):
             pass
         return found
 
@@ -67,9 +64,9 @@ class Copy:
 METADATA, TAGGING = "x-amz-metadata-directive", "x-amz-tagging-directive"
 
 
-def find_source(store: Pfs, req: S3Request, source: copies.Source) -> FileInfo:
+def find_source(req: S3Request, source: copies.Source) -> FileInfo:
     """The file that a copy is made from. Raises AccessDenied, PreconditionFailed, and what `version.find` raises."""
     req.rights.check(source.bucket, Right.READ)
-    file = version.find(store, buckets.parse(source.bucket), source.key, source.version, "GET")
+    file = version.find(req.store, buckets.parse(source.bucket), source.key, source.version, "GET")
     copies.check(req.lower_headers, file.etag, file.modified_ms)
     return file

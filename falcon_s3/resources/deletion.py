@@ -19,9 +19,6 @@ LARGEST_DOCUMENT = 2 << 20
 class Deletion:
     """The objects that one request names."""
 
-    def __init__(self, pfs: Pfs):
-        self._pfs = pfs
-
     def delete_objects(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObjects (S3 API): at most 1,000 keys; one commit. What cannot be deleted is told by key.
 
@@ -38,11 +35,11 @@ class Deletion:
         for each in wanted.objects:
             try:
                 right = Right.WRITE if each.version_id is None else Right.PURGE
-                req.rights.check_change(self._pfs, req.bucket, right)
+                req.rights.check_change(req.store, req.bucket, right)
                 check_key(each.key)
                 check = conditions.delete_check(each.etag, each.size, each.modified)
                 if check is not None and each.version_id is None:
-                    deleted += self._delete_files(ref, [each], check)
+                    deleted += self._delete_files(req.store, ref, [each], check)
                 elif check is not None:
                     deleted += self._delete_versions(req, ref, [each], check)
                 else:
@@ -50,13 +47,13 @@ class Deletion:
             except (errors.S3Error, pfs.InvalidPath) as ex:
                 error = errors.of(ex)
                 failures.append(Failure(each.key, error.code, error.message, each.version_id))
-        deleted += self._delete_files(ref, plain)
+        deleted += self._delete_files(req.store, ref, plain)
         deleted += self._delete_versions(req, ref, versions)
         resp.data = xml.delete_result([] if wanted.quiet else deleted, failures)
         resp.content_type = xml.CONTENT_TYPE
 
     def _delete_files(
-        self, ref: Ref, objects: Sequence[ObjectIdentifier], check: pfs.Check | None = None
+        self, store: Pfs, ref: Ref, objects: Sequence[ObjectIdentifier], check: pfs.Check | None = None
     ) -> list[Deleted]:
         there: list[FileInfo | None] = []
 
@@ -66,7 +63,7 @@ class Deletion:
                 check(file)
 
         keys = list(dict.fromkeys(each.key for each in objects))
-        commit = self._pfs.delete_files(ref, keys, note)
+        commit = store.delete_files(ref, keys, note)
         return [
             Deleted(key, None, commit.id if commit is not None and file is not None else None)
             for key, file in zip(keys, there, strict=True)
@@ -77,7 +74,7 @@ class Deletion:
     ) -> list[Deleted]:
         if not objects:
             return []
-        removed = self._pfs.delete_versions(ref, [(each.key, each.version_id or "") for each in objects], check)
+        removed = req.store.delete_versions(ref, [(each.key, each.version_id or "") for each in objects], check)
         log_removal(req, [one for one in removed if one is not None])
         return [
             Deleted(each.key, each.version_id, each.version_id if one is not None and one.is_removal else None)

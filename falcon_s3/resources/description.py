@@ -19,9 +19,6 @@ MOST_PARTS = 1000
 class Description:
     """The attributes and tags of a version."""
 
-    def __init__(self, pfs: Pfs):
-        self._pfs = pfs
-
     def get_attributes(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObjectAttributes (S3 API): those that x-amz-object-attributes names."""
         wanted = {name.strip() for name in req.lower_headers.get("x-amz-object-attributes", "").split(",")}
@@ -32,12 +29,12 @@ class Description:
             )
         behind = multipart.marker(req.lower_headers, "x-amz-part-number-marker")
         most = min(multipart.marker(req.lower_headers, "x-amz-max-parts") or MOST_PARTS, MOST_PARTS)
-        file = version.asked_for(self._pfs, req)
+        file = version.asked_for(req)
         checksum = multipart.checksum_elements(file.attributes)
         told = {
             "ETag": xml.element("ETag", file.etag),
             "Checksum": f"<Checksum>{checksum}</Checksum>" if checksum else "",
-            "ObjectParts": self._parts(file, behind, most) if "ObjectParts" in wanted else "",
+            "ObjectParts": self._parts(req.store, file, behind, most) if "ObjectParts" in wanted else "",
             "StorageClass": "<StorageClass>STANDARD</StorageClass>",
             "ObjectSize": xml.element("ObjectSize", str(file.size)),
         }
@@ -48,8 +45,8 @@ class Description:
         )
         resp.content_type = xml.CONTENT_TYPE
 
-    def _parts(self, file: FileInfo, behind: int, most: int) -> str:
-        parts = self._pfs.parts_of(file)
+    def _parts(self, store: Pfs, file: FileInfo, behind: int, most: int) -> str:
+        parts = store.parts_of(file)
         if not parts:
             return ""
         page = multipart.page_of(parts, behind, most)
@@ -62,7 +59,7 @@ class Description:
 
     def get_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObjectTagging (S3 API)."""
-        file = version.asked_for(self._pfs, req)
+        file = version.asked_for(req)
         resp.set_header("x-amz-version-id", file.commit.id)
         resp.data = tags.tagging(tags.of_attributes(file.attributes))
         resp.content_type = xml.CONTENT_TYPE
@@ -72,21 +69,21 @@ class Description:
         expected = body.expected_of(req.lower_headers)
         file = self._writable(req)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
-        self._set_tags(file, resp, tags.read_tagging(document))
+        self._set_tags(req, resp, file, tags.read_tagging(document))
 
     def delete_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObjectTagging (S3 API)."""
-        self._set_tags(self._writable(req), resp, {})
+        self._set_tags(req, resp, self._writable(req), {})
         resp.status = 204
 
     def _writable(self, req: S3Request) -> FileInfo:
         """The version asked for, where a write could go: not through the bucket of a finished commit."""
-        self._pfs.check_write(buckets.parse(req.bucket), req.key)
-        return version.asked_for(self._pfs, req)
+        req.store.check_write(buckets.parse(req.bucket), req.key)
+        return version.asked_for(req)
 
-    def _set_tags(self, file: FileInfo, resp: falcon.Response, given: tags.Tags) -> None:
+    def _set_tags(self, req: S3Request, resp: falcon.Response, file: FileInfo, given: tags.Tags) -> None:
         kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}
         if given:
             kept[tags.ATTRIBUTE] = tags.header_of(given)
-        self._pfs.set_attributes(file, kept)
+        req.store.set_attributes(file, kept)
         resp.set_header("x-amz-version-id", file.commit.id)

@@ -23,7 +23,7 @@ from falcon.media.multipart import BodyPart, MultipartFormHandler
 
 from falcon_s3 import attributes, body, buckets, checksums, conditions, errors, policy, tags, xml
 from falcon_s3.keyring import Keyring
-from falcon_s3.pfs import FileInfo, Pfs
+from falcon_s3.pfs import FileInfo
 from falcon_s3.policy import Policy
 from falcon_s3.request import S3Request
 from falcon_s3.resources.deletion import check_key
@@ -54,8 +54,7 @@ DROPPED_BYTES = 64 << 10
 class Form:
     """A form upload, allowed to who signed the policy and may write to the bucket."""
 
-    def __init__(self, pfs: Pfs, keyring: Keyring | None, region: str):
-        self._pfs = pfs
+    def __init__(self, keyring: Keyring | None, region: str):
         self._keyring = keyring
         self._region = region
 
@@ -81,10 +80,10 @@ class Form:
         algorithm = expected.checksum or checksums.algorithm_named(headers.get(checksums.ALGORITHM))
         if algorithm is not None:
             kept[checksums.TYPE] = checksums.FULL_OBJECT
-        self._pfs.check_write(ref, key)
+        req.store.check_write(ref, key)
         upload.limits = limits
         content = body.VerifiedBody(upload.read, expected, None, algorithm, kept)
-        file = self._pfs.put_file(ref, key, content, kept, check)
+        file = req.store.put_file(ref, key, content, kept, check)
         answer(req, resp, fields, file)
 
     def _allowed(self, req: S3Request, fields: Mapping[str, str]) -> Policy:
@@ -94,7 +93,7 @@ class Form:
                 raise errors.InvalidRequest("Only one auth mechanism allowed: a form is signed in its fields.")
             req.access_key = policy.signer(fields, self._keyring.secret_of, self._region)
             req.rights = self._keyring.rights_of(req.access_key)
-        req.rights.check_change(self._pfs, req.bucket, Right.WRITE)
+        req.rights.check_change(req.store, req.bucket, Right.WRITE)
         if "policy" not in fields:
             return policy.ANYTHING
         if fields.get("bucket", req.bucket) != req.bucket:

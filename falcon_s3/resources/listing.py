@@ -14,7 +14,7 @@ from itertools import islice
 import falcon
 
 from falcon_s3 import _speedups, buckets, errors, xml
-from falcon_s3.pfs import Entry, Pfs
+from falcon_s3.pfs import Entry
 from falcon_s3.request import S3Request
 
 # The most entries of a page, and how many there are unless the client says.
@@ -25,9 +25,6 @@ TOKEN_MARK = b"falcon-s3:"
 
 class Listing:
     """The objects of a branch's head or of a commit."""
-
-    def __init__(self, pfs: Pfs):
-        self._pfs = pfs
 
     def list_objects(self, req: S3Request, resp: falcon.Response) -> None:
         """ListObjects and, with list-type=2, ListObjectsV2 (S3 API)."""
@@ -60,7 +57,7 @@ class Listing:
         encoded = url_encode(query)
         most = limit(query, "max-keys", MAX_KEYS)
         refuse_unordered(query)
-        listed = self._pfs.list_files(buckets.parse(req.bucket), prefix, after, delimiter)
+        listed = req.store.list_files(buckets.parse(req.bucket), prefix, after, delimiter)
         entries = list(islice(listed, most + 1)) if most else []
         truncated = len(entries) > most
         del entries[most:]

@@ -12,7 +12,7 @@ from email.utils import formatdate
 import falcon
 
 from falcon_s3 import attributes, body, buckets, checksums, conditions, errors, multipart, pfs
-from falcon_s3.pfs import FileInfo, Pfs, Ref
+from falcon_s3.pfs import FileInfo
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
 from falcon_s3.rights import Right
@@ -24,17 +24,14 @@ ONE_PIECE_BYTES = 256 << 10
 class Object:
     """A file of a branch's head or of a commit."""
 
-    def __init__(self, pfs: Pfs):
-        self._pfs = pfs
-
     def get(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObject (S3 API)."""
-        file = version.asked_for(self._pfs, req)
+        file = version.asked_for(req)
         wanted = self._answer(req, resp, file)
         if wanted is None:
             return
         start, stop = wanted
-        chunks = self._pfs.open_file(file, start, stop)
+        chunks = req.store.open_file(file, start, stop)
         if stop - start <= ONE_PIECE_BYTES:
             resp.data = b"".join(chunks)
         else:
@@ -42,7 +39,7 @@ class Object:
 
     def head(self, req: S3Request, resp: falcon.Response) -> None:
         """HeadObject (S3 API): what get answers, without the bytes."""
-        self._answer(req, resp, version.asked_for(self._pfs, req))
+        self._answer(req, resp, version.asked_for(req))
 
     def _answer(self, req: S3Request, resp: falcon.Response, file: FileInfo) -> tuple[int, int] | None:
         """Set status and headers; gives the bytes [start, stop) to be sent, None for an answer without any."""
@@ -87,7 +84,7 @@ class Object:
         if "range" in req.lower_headers:
             raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter")
         number = multipart.part_number(req.query["partNumber"])
-        parts = self._pfs.parts_of(file)
+        parts = req.store.parts_of(file)
         if number > max(len(parts), 1):
             raise errors.InvalidPart(f"The object has {max(len(parts), 1)} parts.", fields={"PartNumber": str(number)})
         if not parts:
@@ -112,43 +109,45 @@ class Object:
         algorithm = expected.checksum or checksums.algorithm_named(headers.get("x-amz-sdk-checksum-algorithm"))
         if algorithm is not None:
             kept[checksums.TYPE] = checksums.FULL_OBJECT
-        self._pfs.check_write(ref, req.key)
+        req.store.check_write(ref, req.key)
         if check is not None:  # here to spare the upload; what counts is the check inside the write
-            check(self._current(ref, req.key))
+            check(current(req))
         content = body.VerifiedBody(req.open_body(), expected, req.chunk_verifier, algorithm, kept)
-        file = self._pfs.put_file(ref, req.key, content, kept, check)
+        file = req.store.put_file(ref, req.key, content, kept, check)
         resp.set_header("ETag", f'"{file.etag}"')
         resp.set_header("x-amz-version-id", file.commit.id)
         for name, value in checksums.kept(kept).items():
             resp.set_header(name, value)
 
-    def _current(self, ref: Ref, key: str) -> FileInfo | None:
-        try:
-            return self._pfs.inspect_file(ref, key)
-        except pfs.FileNotFound:
-            return None
-
     def delete(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObject (S3 API): removing what is not there succeeds too. With a versionId that version is lost for good."""
-        req.rights.check_change(self._pfs, req.bucket, Right.PURGE if "versionId" in req.query else Right.WRITE)
+        req.rights.check_change(req.store, req.bucket, Right.PURGE if "versionId" in req.query else Right.WRITE)
         ref = buckets.parse(req.bucket)
         resp.status = 204
         if "versionId" in req.query:
             self._delete_version(req, resp, ref, req.query["versionId"])
             return
-        commit = self._pfs.delete_files(ref, [req.key], delete_check(req.lower_headers))
+        commit = req.store.delete_files(ref, [req.key], delete_check(req.lower_headers))
         if commit is not None:
             resp.set_header("x-amz-version-id", commit.id)
             resp.set_header("x-amz-delete-marker", "true")
 
-    def _delete_version(self, req: S3Request, resp: falcon.Response, ref: Ref, name: str) -> None:
+    def _delete_version(self, req: S3Request, resp: falcon.Response, ref: pfs.Ref, name: str) -> None:
         """Take one version out of history for good; one that is not there is no error."""
-        [removed] = self._pfs.delete_versions(ref, [(req.key, name)], delete_check(req.lower_headers))
+        [removed] = req.store.delete_versions(ref, [(req.key, name)], delete_check(req.lower_headers))
         resp.set_header("x-amz-version-id", name)
         if removed is not None:
             version.log_removal(req, [removed])
             if removed.is_removal:
                 resp.set_header("x-amz-delete-marker", "true")
+
+
+def current(req: S3Request) -> FileInfo | None:
+    """What the key shows now, if anything."""
+    try:
+        return version.asked_for(req)
+    except pfs.FileNotFound:
+        return None
 
 
 def delete_check(headers: Mapping[str, str]) -> pfs.Check | None:

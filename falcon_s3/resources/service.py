@@ -9,7 +9,6 @@ import hashlib
 import falcon
 
 from falcon_s3 import buckets, errors, xml
-from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.rights import Right
 
@@ -25,8 +24,7 @@ DIGEST_BYTES = 8
 class Service:
     """All branches of all repos, as buckets."""
 
-    def __init__(self, pfs: Pfs, region: str):
-        self._pfs = pfs
+    def __init__(self, region: str):
         self._region = region
 
     def list_buckets(self, req: S3Request, resp: falcon.Response) -> None:
@@ -37,7 +35,7 @@ class Service:
         query = req.query
         most = max_buckets(query.get("max-buckets"))
         prefix, after = query.get("prefix", ""), bucket_of(query.get("continuation-token"))
-        named = [(buckets.name_of(info.branch), info.created_ms) for info in self._pfs.list_branches()]
+        named = [(buckets.name_of(info.branch), info.created_ms) for info in req.store.list_branches()]
         named = [each for each in named if each[0].startswith(prefix) and each[0] > after]
         named = [each for each in named if req.rights.allows(each[0], Right.READ)]
         if query.get("bucket-region", "") not in ("", self._region):

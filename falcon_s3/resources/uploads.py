@@ -9,7 +9,7 @@ import falcon
 
 from falcon_s3 import attributes, body, buckets, checksums, conditions, copies, errors, multipart, pfs, xml
 from falcon_s3.digests import HashedBody
-from falcon_s3.pfs import FileInfo, Pfs, Ref
+from falcon_s3.pfs import FileInfo, Ref
 from falcon_s3.request import S3Request
 from falcon_s3.resources.copy import find_source
 from falcon_s3.resources.listing import limit, url_encode
@@ -22,15 +22,12 @@ MOST_PARTS = MOST_UPLOADS = 1000
 class Uploads:
     """Multipart uploads into a branch or an open commit."""
 
-    def __init__(self, pfs: Pfs):
-        self._pfs = pfs
-
     def create(self, req: S3Request, resp: falcon.Response) -> None:
         """CreateMultipartUpload (S3 API)."""
         headers = req.lower_headers
         attributes.refuse_headers(headers, req.bucket, req.everybody)
         kept = attributes.of_headers(headers) | checksums.of_upload(headers)
-        upload = self._pfs.start_upload(buckets.parse(req.bucket), req.key, kept)
+        upload = req.store.start_upload(buckets.parse(req.bucket), req.key, kept)
         for name in (checksums.ALGORITHM, checksums.TYPE):
             if name in kept:
                 resp.set_header(name, kept[name].upper())
@@ -49,7 +46,7 @@ class Uploads:
             )
         kept: dict[str, str] = {}
         content = body.VerifiedBody(req.open_body(), expected, req.chunk_verifier, algorithm, kept)
-        part = self._pfs.put_part(ref, req.key, req.query["uploadId"], number, content, kept)
+        part = req.store.put_part(ref, req.key, req.query["uploadId"], number, content, kept)
         resp.set_header("ETag", f'"{part.etag}"')
         for name, value in checksums.kept(kept).items():
             resp.set_header(name, value)
@@ -58,13 +55,13 @@ class Uploads:
         """UploadPartCopy (S3 API): a part from the bytes of another object, or some of them."""
         ref, number = self._place(req)
         algorithm = self._algorithm(ref, req)
-        file = find_source(self._pfs, req, copies.source_of(req.lower_headers))
+        file = find_source(req, copies.source_of(req.lower_headers))
         start, stop = copies.byte_range(req.lower_headers, file.size)
         if stop - start > body.LARGEST:
             raise errors.InvalidRequest("The specified copy range is larger than 5 GiB.")
         kept: dict[str, str] = {}
-        content = HashedBody(self._pfs.open_file(file, start, stop), algorithm, kept)
-        part = self._pfs.put_part(ref, req.key, req.query["uploadId"], number, content, kept)
+        content = HashedBody(req.store.open_file(file, start, stop), algorithm, kept)
+        part = req.store.put_part(ref, req.key, req.query["uploadId"], number, content, kept)
         resp.set_header("x-amz-copy-source-version-id", file.commit.id)
         resp.data = multipart.copied("CopyPartResult", part.etag, part.modified_ms, part.attributes)
         resp.content_type = xml.CONTENT_TYPE
@@ -78,7 +75,7 @@ class Uploads:
 
     def _algorithm(self, ref: Ref, req: S3Request) -> str | None:
         """The checksum that each part of the upload has. Raises UploadNotFound."""
-        upload = self._pfs.inspect_upload(ref, req.key, req.query["uploadId"])
+        upload = req.store.inspect_upload(ref, req.key, req.query["uploadId"])
         return upload.attributes.get(checksums.ALGORITHM)
 
     def list_parts(self, req: S3Request, resp: falcon.Response) -> None:
@@ -86,8 +83,8 @@ class Uploads:
         ref, upload = buckets.parse(req.bucket), req.query["uploadId"]
         behind = multipart.marker(req.query, "part-number-marker")
         most = limit(req.query, "max-parts", MOST_PARTS)
-        found = self._pfs.inspect_upload(ref, req.key, upload)
-        page = multipart.page_of(self._pfs.list_parts(ref, req.key, upload), behind, most)
+        found = req.store.inspect_upload(ref, req.key, upload)
+        page = multipart.page_of(req.store.list_parts(ref, req.key, upload), behind, most)
         resp.data = multipart.list_parts_result(req.bucket, found, page)
         resp.content_type = xml.CONTENT_TYPE
 
@@ -98,7 +95,7 @@ class Uploads:
         key_marker, upload_marker = query.get("key-marker", ""), query.get("upload-id-marker", "")
         encoded, most = url_encode(query), limit(query, "max-uploads", MOST_UPLOADS)
         after_upload = upload_marker if key_marker else ""  # S3 looks at it only with a key
-        listed = self._pfs.list_uploads(buckets.parse(req.bucket), prefix, key_marker, after_upload, delimiter)
+        listed = req.store.list_uploads(buckets.parse(req.bucket), prefix, key_marker, after_upload, delimiter)
         uploads = list(islice(listed, most + 1)) if most else []
         page = multipart.UploadsPage(
             req.bucket,
@@ -121,7 +118,7 @@ class Uploads:
         try:
             file = self._finish(req, ref, upload, check)
         except pfs.UploadNotFound:  # the same request came before, or comes at the same time
-            file = self._pfs.inspect_finished(ref, req.key, upload)
+            file = req.store.inspect_finished(ref, req.key, upload)
         resp.set_header("x-amz-version-id", file.commit.id)
         resp.data = multipart.completed(req.bucket, req.uri.partition("?")[0], file)
         resp.content_type = xml.CONTENT_TYPE
@@ -129,18 +126,18 @@ class Uploads:
     def _finish(self, req: S3Request, ref: Ref, upload: str, check: pfs.Check | None) -> FileInfo:
         """The file that the upload becomes, as the request's document wants it. Raises UploadNotFound."""
         headers = req.lower_headers
-        found = self._pfs.inspect_upload(ref, req.key, upload)
+        found = req.store.inspect_upload(ref, req.key, upload)
         document = body.read_small(req.open_body(), document_expected(headers), LARGEST_DOCUMENT, req.chunk_verifier)
         named = multipart.read_complete(document)
-        parts = multipart.chosen(named, self._pfs.list_parts(ref, req.key, upload))
+        parts = multipart.chosen(named, req.store.list_parts(ref, req.key, upload))
         kept = {name: value for name, value in found.attributes.items() if not name.startswith(checksums.PREFIX)}
         kept |= multipart.checksum_of(found.attributes, parts, headers)
         wanted = [(part.number, part.etag) for part in parts]
-        return self._pfs.finish_upload(ref, req.key, upload, wanted, multipart.etag_of(parts), kept, check)
+        return req.store.finish_upload(ref, req.key, upload, wanted, multipart.etag_of(parts), kept, check)
 
     def abort(self, req: S3Request, resp: falcon.Response) -> None:
         """AbortMultipartUpload (S3 API)."""
-        self._pfs.abort_upload(buckets.parse(req.bucket), req.key, req.query["uploadId"])
+        req.store.abort_upload(buckets.parse(req.bucket), req.key, req.query["uploadId"])
         resp.status = 204
 
 

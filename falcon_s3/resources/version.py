@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 NO_VERSION = "null"
 
 
-def asked_for(store: Pfs, req: S3Request) -> FileInfo:
+def asked_for(req: S3Request) -> FileInfo:
     """The version that a request for an object names, or the newest. Raises what `find` raises."""
-    return find(store, buckets.parse(req.bucket), req.key, req.query.get("versionId"), req.method)
+    return find(req.store, buckets.parse(req.bucket), req.key, req.query.get("versionId"), req.method)
 
 
 def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> FileInfo:

@@ -7,16 +7,12 @@ from itertools import islice
 import falcon
 
 from falcon_s3 import buckets, errors, pfs, xml
-from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources.listing import MAX_KEYS, limit, url_encode
 
 
 class Versions:
     """What the commits of a branch did to its files."""
-
-    def __init__(self, pfs: Pfs):
-        self._pfs = pfs
 
     def list_object_versions(self, req: S3Request, resp: falcon.Response) -> None:
         """ListObjectVersions (S3 API): by key, the newest version first; delete markers where a commit removed one."""
@@ -30,7 +26,7 @@ class Versions:
             )
         encoded, most = url_encode(query), limit(query, "max-keys", MAX_KEYS)
         try:
-            listed = self._pfs.list_versions(buckets.parse(req.bucket), prefix, key_marker, version_marker, delimiter)
+            listed = req.store.list_versions(buckets.parse(req.bucket), prefix, key_marker, version_marker, delimiter)
         except pfs.CommitNotFound as ex:
             if ex.commit.id != version_marker:
                 raise
