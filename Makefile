@@ -25,13 +25,16 @@ help: ## Show this list
 run: $(VENV)/installed ## Build, and start the gateway on http://127.0.0.1:30600 (ARGS='--workers 1')
 	$(BIN)/falcon-s3 serve $(ARGS)
 
-test: lint test-pure test-wheel test-meinheld test-all $(if $(FALCON_S3_TESTS_CHECKOUT),conformance) ## Everything CI runs: lint, twins, the wheel, all tests
+test: lint test-pure test-micro test-wheel test-meinheld test-all $(if $(FALCON_S3_TESTS_CHECKOUT),conformance) ## Everything CI runs: lint, twins, the wheel, all tests
 
 test-all: $(VENV)/installed-dev dist
 	FALCON_S3_DIST=wheels/dist $(PYTEST) $(ARGS)
 
 test-pure: $(VENV)/installed-dev
 	FALCON_S3_PURE=1 $(PYTEST) -q tests/speedups $(addprefix tests/unit/test_,$(addsuffix .py,body xml digests multipart))
+
+test-micro: $(VENV)/installed-dev
+	$(PYTEST) -q benchmarks/micro --benchmark-disable
 
 test-meinheld: $(VENV)/installed-dev
 	@if $(BIN)/python -c 'import meinheld' 2>/dev/null; \
@@ -58,6 +61,9 @@ conformance: $(VENV)/installed-dev ## Run ceph/s3-tests (CHECKOUT=path; tests/co
 
 bench: $(VENV)/installed-dev ## Measure, and print tables (ARGS=--quick: smaller)
 	@for each in benchmarks/bench_*.py; do echo "== $$each"; $(BIN)/python $$each $(ARGS) || exit 1; done
+
+micro: $(VENV)/installed-dev ## Measure the hot functions one by one (benchmarks/README.md: compare two commits)
+	$(PYTEST) -q benchmarks/micro --benchmark-max-time=0.5 --benchmark-columns=median,iqr,min,rounds --benchmark-sort=name $(ARGS)
 
 lint: $(VENV)/installed-dev ## Ruff, mypy and the layers
 	$(BIN)/ruff check
@@ -96,4 +102,4 @@ $(VENV)/installed-dev: $(BUILT_FROM) | $(BIN)/python
 		echo "meinheld cannot be built for this Python: what needs it is left out"
 	@touch $@ $(VENV)/installed
 
-.PHONY: help run test test-all test-pure test-meinheld test-wheel test-long test-lowest conformance bench lint format wire dist clean
+.PHONY: help run test test-all test-pure test-micro test-meinheld test-wheel test-long test-lowest conformance bench micro lint format wire dist clean
