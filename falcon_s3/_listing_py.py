@@ -16,9 +16,11 @@ import re
 import time
 from collections.abc import Iterable
 from operator import index
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from falcon_s3.pfs import Entry
+if TYPE_CHECKING:
+    from falcon_s3.pfs import Entry
 
 OWNER = "<Owner><ID>00000000000000000000000000000000</ID><DisplayName>pachyderm</DisplayName></Owner>"
 

@@ -24,8 +24,8 @@ def implementations(name):
 
 
 def pytest_generate_tests(metafunc):
-    """`listing` and `body` are the modules under test, each in both implementations."""
-    for name in ("listing", "body"):
+    """`listing`, `body` and `wire` are the modules under test, each in both implementations."""
+    for name in ("listing", "body", "wire"):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, implementations(name), indirect=True, scope="module")
 
@@ -37,4 +37,9 @@ def listing(request):
 
 @pytest.fixture(scope="module")
 def body(request):
+    return importlib.import_module(request.param)
+
+
+@pytest.fixture(scope="module")
+def wire(request):
     return importlib.import_module(request.param)
