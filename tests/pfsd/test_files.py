@@ -180,6 +180,17 @@ def test_get_file_gives_one_file(pfsd, commit, path, text):
     assert pfsd.read(commit, "/a/c/*e") == b"4444"
 
 
+def test_no_message_but_that_of_an_empty_file_is_empty(pfsd, repo):
+    """Go clients take an empty message for the end; in an archive too, whose entries are padded to 512 bytes."""
+    files = {"none": b"", "short": b"1", "even": b"1" * 512, "last": b"2"}
+    pfsd.write(head(repo), *files.items())
+    for path, content in files.items():
+        request = pfs_pb2.GetFileRequest(file=file(head(repo), path))
+        assert [message.value for message in pfsd.call("GetFile", request)] == [content]
+        assert all(message.value for message in pfsd.call("GetFileTAR", request))
+    assert untarred(pfsd, head(repo), "/") == {"/": None} | {"/" + path: content for path, content in files.items()}
+
+
 def untarred(pfsd, commit, path):
     request = pfs_pb2.GetFileRequest(file=file(commit, path))
     stream = io.BytesIO(b"".join(message.value for message in pfsd.call("GetFileTAR", request)))

@@ -21,5 +21,6 @@ def archive(
         yield header.tobuf(tarfile.PAX_FORMAT)
         if file is not None:
             yield from open_file(file)
-            yield bytes(-file.size % tarfile.BLOCKSIZE)
+            if file.size % tarfile.BLOCKSIZE:  # Go clients take an empty message for the end
+                yield bytes(-file.size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)

@@ -60,6 +60,11 @@ def answered(context: Context) -> Iterator[None]:
         context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says why")
 
 
+def _serialize(message: Any) -> bytes:
+    encoded: bytes = message.SerializeToString()
+    return encoded
+
+
 def unary(request: Any, call: Callable[[Any, Context], Any]) -> Handler:
     def run(message: bytes, context: Context) -> Any:
         with answered(context):
@@ -68,14 +73,16 @@ def unary(request: Any, call: Callable[[Any, Context], Any]) -> Handler:
     return grpc.unary_unary_rpc_method_handler(run, None, _serialize)
 
 
-def streaming(request: Any, call: Callable[[Any, Context], Iterator[Any]]) -> Handler:
-    """One request, many replies."""
+def streaming(
+    request: Any, call: Callable[[Any, Context], Iterator[Any]], serialize: Callable[[Any], bytes] = _serialize
+) -> Handler:
+    """One request, many replies: messages, or what `serialize` makes messages of."""
 
     def run(message: bytes, context: Context) -> Iterator[Any]:
         with answered(context):
             yield from call(_parsed(request, message), context)
 
-    return grpc.unary_stream_rpc_method_handler(run, None, _serialize)
+    return grpc.unary_stream_rpc_method_handler(run, None, serialize)
 
 
 def uploading(request: Any, call: Callable[[Iterator[Any], Context], Any]) -> Handler:
@@ -103,11 +110,6 @@ def refusing(code: grpc.StatusCode, text: str) -> Handler:
         context.abort(code, text)
 
     return grpc.unary_unary_rpc_method_handler(run, None, _serialize)
-
-
-def _serialize(message: Any) -> bytes:
-    encoded: bytes = message.SerializeToString()
-    return encoded
 
 
 class Service(grpc.GenericRpcHandler):  # type: ignore[misc,unused-ignore]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from google.protobuf.wrappers_pb2 import BytesValue
-
+from falcon_s3._speedups import bytes_value
 from falcon_s3.pfs import CommitInfo, FileInfo, NotFound, PfsError, diff, files, folders, glob, lineage
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
@@ -55,8 +54,8 @@ class Files:
             "WalkFile": streaming(wire.WalkFileRequest, self.walk_files),
             "GlobFile": streaming(wire.GlobFileRequest, self.glob_files),
             "DiffFile": streaming(wire.DiffFileRequest, self.diff_files),
-            "GetFile": streaming(wire.GetFileRequest, self.get_file),
-            "GetFileTAR": streaming(wire.GetFileRequest, self.get_archive),
+            "GetFile": streaming(wire.GetFileRequest, self.get_file, bytes_value),
+            "GetFileTAR": streaming(wire.GetFileRequest, self.get_archive, bytes_value),
         }
 
     def inspect_file(self, request: wire.InspectFileRequest, _context: Context) -> wire.FileInfo:
@@ -118,7 +117,7 @@ class Files:
 
     # Bytes
 
-    def get_file(self, request: wire.GetFileRequest, _context: Context) -> Iterator[BytesValue]:
+    def get_file(self, request: wire.GetFileRequest, _context: Context) -> Iterator[bytes]:
         """One file, from `offset` on. An empty file is one empty message, as both Python clients can take it."""
         shown = self._asked(request)
         if request.offset < 0:
@@ -130,18 +129,16 @@ class Files:
             raise NotOneFile("cannot get directory or non-regular file. Use GetFileTAR instead")
         file = self._file(shown, items[0])
         if not file.size:
-            yield BytesValue()
+            yield b""
             return
-        for chunk in self._store.open_file(file, min(request.offset, file.size)):
-            yield BytesValue(value=chunk)
+        yield from self._store.open_file(file, min(request.offset, file.size))
 
-    def get_archive(self, request: wire.GetFileRequest, _context: Context) -> Iterator[BytesValue]:
+    def get_archive(self, request: wire.GetFileRequest, _context: Context) -> Iterator[bytes]:
         """All that the path matches, with what is in it, as a tar stream."""
         shown = self._asked(request)
         items = self._with_contents(shown, self._matching(shown, request))
         entries = ((item, None if item.is_folder else self._file(shown, item)) for item in items)
-        for chunk in archive(entries, self._store.open_file):
-            yield BytesValue(value=chunk)
+        yield from archive(entries, self._store.open_file)
 
     def _asked(self, request: wire.GetFileRequest) -> Shown:
         if request.URL:
