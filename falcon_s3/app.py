@@ -10,9 +10,9 @@ from typing import Any
 import falcon
 
 from falcon_s3 import errors, xml
+from falcon_s3.admission import Gatekeeper
 from falcon_s3.auth import Authentication
 from falcon_s3.cors import Origins
-from falcon_s3.keyring import Keyring
 from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources.bucket import Bucket
@@ -101,13 +101,13 @@ class CrossOrigin:
         resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
 
 
-def operations(region: str, keyring: Keyring | None = None) -> dict[Operation, Responder]:
+def operations(region: str, gatekeeper: Gatekeeper | None = None) -> dict[Operation, Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`. What each needs `needed` tells."""
     service, bucket, listing = Service(region), Bucket(region), Listing()
     thing, deletion, versions = Object(), Deletion(), Versions()
     uploads, copy, description = Uploads(), Copy(), Description()
     configuration = Configuration()
-    form = Form(keyring, region)
+    form = Form(gatekeeper, region)
     return {
         **{(BUCKET, verb, sub): responder for verb, sub, responder in configuration.of_buckets()},
         **{(OBJECT, verb, sub): responder for verb, sub, responder in configuration.of_objects()},
@@ -170,19 +170,19 @@ def authorised(responder: Responder, rights: tuple[Right, ...]) -> Responder:
 
 def create_app(
     pfs: Pfs,
-    keyring: Keyring | None = None,
+    gatekeeper: Gatekeeper | None = None,
     region: str = FIRST_REGION,
     domains: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
 ) -> falcon.App[S3Request, falcon.Response]:
-    """The gateway over a store. Without a keyring everybody may do everything.
+    """The gateway over a store. Without a gatekeeper everybody may do everything.
 
     `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`.
     """
     middleware: list[Any] = [Envelope(pfs), CrossOrigin(Origins(origins))]
-    if keyring is not None:
-        middleware.append(Authentication(keyring, region, domains))
-    table = {each: authorised(answer, needed(each)) for each, answer in operations(region, keyring).items()}
+    if gatekeeper is not None:
+        middleware.append(Authentication(gatekeeper, region, domains))
+    table = {each: authorised(answer, needed(each)) for each, answer in operations(region, gatekeeper).items()}
     router: Any = S3Router(table, domains)  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)

@@ -1,8 +1,8 @@
 """Who is asking: the middleware that lets a request in or refuses it, before anything else looks at it.
 
-With a keyring every request must carry a valid signature, but for what anybody may read; without one, or while it
+With a gatekeeper every request must carry a valid signature, but for what it lets anybody do; without one, or while it
 is open, everybody is let in, and signatures are not looked at. What whoever asks may do is in `req.rights`, which `app`
-asks before each operation. Our own endpoints below `/~/` are open to all: they tell nothing of the data.
+asks before each operation; the gatekeeper of a store that has users of its own gives each request that user's view. Our own endpoints below `/~/` are open to all: they tell nothing of the data.
 """
 
 from __future__ import annotations
@@ -12,32 +12,33 @@ import time
 import falcon
 
 from falcon_s3 import buckets, errors, sigv2, sigv4
-from falcon_s3.keyring import Keyring
+from falcon_s3.admission import Gatekeeper
 from falcon_s3.request import S3Request
-from falcon_s3.signature import Identity, SignedRequest, headers_of_link
+from falcon_s3.rights import Rights
+from falcon_s3.signature import Identity, SecretOf, SignedRequest, headers_of_link
 from falcon_s3.spelling import has_parameter
 
 
 class Authentication:
-    """Falcon middleware: verifies each request against the keyring.
+    """Falcon middleware: verifies each request against what the gatekeeper knows.
 
     `region` is the one that Version 4 signs for; None: any will do. `domains` are those of virtual hosts.
     """
 
-    def __init__(self, keyring: Keyring, region: str | None = None, domains: tuple[str, ...] = ()):
-        self._keyring = keyring
+    def __init__(self, gatekeeper: Gatekeeper, region: str | None = None, domains: tuple[str, ...] = ()):
+        self._gatekeeper = gatekeeper
         self._region = region
         self._domains = domains
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
-        """Raises AccessDenied for who does not sign, and what `identify` raises."""
+        """Raises what `identify` and `Gatekeeper.admit` raise."""
         env = req.env
         path = env["PATH_INFO"]
         bucket = buckets.of_host(env.get("HTTP_HOST", ""), self._domains)
-        if (path.startswith("/~/") and not bucket) or self._keyring.is_open:
+        if (path.startswith("/~/") and not bucket) or self._gatekeeper.is_open:
             return
         if is_form(req):  # it is signed in its fields: `resources.form`
-            req.rights = req.everybody = self._keyring.rights_of("")
+            req.rights = req.everybody = Rights()
             return
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
@@ -45,15 +46,12 @@ class Authentication:
         if not query.isascii():
             query = query.encode("latin-1").decode(errors="replace")
         request = SignedRequest(req.method, path, query, req.lower_headers, bucket)
-        identity = identify(request, self._keyring, self._region)
+        identity = identify(request, self._gatekeeper.secret_of, self._region)
         req.access_key = identity.access_key
         req.chunk_verifier = identity.chunks
         if identity.headers:
             req.lower_headers = {**headers_of_link(identity.headers), **req.lower_headers}
-        req.rights = self._keyring.rights_of(req.access_key)
-        req.everybody = self._keyring.rights_of("")
-        if not (req.access_key or req.rights.read):
-            raise errors.AccessDenied
+        req.admit(self._gatekeeper.admit(req.access_key))
 
 
 def is_form(req: S3Request) -> bool:
@@ -63,7 +61,7 @@ def is_form(req: S3Request) -> bool:
     return req.method == "POST" and plain and kind.lower().startswith("multipart/form-data")
 
 
-def identify(request: SignedRequest, keyring: Keyring, region: str | None) -> Identity:
+def identify(request: SignedRequest, secret_of: SecretOf, region: str | None) -> Identity:
     """Who signed the request, in whichever form; an empty Authorization header is none.
 
     Raises InvalidRequest for two signatures, InvalidToken, and what the `verify` of `sigv2` and `sigv4` raise.
@@ -78,8 +76,8 @@ def identify(request: SignedRequest, keyring: Keyring, region: str | None) -> Id
     if "x-amz-security-token" in request.headers or has_parameter(request.query.lower(), "x-amz-security-token"):
         raise errors.InvalidToken("There are no temporary credentials here: leave out the session token.")
     if old or authorization.startswith(sigv2.SCHEME):
-        return sigv2.verify(request, keyring.secret_of, time.time())
-    return sigv4.verify(request, keyring.secret_of, time.time(), region_for(request, region))
+        return sigv2.verify(request, secret_of, time.time())
+    return sigv4.verify(request, secret_of, time.time(), region_for(request, region))
 
 
 def region_for(request: SignedRequest, region: str | None) -> str | None:

@@ -318,6 +318,8 @@ OF_THE_STORE: tuple[tuple[type[pfs.PfsError], type[S3Error]], ...] = (
     (pfs.BranchNotEmpty, BucketNotEmpty),
     (pfs.OutputBranch, WriteToOutputBranch),
     (pfs.CommitFinished, AccessDenied),
+    (pfs.Denied, AccessDenied),
+    (pfs.Unsupported, NotImplemented),
     (pfs.Unavailable, ServiceUnavailable),
 )
 

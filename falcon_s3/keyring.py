@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from falcon_s3 import errors
+from falcon_s3.admission import Admission
 from falcon_s3.keys import KeyStore, KeyStoreError
 from falcon_s3.rights import ALL, Rights
 
@@ -32,7 +34,7 @@ class Known(NamedTuple):
 
 
 class Keyring:
-    """Who may sign, and what each may do; safe for many threads.
+    """A Gatekeeper over access keys of our own.
 
     `fixed` are secrets by access key, which may do everything. `opens` says whether everybody may do everything as
     long as there is no key at all. `store` is closed with the keyring.
@@ -61,6 +63,14 @@ class Keyring:
     def rights_of(self, access_key: str) -> Rights:
         """What the holder of the key may do; "": what anybody may."""
         return self._now().rights.get(access_key) or Rights(holder=access_key)
+
+    def admit(self, access_key: str) -> Admission:
+        """Raises AccessDenied for who does not sign, unless anybody may read something."""
+        rights = self._now().rights
+        everybody = rights.get("") or Rights()
+        if not (access_key or everybody.read):
+            raise errors.AccessDenied
+        return Admission(rights.get(access_key) or Rights(holder=access_key), everybody)
 
     def close(self) -> None:
         if self._store is not None:

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 import falcon
 
 from falcon_s3 import errors
+from falcon_s3.admission import Admission
 from falcon_s3.pfs import Pfs
 from falcon_s3.rights import ALL, Rights
 
@@ -24,8 +25,8 @@ class S3Request(falcon.Request):
         bucket, key: from the path; empty where the path has none (routing).
         is_reading: whether the body was asked for, which invites a client that waits for 100 Continue (here).
         access_key: whose signature was verified; "" for nobody's (auth).
-        rights: what whoever asks may do; without a keyring everything (auth).
-        everybody: what those may do who do not sign; without a keyring everything (auth).
+        rights: what whoever asks may do; without a gatekeeper everything (auth).
+        everybody: what those may do who do not sign; without a gatekeeper everything (auth).
         store: what the request reads and writes (app; auth, where whoever asks has a view of their own).
         chunk_verifier: checks the signatures inside a signed aws-chunked body; None if there are none (auth).
     """
@@ -58,6 +59,12 @@ class S3Request(falcon.Request):
         self.chunk_verifier: Any = None
         self.lower_headers: Mapping[str, str] = headers_of(env)
         self.query: Mapping[str, str] = {}
+
+    def admit(self, admission: Admission) -> None:
+        """Whoever asks is let in."""
+        self.rights, self.everybody, store = admission
+        if store is not None:
+            self.store = store
 
     def open_body(self) -> Callable[[int], bytes]:
         """A function that reads so many bytes of the body, fewer only at its end."""

@@ -45,11 +45,18 @@ class Rights:
 
     def allows(self, bucket: str, right: Right) -> bool:
         """Whether the holder has the right to the bucket, named in any form. Raises pfs.InvalidName."""
-        patterns = {Right.READ: self.read + self.write, Right.WRITE: self.write, Right.PURGE: self.purge}[right]
+        patterns = self._patterns(right)
         if not patterns or ANY in patterns:
             return bool(patterns)
         name = buckets.name_of(buckets.branch_of(bucket))
         return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    def is_unlimited(self, right: Right) -> bool:
+        """Whether the holder has the right to every bucket."""
+        return ANY in self._patterns(right)
+
+    def _patterns(self, right: Right) -> tuple[str, ...]:
+        return {Right.READ: self.read + self.write, Right.WRITE: self.write, Right.PURGE: self.purge}[right]
 
     def check(self, bucket: str, *rights: Right) -> None:
         """Raise AccessDenied unless the holder has one of the rights to the bucket; and what `allows` raises."""
@@ -65,7 +72,7 @@ class Rights:
         """
         self.check(bucket, *rights)
         ref = buckets.parse(bucket)
-        if isinstance(ref, pfs.Commit):
+        if isinstance(ref, pfs.Commit) and not any(self.is_unlimited(right) for right in rights):
             with contextlib.suppress(pfs.CommitNotFound):  # which is told in another way
                 branch = pfs.Branch(ref.repo, store.inspect_commit(ref).branch)
                 self.check(buckets.name_of(branch), *rights)

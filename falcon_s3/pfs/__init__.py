@@ -262,6 +262,14 @@ class OutputBranch(PfsError):
         super().__init__(f"cannot start a commit on an output branch: {branch}")
 
 
+class Denied(PfsError):
+    """The user whose token was given has no right to that, or the token is none."""
+
+
+class Unsupported(PfsError):
+    """This store cannot do that; the message says what it cannot."""
+
+
 class Unavailable(PfsError):
     """The store cannot answer now (disk full, not reachable); the same request may succeed later."""
 

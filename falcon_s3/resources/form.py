@@ -22,7 +22,7 @@ import falcon
 from falcon.media.multipart import BodyPart, MultipartFormHandler
 
 from falcon_s3 import attributes, body, buckets, checksums, conditions, errors, policy, tags, xml
-from falcon_s3.keyring import Keyring
+from falcon_s3.admission import Gatekeeper
 from falcon_s3.pfs import FileInfo
 from falcon_s3.policy import Policy
 from falcon_s3.request import S3Request
@@ -54,8 +54,8 @@ DROPPED_BYTES = 64 << 10
 class Form:
     """A form upload, allowed to who signed the policy and may write to the bucket."""
 
-    def __init__(self, keyring: Keyring | None, region: str):
-        self._keyring = keyring
+    def __init__(self, gatekeeper: Gatekeeper | None, region: str):
+        self._gatekeeper = gatekeeper
         self._region = region
 
     def upload(self, req: S3Request, resp: falcon.Response) -> None:
@@ -88,11 +88,11 @@ class Form:
 
     def _allowed(self, req: S3Request, fields: Mapping[str, str]) -> Policy:
         """The policy of the form, which was checked. Raises AccessDenied, and what `policy` raises."""
-        if self._keyring is not None and not self._keyring.is_open:
+        if self._gatekeeper is not None and not self._gatekeeper.is_open:
             if req.access_key:
                 raise errors.InvalidRequest("Only one auth mechanism allowed: a form is signed in its fields.")
-            req.access_key = policy.signer(fields, self._keyring.secret_of, self._region)
-            req.rights = self._keyring.rights_of(req.access_key)
+            req.access_key = policy.signer(fields, self._gatekeeper.secret_of, self._region)
+            req.admit(self._gatekeeper.admit(req.access_key))
         req.rights.check_change(req.store, req.bucket, Right.WRITE)
         if "policy" not in fields:
             return policy.ANYTHING
