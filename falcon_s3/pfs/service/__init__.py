@@ -2,7 +2,7 @@
 
     calls          how calls come in and go out, errors included
     names          names, times and infos between messages and the store's values
-    repos, branches, commits, files, modify        the methods, by what they are about
+    repos, branches, commits, files, modify, filesets    the methods, by what they are about
     transactions   several changes at once
     cluster        version, cluster, users (there are none), checks
 
@@ -23,6 +23,7 @@ from falcon_s3.pfs.service.calls import Service, Waiting
 from falcon_s3.pfs.service.cluster import checks, services
 from falcon_s3.pfs.service.commits import Commits
 from falcon_s3.pfs.service.files import Files
+from falcon_s3.pfs.service.filesets import FileSets
 from falcon_s3.pfs.service.modify import Modify
 from falcon_s3.pfs.service.repos import Repos
 from falcon_s3.pfs.service.transactions import Transactions
@@ -71,6 +72,7 @@ class Server:
             **Commits(store, self._waiting).methods(),
             **Files(store).methods(),
             **Modify(store).methods(),
+            **FileSets(store).methods(),
             **checks(store),
             **dict(self._transactions.pfs_methods()),
         }

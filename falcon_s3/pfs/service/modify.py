@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from google.protobuf.empty_pb2 import Empty
 
 from falcon_s3.pfs import batch, folders
-from falcon_s3.pfs.batch import Batch, Copy
+from falcon_s3.pfs.batch import Batch, Copy, Delete
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.service.calls import Context, Handler, uploading
 from falcon_s3.pfs.service.names import Unclear, Unsupported, named_of
@@ -33,9 +33,7 @@ class Modify:
         self._store.look(lambda connection: batch.check_target(connection, named))
         changes = self._store.batch()
         try:
-            stream = Stream(messages)
-            for message in stream:
-                _collect(changes, message, stream)
+            collect(changes, messages)
             changes.apply(named)
         finally:
             changes.close()
@@ -71,6 +69,13 @@ class Stream:
                 return
 
 
+def collect(changes: Batch, messages: Iterator[wire.ModifyFileRequest]) -> None:
+    """Take all changes from a stream, behind the message that says where they are to be made."""
+    stream = Stream(messages)
+    for message in stream:
+        _collect(changes, message, stream)
+
+
 def _collect(changes: Batch, message: wire.ModifyFileRequest, stream: Stream) -> None:
     """Take one change from the stream."""
     kind = message.WhichOneof("body")
@@ -84,12 +89,12 @@ def _collect(changes: Batch, message: wire.ModifyFileRequest, stream: Stream) ->
         delete = message.delete_file
         _check_datum(delete.datum)
         key = folders.check_key(delete.path)
-        changes.delete(key + "/" if key and delete.path.endswith("/") else key)
+        changes.then(Delete(key + "/" if key and delete.path.endswith("/") else key))
     elif kind == "copy_file":
         copy = message.copy_file
         _check_datum(copy.datum)
         source = named_of(copy.src.commit)
-        changes.copy(Copy(source, folders.key_of(copy.src.path), folders.key_of(copy.dst), copy.append))
+        changes.then(Copy(source, folders.key_of(copy.src.path), folders.key_of(copy.dst), copy.append))
     elif kind == "set_commit":
         raise Unclear("the commit is said once, in the first message")
     else:
