@@ -12,7 +12,7 @@ from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.lineage import Named
 from falcon_s3.pfs.service.calls import Context, Handler, unary, uploading
-from falcon_s3.pfs.service.modify import collect
+from falcon_s3.pfs.service.modify import Change, change_of, collect
 from falcon_s3.pfs.service.names import Unclear, named_of
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
@@ -27,7 +27,7 @@ class FileSets:
 
     def methods(self) -> dict[str, Handler]:
         return {
-            "CreateFileSet": uploading(wire.ModifyFileRequest, self.create),
+            "CreateFileSet": uploading(change_of, self.create),
             "GetFileSet": unary(wire.GetFileSetRequest, self.get),
             "AddFileSet": unary(wire.AddFileSetRequest, self.add),
             "RenewFileSet": unary(wire.RenewFileSetRequest, self.renew),
@@ -35,7 +35,7 @@ class FileSets:
             "ShardFileSet": unary(wire.ShardFileSetRequest, self.shard),
         }
 
-    def create(self, messages: Iterator[wire.ModifyFileRequest], _context: Context) -> wire.CreateFileSetResponse:
+    def create(self, messages: Iterator[Change], _context: Context) -> wire.CreateFileSetResponse:
         """The changes of a stream of ModifyFile, which names no commit."""
         changes = self._store.batch()
         try:
