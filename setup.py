@@ -8,7 +8,7 @@ import os
 
 from setuptools import Extension, setup
 
-MODULES = ("_listing_c", "_body_c", "_wire_c")
+MODULES = ("_listing_c", "_body_c", "_sign_c", "_wire_c")
 
 
 def extensions() -> list[Extension]:

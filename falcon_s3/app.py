@@ -98,7 +98,8 @@ class CrossOrigin:
             resp.complete = True
 
     def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
-        resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
+        if self._origins:
+            resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
 
 
 def operations(region: str, gatekeeper: Gatekeeper | None = None) -> dict[Operation, Responder]:
@@ -158,14 +159,15 @@ def authorised(responder: Responder, rights: tuple[Right, ...]) -> Responder:
     if not rights:
         return responder
 
-    def respond(req: S3Request, resp: falcon.Response) -> None:
-        if Right.READ in rights:
-            req.rights.check(req.bucket, *rights)
-        else:
-            req.rights.check_change(req.store, req.bucket, *rights)
+    def read(req: S3Request, resp: falcon.Response) -> None:
+        req.rights.check(req.bucket, *rights)
         responder(req, resp)
 
-    return respond
+    def change(req: S3Request, resp: falcon.Response) -> None:
+        req.rights.check_change(req.store, req.bucket, *rights)
+        responder(req, resp)
+
+    return read if Right.READ in rights else change
 
 
 def create_app(

@@ -14,6 +14,7 @@ commit's bucket says where a reader found it; the commit alone decides what is s
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 from falcon_s3 import pfs
 
@@ -21,6 +22,7 @@ from falcon_s3 import pfs
 NAME_LENGTH = 255
 
 
+@lru_cache(maxsize=1024)
 def parse(name: str) -> pfs.Ref:
     """The branch or commit that the bucket `name` shows, whether it exists or not; raises pfs.InvalidName."""
     branch, commit = _read(name)

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 # Between two looks at the key store, in seconds: every request that begins so much after a change obeys it.
 LOOK_SECONDS = 1.0
+NOBODY = Rights()
 
 
 class Known(NamedTuple):
@@ -67,7 +68,7 @@ class Keyring:
     def admit(self, access_key: str) -> Admission:
         """Raises AccessDenied for who does not sign, unless anybody may read something."""
         rights = self._now().rights
-        everybody = rights.get("") or Rights()
+        everybody = rights.get("") or NOBODY
         if not (access_key or everybody.read):
             raise errors.AccessDenied
         return Admission(rights.get(access_key) or Rights(holder=access_key), everybody)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import falcon
 
-from falcon_s3 import errors
+from falcon_s3 import _speedups, errors
 from falcon_s3.admission import Admission
 from falcon_s3.pfs import Pfs
 from falcon_s3.rights import ALL, Rights
@@ -48,8 +47,15 @@ class S3Request(falcon.Request):
     store: Pfs
 
     def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None):
-        super().__init__(env, options)
-        self.request_id = os.urandom(8).hex().upper()
+        # What Falcon itself asks of every request; the rest is made when it is asked for, which it hardly ever is.
+        self.env = env
+        self.options = options or falcon.RequestOptions()
+        self.method = env["REQUEST_METHOD"]
+        path = env["PATH_INFO"] or "/"
+        self.path = path if path.isascii() else path.encode("latin-1").decode(errors="replace")
+        self.is_websocket = False
+        self.uri_template = None
+        self.request_id = f"{random.getrandbits(64):016X}"
         self.bucket = ""
         self.key = ""
         self.is_reading = False
@@ -57,7 +63,7 @@ class S3Request(falcon.Request):
         self.rights: Rights = ALL
         self.everybody: Rights = ALL
         self.chunk_verifier: Any = None
-        self.lower_headers: Mapping[str, str] = headers_of(env)
+        self.lower_headers: Mapping[str, str] = _speedups.headers_of(env)
         self.query: Mapping[str, str] = {}
 
     def admit(self, admission: Admission) -> None:
@@ -66,6 +72,10 @@ class S3Request(falcon.Request):
         if store is not None:
             self.store = store
 
+    def __getattr__(self, name: str) -> Any:
+        super().__init__(self.env, self.options)
+        return object.__getattribute__(self, name)
+
     def open_body(self) -> Callable[[int], bytes]:
         """A function that reads so many bytes of the body, fewer only at its end."""
         self.is_reading = True
@@ -73,29 +83,9 @@ class S3Request(falcon.Request):
         return read
 
 
-def headers_of(env: Mapping[str, Any]) -> dict[str, str]:
-    """The headers of a WSGI environment (PEP 3333) by lower-case name."""
-    headers = {name[5:].replace("_", "-").lower(): env[name] for name in env if name.startswith("HTTP_")}
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if env.get(name):
-            headers[name.replace("_", "-").lower()] = env[name]
-    return headers
-
-
 def parse_query(query: str) -> dict[str, str]:
     """The parameters of a query string, decoded; raises InvalidURI for what is not UTF-8."""
-    found = {}
-    for part in query.split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            found[decode(name.replace("+", " "))] = decode(value.replace("+", " "))
-    return found
-
-
-def decode(text: str) -> str:
-    if "%" not in text and text.isascii():
-        return text
     try:
-        return unquote_to_bytes(text.encode("latin-1")).decode()  # what is not ASCII was sent so (PEP 3333)
+        return _speedups.parse_query(query)
     except UnicodeError as ex:
         raise errors.InvalidURI from ex

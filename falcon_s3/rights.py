@@ -56,11 +56,16 @@ class Rights:
         return ANY in self._patterns(right)
 
     def _patterns(self, right: Right) -> tuple[str, ...]:
-        return {Right.READ: self.read + self.write, Right.WRITE: self.write, Right.PURGE: self.purge}[right]
+        if right is Right.READ:
+            return self.read + self.write
+        return self.write if right is Right.WRITE else self.purge
 
     def check(self, bucket: str, *rights: Right) -> None:
         """Raise AccessDenied unless the holder has one of the rights to the bucket; and what `allows` raises."""
-        if not any(self.allows(bucket, right) for right in rights):
+        for right in rights:
+            if self.allows(bucket, right):
+                break
+        else:
             who = f"The access key {self.holder}" if self.holder else "Whoever does not sign the request"
             name = buckets.name_of(buckets.branch_of(bucket))
             raise errors.AccessDenied(f"Access Denied: {who} may not {rights[0].value} {name}.")

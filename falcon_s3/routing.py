@@ -10,6 +10,7 @@ PUT. Our own endpoints live below `/~/`, since `~` is in no bucket name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import falcon
@@ -32,6 +33,8 @@ PLAIN = frozenset(
     " AWSAccessKeyId Expires Signature content-type content-md5"
     " bucket key etag".split()  # which PostObject adds to the address that it redirects to, and that may be ours
 )
+# The longest query whose reading is kept from one request to the next, because clients choose it.
+KEPT_CHARACTERS = 1024
 # Who a client expects to own the bucket, and the one it copies from.
 EXPECTED_OWNERS = ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner")
 # Every sub-resource of the S3 API, to name what is refused.
@@ -63,7 +66,8 @@ class S3Router:
             sub = req.key
         elif query := req.env["QUERY_STRING"]:
             req.query = parse_query(query)
-            sub = sub_resource(req.query)
+            names = tuple(req.query)
+            sub = (sub_resource if len(query) <= KEPT_CHARACTERS else sub_resource.__wrapped__)(names)
         if req.method == "PUT" and "x-amz-copy-source" in req.lower_headers:
             sub += COPY
         responder = self._operations.get((shape, req.method, sub))
@@ -113,12 +117,13 @@ def check_owner(headers: Mapping[str, str]) -> None:
             raise errors.AccessDenied(f"The bucket is not owned by whom {name} says: the owner is {xml.OWNER.id}.")
 
 
-def sub_resource(query: Mapping[str, str]) -> str:
-    """What the query asks for besides the plain object, bucket or service: "" for nothing."""
-    if "uploadId" in query:  # a partNumber beside it says which part
+@lru_cache(maxsize=256)
+def sub_resource(names: tuple[str, ...]) -> str:
+    """What a query of these parameters asks for besides the plain object, bucket or service: "" for nothing."""
+    if "uploadId" in names:  # a partNumber beside it says which part
         return "uploadId"
     unknown = ""
-    for name in query:
+    for name in names:
         if name in SUB_RESOURCES:
             return name
         if not unknown and name not in PLAIN and name[:6].lower() != "x-amz-":

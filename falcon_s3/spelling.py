@@ -12,12 +12,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote, unquote_to_bytes
 
-# What is its own canonical form. In a path that arrives decoded: unreserved characters (RFC 3986 section 2.3) and
-# slashes; in a query, as most clients write it: these without slashes, and %XX for any byte but theirs.
+# What is its own canonical form in a path that arrives decoded: unreserved characters (RFC 3986 section 2.3) and slashes.
 _CANONICAL_PATH = re.compile(r"[A-Za-z0-9/._~-]*")
-_CANONICAL = re.compile(
-    r"[A-Za-z0-9._~-]*(?:%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])[A-Za-z0-9._~-]*)*"
-)
 _ESCAPE = re.compile("%..")
 # What encoders leave as it is, besides what RFC 3986 calls unreserved: nothing, encodeURIComponent, Go's net/url, and
 # those who escape only what a path cannot hold.
@@ -28,25 +24,12 @@ def canonical_path(path: str) -> str:
     return path if _CANONICAL_PATH.fullmatch(path) else quote(path, safe="/-_.~")
 
 
-def canonical_query(query: str) -> str:
-    canonical = _CANONICAL.fullmatch
-    pairs = []
-    for part in query.split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            pairs.append((name if canonical(name) else _encoded(name), value if canonical(value) else _encoded(value)))
-    pairs.sort()
-    return "&".join([f"{name}={value}" for name, value in pairs])
-
-
-def _encoded(text: str) -> str:
-    return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
-
-
 def has_parameter(query: str, *names: str) -> bool:
     """Whether a raw query has one of these parameters; a name inside a value does not count."""
-    query = f"&{query}"
-    return any(f"&{name}=" in query for name in names)
+    for name in names:  # noqa: SIM110  a generator takes as long as the search
+        if f"&{name}=" in query or query.startswith(f"{name}="):
+            return True
+    return False
 
 
 def parameters(query: str) -> Iterator[tuple[str, str]]:

@@ -13,9 +13,8 @@ from botocore.credentials import Credentials
 from wsgi import BUCKET, KEYS, presigned
 
 from falcon_s3 import sigv4
-from falcon_s3.request import headers_of, parse_query
+from falcon_s3._speedups import canonical_query, headers_of, link_of, parse_query
 from falcon_s3.signature import SignedRequest
-from falcon_s3.spelling import canonical_query
 
 TARGETS = {
     "get": presigned("get_object", "train/class-0001/image-00000001.jpg"),
@@ -55,6 +54,12 @@ def test_verify(benchmark, name):
 def test_canonical_query(benchmark, name):
     """The query as it is signed: sorted, and encoded once."""
     assert benchmark(canonical_query, TARGETS[name].partition("?")[2])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_link_of(benchmark, name):
+    """The query of a link as it is signed, and what it says of its signature."""
+    assert benchmark(link_of, TARGETS[name].partition("?")[2])[0]["X-Amz-Signature"]
 
 
 @pytest.mark.parametrize("name", TARGETS)

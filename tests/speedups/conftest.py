@@ -24,8 +24,8 @@ def implementations(name):
 
 
 def pytest_generate_tests(metafunc):
-    """`listing`, `body` and `wire` are the modules under test, each in both implementations."""
-    for name in ("listing", "body", "wire"):
+    """`listing`, `body`, `sign` and `wire` are the modules under test, each in both implementations."""
+    for name in ("listing", "body", "sign", "wire"):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, implementations(name), indirect=True, scope="module")
 
@@ -37,6 +37,11 @@ def listing(request):
 
 @pytest.fixture(scope="module")
 def body(request):
+    return importlib.import_module(request.param)
+
+
+@pytest.fixture(scope="module")
+def sign(request):
     return importlib.import_module(request.param)
 
 

@@ -1,0 +1,298 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""The headers and the query of a request, read and in canonical form: the compiled twin of falcon_s3/_sign_py.py.
+
+That module tells the rules; the names, signatures and answers here are the same. What is written goes into a buffer
+that belongs to one call, so that any number of threads may be in here at once.
+"""
+
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
+from libc.stdlib cimport qsort
+from libc.string cimport memchr, memcmp, memcpy
+
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+    bint PyUnicode_IS_ASCII(object text)
+
+cdef const char* HEX = b"0123456789ABCDEF"
+# Whether a byte is unreserved (RFC 3986 section 2.3), and the value of a hexadecimal digit; -1: it is none.
+cdef unsigned char UNRESERVED[256]
+cdef signed char DIGIT[256]
+
+# The names of headers by their variables, kept from one request to the next: few and short, because clients choose them.
+cdef dict NAMES = {}
+cdef Py_ssize_t KEPT_CHARACTERS = 64
+cdef Py_ssize_t KEPT_NAMES = 512
+
+# Texts up to here need no memory but the stack's.
+cdef enum:
+    SHORT = 1024
+    FEW = 32
+
+
+cdef void fill_tables() noexcept:
+    cdef int byte
+    for byte in range(256):
+        UNRESERVED[byte] = (
+            48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+            or byte == 45 or byte == 46 or byte == 95 or byte == 126
+        )
+        if 48 <= byte <= 57:
+            DIGIT[byte] = byte - 48
+        elif 65 <= byte <= 70:
+            DIGIT[byte] = byte - 55
+        elif 97 <= byte <= 102:
+            DIGIT[byte] = byte - 87
+        else:
+            DIGIT[byte] = -1
+
+
+fill_tables()
+
+
+def headers_of(dict env):
+    """The headers of a WSGI environment by lower-case name."""
+    cdef dict headers = {}
+    cdef Py_ssize_t length
+    cdef const char* text
+    cdef str name
+    for name, value in env.items():
+        if PyUnicode_IS_ASCII(name):
+            text = PyUnicode_AsUTF8AndSize(name, &length)
+            if length < 5 or memcmp(text, b"HTTP_", 5):
+                continue
+        elif not name.startswith("HTTP_"):
+            continue
+        lower = NAMES.get(name)
+        if lower is None:
+            lower = name[5:].replace("_", "-").lower()
+            if len(name) <= KEPT_CHARACTERS and len(NAMES) < KEPT_NAMES:
+                NAMES[name] = lower
+        headers[lower] = value
+    value = env.get("CONTENT_TYPE")
+    if value:
+        headers["content-type"] = value
+    value = env.get("CONTENT_LENGTH")
+    if value:
+        headers["content-length"] = value
+    return headers
+
+
+def parse_query(str query not None):
+    """The parameters of a query, decoded; the last of a repeated one counts. Raises UnicodeError for what is not UTF-8."""
+    cdef dict found = {}
+    cdef Py_ssize_t length
+    cdef const char* position
+    cdef const char* end
+    cdef const char* stop
+    cdef const char* equals
+    cdef object latin
+    if PyUnicode_IS_ASCII(query):
+        position = PyUnicode_AsUTF8AndSize(query, &length)
+    else:
+        latin = query.encode("latin-1")
+        position = latin
+        length = len(latin)
+    end = position + length
+    while position < end:
+        stop = <const char*> memchr(position, c"&", end - position)
+        if stop == NULL:
+            stop = end
+        if stop > position:
+            equals = <const char*> memchr(position, c"=", stop - position)
+            if equals == NULL:
+                found[decoded(position, stop)] = ""
+            else:
+                found[decoded(position, equals)] = decoded(equals + 1, stop)
+        position = stop + 1
+    return found
+
+
+cdef str decoded(const char* start, const char* stop):
+    """Percent-decoded, `+` as a space."""
+    cdef const char* position = start
+    cdef unsigned char byte
+    while position < stop:
+        byte = <unsigned char> position[0]
+        if byte == c"%" or byte == c"+" or byte >= 0x80:
+            return decoded_slowly(start, stop)
+        position += 1
+    return PyUnicode_DecodeASCII(start, stop - start, NULL)
+
+
+cdef str decoded_slowly(const char* start, const char* stop):
+    cdef char room[SHORT]
+    cdef char* buffer = room
+    cdef Py_ssize_t length = 0
+    if stop - start > SHORT:
+        buffer = <char*> PyMem_Malloc(stop - start)
+        if buffer == NULL:
+            raise MemoryError
+    try:
+        while start < stop:
+            buffer[length] = next_byte(&start, stop)
+            length += 1
+        return PyUnicode_DecodeUTF8(buffer, length, NULL)
+    finally:
+        if buffer != room:
+            PyMem_Free(buffer)
+
+
+cdef inline unsigned char next_byte(const char** position, const char* stop) noexcept:
+    """The byte that is written at the position, which moves behind it."""
+    cdef const unsigned char* text = <const unsigned char*> position[0]
+    cdef unsigned char byte = text[0]
+    if byte == c"%":
+        if stop - position[0] > 2 and DIGIT[text[1]] >= 0 and DIGIT[text[2]] >= 0:
+            position[0] += 3
+            return <unsigned char> (DIGIT[text[1]] * 16 + DIGIT[text[2]])
+    elif byte == c"+":
+        byte = c" "
+    position[0] += 1
+    return byte
+
+
+def canonical_query(str query not None):
+    """The query as it is signed. Raises UnicodeError for what UTF-8 cannot encode."""
+    return canonical(query, None)
+
+
+def link_of(str query not None):
+    """Amazon's parameters in the query of a signed link, as they are written; and the query as it is signed."""
+    cdef dict found = {}
+    return found, canonical(query, found)
+
+
+cdef struct Pair:
+    const char* name
+    Py_ssize_t name_length
+    const char* value
+    Py_ssize_t value_length
+
+
+cdef int compare(const void* one, const void* other) noexcept nogil:
+    cdef const Pair* left = <const Pair*> one
+    cdef const Pair* right = <const Pair*> other
+    cdef int order = compare_texts(left.name, left.name_length, right.name, right.name_length)
+    return order if order else compare_texts(left.value, left.value_length, right.value, right.value_length)
+
+
+cdef inline int compare_texts(const char* one, Py_ssize_t length, const char* other, Py_ssize_t length2) noexcept nogil:
+    cdef int order = memcmp(one, other, min(length, length2))
+    if order:
+        return order
+    return (length > length2) - (length < length2)
+
+
+cdef str canonical(str query, dict found):
+    """The canonical query; where there is a `found`, it gets the parameters of a link, whose signature is left out."""
+    cdef Py_ssize_t length, many = 1
+    cdef const char* start = PyUnicode_AsUTF8AndSize(query, &length)
+    cdef const char* position = start
+    cdef const char* end = start + length
+    cdef char room[4 * SHORT]
+    cdef Pair few[FEW]
+    cdef char* buffer = room
+    cdef Pair* pairs = few
+    while position < end:
+        many += position[0] == c"&"
+        position += 1
+    try:
+        # No byte becomes more than three; and all of it once more, joined.
+        if 6 * length + 2 * many > 4 * SHORT:
+            buffer = <char*> PyMem_Malloc(6 * length + 2 * many)
+        if many > FEW:
+            pairs = <Pair*> PyMem_Malloc(many * sizeof(Pair))
+        if buffer == NULL or pairs == NULL:
+            raise MemoryError
+        return canonical_in(start, end, found, buffer, pairs)
+    finally:
+        if buffer != room:
+            PyMem_Free(buffer)
+        if pairs != few:
+            PyMem_Free(pairs)
+
+
+cdef str canonical_in(const char* position, const char* end, dict found, char* buffer, Pair* pairs):
+    cdef const char* stop
+    cdef const char* equals
+    cdef const char* value
+    cdef char* written = buffer
+    cdef char* joined
+    cdef Py_ssize_t count = 0, number
+    cdef Pair* pair
+    cdef bint sorted_ = True
+    while position < end:
+        stop = <const char*> memchr(position, c"&", end - position)
+        if stop == NULL:
+            stop = end
+        if stop > position:
+            equals = <const char*> memchr(position, c"=", stop - position)
+            if equals == NULL:
+                equals = value = stop
+            else:
+                value = equals + 1
+            if found is not None and is_amazon(position, equals):
+                found[PyUnicode_DecodeUTF8(position, equals - position, NULL)] = PyUnicode_DecodeUTF8(
+                    value, stop - value, NULL
+                )
+                if equals - position == 15 and memcmp(position, b"X-Amz-Signature", 15) == 0:
+                    position = stop + 1
+                    continue
+            pair = &pairs[count]
+            pair.name = written
+            written = encode(position, equals, written)
+            pair.name_length = written - pair.name
+            pair.value = written
+            written = encode(value, stop, written)
+            pair.value_length = written - pair.value
+            if count and sorted_:
+                sorted_ = compare(&pairs[count - 1], pair) <= 0
+            count += 1
+        position = stop + 1
+    if not sorted_:
+        qsort(pairs, count, sizeof(Pair), compare)
+    joined = written
+    for number in range(count):
+        pair = &pairs[number]
+        if number:
+            joined[0] = c"&"
+            joined += 1
+        memcpy(joined, pair.name, pair.name_length)
+        joined += pair.name_length
+        joined[0] = c"="
+        joined += 1
+        memcpy(joined, pair.value, pair.value_length)
+        joined += pair.value_length
+    return PyUnicode_DecodeASCII(written, joined - written, NULL)
+
+
+cdef inline bint is_amazon(const char* name, const char* stop) noexcept:
+    """Whether a name begins with x-amz- in any case."""
+    return (
+        stop - name >= 6
+        and (name[0] | 32) == c"x" and name[1] == c"-"
+        and (name[2] | 32) == c"a" and (name[3] | 32) == c"m" and (name[4] | 32) == c"z" and name[5] == c"-"
+    )
+
+
+cdef inline char* encode(const char* position, const char* stop, char* written) noexcept:
+    """Write [position, stop) decoded and encoded again; gives where the writing ends."""
+    cdef unsigned char byte
+    while position < stop:
+        byte = <unsigned char> position[0]
+        if UNRESERVED[byte]:
+            written[0] = byte
+            written += 1
+            position += 1
+            continue
+        byte = next_byte(&position, stop)
+        if UNRESERVED[byte]:
+            written[0] = byte
+            written += 1
+        else:
+            written[0] = c"%"
+            written[1] = HEX[byte >> 4]
+            written[2] = HEX[byte & 15]
+            written += 3
+    return written

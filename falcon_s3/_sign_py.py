@@ -1,0 +1,93 @@
+"""The headers and the query of a request, read and in canonical form: the readable twin.
+
+Every request goes through here, and a signed one more than once, so each function takes one pass. Rule: the canonical
+query is made from what arrived, decoded and encoded again once, and sorted by name and then by value.
+
+Sources: PEP 3333 (what a server hands on); S3 API reference, "Signature Calculations for the Authorization Header".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+# What stands beside the signature in a query, and the signature, which is not part of what is signed.
+AMAZON = "x-amz-"
+SIGNATURE = "X-Amz-Signature"
+
+# What is its own canonical form in a query, as most clients write it: unreserved characters (RFC 3986 section 2.3),
+# and %XX for any byte but theirs.
+_CANONICAL = re.compile(
+    r"[A-Za-z0-9._~-]*(?:%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])[A-Za-z0-9._~-]*)*"
+)
+# The longest name that is kept from one request to the next, because clients choose it.
+_KEPT_CHARACTERS = 64
+
+
+def headers_of(env: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of a WSGI environment by lower-case name."""
+    headers = {_header(name): env[name] for name in env if name.startswith("HTTP_")}
+    for name, variable in (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH")):
+        value = env.get(variable)
+        if value:
+            headers[name] = value
+    return headers
+
+
+def _header(variable: str) -> str:
+    return _lower(variable) if len(variable) <= _KEPT_CHARACTERS else _lower.__wrapped__(variable)
+
+
+@lru_cache(maxsize=512)
+def _lower(variable: str) -> str:
+    return variable[5:].replace("_", "-").lower()
+
+
+def parse_query(query: str) -> dict[str, str]:
+    """The parameters of a query, decoded; the last of a repeated one counts. Raises UnicodeError for what is not UTF-8.
+
+    What is not ASCII was sent so, and is handed on as Latin-1.
+    """
+    found = {}
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            found[_decoded(name)] = _decoded(value)
+    return found
+
+
+def _decoded(text: str) -> str:
+    text = text.replace("+", " ")
+    if "%" not in text and text.isascii():
+        return text
+    return unquote_to_bytes(text.encode("latin-1")).decode()
+
+
+def canonical_query(query: str) -> str:
+    """The query as it is signed. Raises UnicodeError for what UTF-8 cannot encode."""
+    return _joined([part.partition("=") for part in query.split("&") if part])
+
+
+def link_of(query: str) -> tuple[dict[str, str], str]:
+    """Amazon's parameters in the query of a signed link, as they are written; and the query as it is signed.
+
+    The parameters are those that begin with x-amz- in any case; the last of a repeated one counts. Raises UnicodeError
+    for what UTF-8 cannot encode.
+    """
+    parts = [part.partition("=") for part in query.split("&") if part]
+    found = {name: value for name, _, value in parts if name[: len(AMAZON)].lower() == AMAZON}
+    return found, _joined([part for part in parts if part[0] != SIGNATURE])
+
+
+def _joined(parts: list[tuple[str, str, str]]) -> str:
+    pairs = sorted([(_canonical(name), _canonical(value)) for name, _, value in parts])
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def _canonical(text: str) -> str:
+    if _CANONICAL.fullmatch(text):
+        return text
+    return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")

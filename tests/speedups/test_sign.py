@@ -1,0 +1,234 @@
+"""Headers and queries, compiled and twin: against Falcon, urllib and botocore, which read and write them too."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import string
+from types import SimpleNamespace
+from urllib.parse import parse_qsl, quote
+
+import falcon
+import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.credentials import Credentials
+from falcon.testing import create_environ
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from falcon_s3 import _speedups
+
+SIGNER = S3SigV4QueryAuth(Credentials("AKIDEXAMPLE", "secret"), "s3", "us-east-1")
+
+# --- texts and queries -----------------------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(["~", "a+b c", "%", "%zz", "é", "😀", "\0"])
+NAME = TEXT | st.sampled_from(
+    ["X-Amz-Signature", "X-Amz-Date", "x-aMz-meta-a", "X-Amz", "prefix", "a", "a-", "a.", "a0"]
+)
+PAIRS = st.lists(st.tuples(NAME, TEXT), max_size=8)
+# What comes as it is: pieces that are cut, escaped and repeated in every way.
+PIECES = "& = % %2 %2F %2f %7e %FF %C3%BC %00 %zz + a b ~ / - X-Amz-Signature X-Amz-Date= x-amz-a= ü prefix".split()
+RAW = st.lists(st.sampled_from([*PIECES, " "]), max_size=30).map("".join)
+# Longer than what the compiled module holds on its stack.
+LONG = "&".join(f"{name}%2F%c3%bc={'ü ' * 50}" for name in random.Random(1).sample(range(10_000), 200))
+
+UNRESERVED = string.ascii_letters + string.digits + "-._~"
+
+
+def written(pairs, safe=""):
+    """A query as a client writes it."""
+    return "&".join(f"{quote(name, safe=safe)}={quote(value, safe=safe)}" for name, value in pairs)
+
+
+def signed_by_botocore(pairs):
+    return SIGNER.canonical_query_string(SimpleNamespace(params=pairs, url="http://h/"))
+
+
+# --- canonical form --------------------------------------------------------------------------------------------------
+
+
+@given(PAIRS, st.sampled_from(["", "!*'()", "$,:;@", "/"]), st.randoms())
+@settings(deadline=None)
+def test_a_query_is_signed_as_botocore_signs_it(sign, pairs, safe, chance):
+    """However it was written, and in whatever order its parameters came."""
+    chance.shuffle(pairs)
+    assert sign.canonical_query(written(pairs, safe)) == signed_by_botocore(pairs)
+
+
+@given(PAIRS)
+@settings(deadline=None)
+def test_a_link_is_what_is_signed_without_its_signature_and_amazons_parameters(sign, pairs):
+    found, query = sign.link_of(written(pairs))
+    assert query == signed_by_botocore([pair for pair in pairs if pair[0] != "X-Amz-Signature"])
+    assert found == {
+        quote(name, safe=""): quote(value, safe="")
+        for name, value in pairs
+        if quote(name, safe="")[:6].lower() == "x-amz-"
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "canonical"),
+    [
+        ("", ""),
+        ("&&", ""),
+        ("a", "a="),
+        ("=", "="),
+        ("=&a", "=&a="),
+        ("b&a=", "a=&b="),
+        ("a=b=c", "a=b%3Dc"),
+        ("a=2&a=1&a", "a=&a=1&a=2"),
+        ("a-=1&a=2", "a=2&a-=1"),  # `a` comes before `a-`, though `=` comes behind `-`
+        ("ab=1&a=2", "a=2&ab=1"),
+        ("p=a+b%20c", "p=a%20b%20c"),
+        ("p=%2f%7e~%41", "p=%2F~~A"),
+        ("p=%&q=%4&r=%4g", "p=%25&q=%254&r=%254g"),
+        ("p=é", "p=%C3%A9"),
+        ("p=\ufffd", "p=%EF%BF%BD"),
+        ("p=\0", "p=%00"),
+    ],
+)
+def test_the_canonical_form_of_a_query(sign, query, canonical):
+    assert sign.canonical_query(query) == canonical
+    assert sign.link_of(query) == ({}, canonical)
+
+
+@pytest.mark.parametrize("byte", range(256))
+def test_an_escape_is_kept_for_all_but_unreserved_characters(sign, byte):
+    wanted = chr(byte) if chr(byte) in UNRESERVED else f"%{byte:02X}"
+    for text in (f"%{byte:02X}", f"%{byte:02x}"):
+        assert sign.canonical_query(f"{text}={text}") == f"{wanted}={wanted}"
+
+
+@given(RAW)
+@settings(deadline=None)
+def test_a_canonical_query_is_its_own_canonical_form(sign, query):
+    once = sign.canonical_query(query)
+    assert sign.canonical_query(once) == once
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("X-Amz-Date=1&X-Amz-Date=2&a=b", {"X-Amz-Date": "2"}),
+        ("X-Amz-Credential=a%2Fb+c", {"X-Amz-Credential": "a%2Fb+c"}),
+        ("x-amz-=1&X-AMZ-A", {"x-amz-": "1", "X-AMZ-A": ""}),
+        ("x-am=1&X-Amz=2&xx-amz-a=3&%78-amz-a=4", {}),
+        ("X-Amz-Signature=1&X-Amz-Signature", {"X-Amz-Signature": ""}),
+        ("x-amz-ü=ü", {"x-amz-ü": "ü"}),
+    ],
+)
+def test_amazons_parameters_are_told_as_they_are_written(sign, query, found):
+    assert sign.link_of(query)[0] == found
+
+
+def test_only_the_signature_itself_is_left_out(sign):
+    query = "X-Amz-Signature=1&X-Amz-Signature&X-Amz-Signature2=2&x-amz-signature=3&%58-Amz-Signature=4"
+    assert sign.link_of(query)[1] == "X-Amz-Signature=4&X-Amz-Signature2=2&x-amz-signature=3"
+
+
+# --- parameters ------------------------------------------------------------------------------------------------------
+
+
+@given(PAIRS)
+@settings(deadline=None)
+def test_the_parameters_are_those_of_urllib(sign, pairs):
+    query = written(pairs)
+    assert sign.parse_query(query) == dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
+
+
+@given(RAW)
+@example(LONG.encode().decode("latin-1"))
+@settings(deadline=None)
+def test_a_raw_query_is_read_as_urllib_reads_it_or_is_not_utf8(sign, query):
+    """A server hands on bytes as Latin-1."""
+    raw = query if not query.isascii() else query.encode().decode("latin-1")
+    try:
+        wanted = parse_qsl(raw.encode("latin-1").decode(), keep_blank_values=True, errors="strict")
+    except UnicodeError:
+        with pytest.raises(UnicodeError):
+            sign.parse_query(raw)
+    else:
+        assert sign.parse_query(raw) == dict(wanted)
+
+
+@pytest.mark.parametrize("query", ["a=%FF", "%C3=1", "a=\xff", "a=%ED%A0%80", "a=b&c=%80"])
+def test_what_is_not_utf8_is_told(sign, query):
+    with pytest.raises(UnicodeError):
+        sign.parse_query(query)
+
+
+# --- headers ---------------------------------------------------------------------------------------------------------
+
+TOKEN = st.text(string.ascii_letters + string.digits + "-!#", min_size=1, max_size=80)
+
+
+@given(st.dictionaries(TOKEN, st.text(st.characters(max_codepoint=255))))
+@settings(deadline=None)
+def test_the_headers_are_those_that_falcon_finds(sign, headers):
+    env = create_environ("/", http_version="1.1")
+    env |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
+    assert sign.headers_of(env) == falcon.Request(env).headers_lower
+
+
+@pytest.mark.parametrize(
+    ("env", "headers"),
+    [
+        ({}, {}),
+        ({"HTTP": "1", "HTTP_": "2", "XHTTP_A": "3", "http_a": "4", "": "5"}, {"": "2"}),
+        ({"CONTENT_TYPE": "a/b", "CONTENT_LENGTH": "0"}, {"content-type": "a/b", "content-length": "0"}),
+        ({"CONTENT_TYPE": "", "CONTENT_LENGTH": ""}, {}),
+        ({"HTTP_X_AMZ_DATE": "1", "wsgi.input": None}, {"x-amz-date": "1"}),
+        ({"HTTP_É": "1", "É": "2", "\udcff": "3"}, {"é": "1"}),  # a server's own environment is among it
+    ],
+)
+def test_the_headers_of_an_environment(sign, env, headers):
+    assert sign.headers_of(env) == headers
+
+
+# --- twins -----------------------------------------------------------------------------------------------------------
+
+
+def compiled():
+    return (
+        pytest.importorskip("falcon_s3._sign_c") if _speedups.compiled else pytest.skip("there is no compiled module")
+    )
+
+
+@given(RAW | TEXT | st.just(LONG))
+@settings(deadline=None)
+def test_both_twins_say_the_same(query):
+    """Of what no client should send, too: surrogates, and texts that are no Latin-1."""
+    for name in ("canonical_query", "link_of", "parse_query"):
+        answers = []
+        for module in (compiled(), importlib.import_module("falcon_s3._sign_py")):
+            try:
+                answers.append(getattr(module, name)(query))
+            except UnicodeError:
+                answers.append("no text")
+        assert answers[0] == answers[1], name
+
+
+@pytest.mark.parametrize("name", ["canonical_query", "link_of", "parse_query", "headers_of"])
+@pytest.mark.parametrize("wrong", [None, b"a=b", 1, ["a"]])
+def test_what_is_no_text_is_a_type_error(sign, name, wrong):
+    with pytest.raises((TypeError, AttributeError)):
+        getattr(sign, name)(wrong)
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 1000, 20_000])
+def test_any_number_of_parameters_is_sorted(sign, count):
+    names = [f"n{number:05}" for number in range(count)]
+    shuffled = random.Random(count).sample(names, count)
+    canonical = "&".join(f"{name}=" for name in names)
+    assert sign.canonical_query("&".join(shuffled)) == canonical
+    assert sign.canonical_query(canonical) == canonical
+    assert list(sign.parse_query("&".join(shuffled))) == shuffled
+
+
+def test_long_texts_are_read_as_short_ones(sign):
+    for length in (1023, 1024, 1025, 100_000):
+        text = "ü+" * length
+        assert sign.parse_query(text.encode().decode("latin-1")) == {text.replace("+", " "): ""}
+        assert sign.canonical_query(text) == "%C3%BC%20" * length + "="
