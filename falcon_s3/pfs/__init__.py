@@ -31,6 +31,8 @@ PATH_BYTES = 1024
 
 DEFAULT_PROJECT = "default"
 DEFAULT_BRANCH = "master"
+# What looks like a repo over gRPC and holds changes that wait (`filesets`).
+FILESETS = "__filesets__"
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,255}\Z")
 _PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,50}\Z")
@@ -285,6 +287,8 @@ def check_branch(branch: Branch) -> None:
             f"project name ({branch.repo.project}) invalid: at most 51 letters, digits, underscores and dashes, "
             "beginning with a letter or digit"
         )
+    if branch.repo.name == FILESETS:
+        raise InvalidName(f"repo name ({FILESETS}) invalid: it is reserved")
     for name in (branch.repo.name, branch.name):
         if not _NAME.match(name):
             raise InvalidName(

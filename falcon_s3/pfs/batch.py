@@ -7,52 +7,20 @@ all of it or nothing. A stream that ends otherwise leaves nothing behind.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
-from falcon_s3.pfs import (
-    CHUNK_BYTES,
-    Branch,
-    Digests,
-    Unavailable,
-    check_path,
-    growth,
-    history,
-    is_commit_id,
-    lineage,
-    pieces,
-    tree,
-)
+from falcon_s3.pfs import Branch, Unavailable, check_path, filesets, growth, history, is_commit_id, lineage, tree
 from falcon_s3.pfs.catalog import Catalog, Connection
-from falcon_s3.pfs.contents import INLINE_BYTES, Contents, Staged, release
+from falcon_s3.pfs.contents import Contents, Staged, release
+from falcon_s3.pfs.filesets import FileSet
+from falcon_s3.pfs.joining import Bytes, Given, joined
 from falcon_s3.pfs.lineage import Named, Refused, Target
-from falcon_s3.pfs.pieces import Piece
 from falcon_s3.pfs.tree import Version, View
 
 # Staged files each hold a file open, and small ones memory: when there are so many they are moved to their places.
 STAGED_AT_ONCE = 128
-
-
-class Bytes:
-    """The body of one file: hashed as it is walked, in chunks that the store takes."""
-
-    def __init__(self, chunks: Iterable[bytes]):
-        self._chunks = chunks
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            for start in range(0, len(chunk), CHUNK_BYTES):
-                piece = chunk[start : start + CHUNK_BYTES]
-                self._md5.update(piece)
-                self._sha256.update(piece)
-                yield piece
-
-    def digests(self) -> Digests:
-        return Digests(self._md5.digest(), self._sha256.digest())
 
 
 class Add(NamedTuple):
@@ -75,13 +43,26 @@ class Copy(NamedTuple):
     append: bool
 
 
-class Given(NamedTuple):
-    """What comes to a path: a content, one use of which is handed over with it."""
+class Pour(NamedTuple):
+    """All that a file set holds."""
 
-    content: int
-    size: int
-    etag: str
-    attributes: str | None
+    fileset: str
+
+
+class Difference(NamedTuple):
+    """What a commit did to what was there before it."""
+
+    source: Named
+
+
+Change = Add | Delete | Copy | Pour | Difference
+
+
+class Place(NamedTuple):
+    """Where changes are made: in a commit, or in a file set, which keeps what they delete."""
+
+    view: View
+    fileset: FileSet | None
 
 
 class Moment:
@@ -100,7 +81,7 @@ class Batch:
     def __init__(self, catalog: Catalog, contents: Contents):
         self._catalog = catalog
         self._contents = contents
-        self._changes: list[Add | Delete | Copy] = []
+        self._changes: list[Change] = []
         self._open: list[Staged] = []
         self._moved: set[int] = set()  # which Staged have been moved to their places, by identity
 
@@ -113,13 +94,11 @@ class Batch:
         if len(self._open) >= STAGED_AT_ONCE:
             self._move()
 
-    def delete(self, path: str) -> None:
-        self._changes.append(Delete(path))
-
-    def copy(self, copy: Copy) -> None:
-        if copy.path:
-            check_path(copy.path)
-        self._changes.append(copy)
+    def then(self, change: Delete | Copy | Pour | Difference) -> None:
+        """Raises InvalidPath."""
+        if isinstance(change, Copy) and change.path:
+            check_path(change.path)
+        self._changes.append(change)
 
     def _move(self) -> None:
         """Bring what is staged to its place, as content that nothing uses yet: it stays for `janitor.GRACE_MS`."""
@@ -140,25 +119,50 @@ class Batch:
         while self._open:
             self._contents.discard(self._open.pop())
 
-    def apply(self, named: Named) -> Target:
+    def apply(self, named: Named, *, only_open: bool = False) -> Target:
         """Write everything to the open commit `named` is, or as one new commit of the branch that it names.
 
-        The branch is made if there is none. Raises NotFound, Refused, Unavailable.
+        The branch is made if there is none. With `only_open` no commit is made. Raises NotFound, Refused, Unavailable.
         """
 
         def job(connection: Connection) -> Target:
-            target = _place(connection, named)
+            target = _place(connection, named, only_open)
             view = lineage.view_of(connection, target)
             for change in self._changes:
-                if isinstance(change, Add):
-                    self._put(connection, view, change.path, self._acquire(connection, change.staged), append=True)
-                elif isinstance(change, Delete):
-                    _delete(connection, view, change.path)
-                else:
-                    self._copy(connection, view, change)
+                self._apply(connection, Place(view, None), change)
             return target
 
         return self._catalog.write(job)
+
+    def keep(self, ttl_seconds: int) -> str:
+        """Make everything a new file set, which lives so long, 0: the usual time. Gives its id.
+
+        Raises NotFound, BadTime, Unavailable.
+        """
+
+        def job(connection: Connection) -> str:
+            made = filesets.create(connection, ttl_seconds)
+            for change in self._changes:
+                self._apply(connection, Place(made.view, made), change)
+            return made.id
+
+        return self._catalog.write(job)
+
+    def _apply(self, connection: Connection, place: Place, change: Change) -> None:
+        if isinstance(change, Add):
+            self._put(connection, place, change.path, self._acquire(connection, change.staged))
+        elif isinstance(change, Delete):
+            _delete(connection, place, change.path)
+        elif isinstance(change, Copy):
+            self._copy(connection, place, change)
+        elif isinstance(change, Pour):
+            source = filesets.find(connection, change.fileset)
+            for path in filesets.deletes(connection, source):
+                _delete(connection, place, path)
+            for entry in tree.entries(Moment(connection), source.view, "", "", ""):
+                self._put(connection, place, entry.path, _used(connection, source.view, entry.path))
+        else:
+            self._difference(connection, place, change)
 
     def _acquire(self, connection: Connection, staged: Staged) -> Given:
         if id(staged) in self._moved:
@@ -168,41 +172,22 @@ class Batch:
         content = self._contents.acquire(connection, staged)
         return Given(content, staged.size, staged.md5.hex(), None)
 
-    def _put(self, connection: Connection, view: View, path: str, given: Given, *, append: bool) -> None:
-        existing = tree.find(connection, view, path) if append else None
+    def _put(self, connection: Connection, place: Place, path: str, given: Given, *, append: bool = True) -> None:
+        if place.fileset is not None and not append:
+            filesets.add_delete(connection, place.fileset, path)
+        existing = tree.find(connection, place.view, path) if append else None
         if existing is not None and existing.size:
             if not given.size:
                 release(connection, given.content)
                 return
-            given = self._joined(connection, existing, given)
+            given = joined(connection, self._contents, existing, given)
         version = Version(b"", given.content, given.size, given.etag, history.now_ms(), given.attributes)
-        replaced = growth.put(connection, view, path, version)
+        replaced = growth.put(connection, place.view, path, version)
         if replaced is not None:
             release(connection, replaced)
 
-    def _joined(self, connection: Connection, existing: Version, given: Given) -> Given:
-        """The bytes of both as one content; larger ones as pieces, so that none is written again."""
-        size = existing.size + given.size
-        if size <= INLINE_BYTES:
-            parts = [_data(connection, number) for number in (existing.content, given.content)]
-            if None not in parts:
-                body = Bytes([data for data in parts if data is not None])
-                staged = self._contents.stage(body)
-                release(connection, given.content)
-                return self._acquire(connection, staged)
-        both = [
-            piece
-            for number, etag in ((existing.content, existing.etag), (given.content, given.etag))
-            for piece in _as_pieces(connection, number, etag)
-        ]
-        release(connection, given.content)  # each piece has a use of its own
-        md5 = hashlib.md5(usedforsecurity=False)
-        for piece in both:
-            md5.update(piece.etag.encode())
-        return Given(pieces.acquire(connection, both), size, f"{md5.hexdigest()}-{len(both)}", None)
-
-    def _copy(self, connection: Connection, view: View, copy: Copy) -> None:
-        source = lineage.view_of(connection, lineage.resolve(connection, copy.source))
+    def _copy(self, connection: Connection, place: Place, copy: Copy) -> None:
+        source = lineage.view_of(connection, filesets.resolve(connection, copy.source))
         wanted = [(copy.source_path, copy.path)]
         if tree.find(connection, source, copy.source_path) is None:
             prefix = copy.source_path + "/" if copy.source_path else ""
@@ -212,12 +197,21 @@ class Batch:
                 for entry in tree.entries(Moment(connection), source, prefix, "", "")
             ]
         for source_path, path in wanted:
-            found = tree.find(connection, source, source_path)
-            assert found is not None  # it was listed in the same job
             check_path(path)
-            connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", (found.content,))
-            given = Given(found.content, found.size, found.etag, found.attributes)
-            self._put(connection, view, path, given, append=copy.append)
+            self._put(connection, place, path, _used(connection, source, source_path), append=copy.append)
+
+    def _difference(self, connection: Connection, place: Place, change: Difference) -> None:
+        target = filesets.resolve(connection, change.source)
+        source = lineage.view_of(connection, target)
+        rows = connection.execute(
+            "SELECT path, content FROM version WHERE line = ? AND number = ? ORDER BY path",
+            (source.line, source.number),
+        ).fetchall()
+        for path, content in rows:
+            if content is None:
+                _delete(connection, place, path)
+            else:
+                self._put(connection, place, path, _used(connection, source, path), append=False)
 
 
 def check_target(connection: Connection, named: Named) -> Target | Branch:
@@ -236,42 +230,32 @@ def check_target(connection: Connection, named: Named) -> Target | Branch:
     return Target(named.repo, head) if head is not None and head.open else branch
 
 
-def _place(connection: Connection, named: Named) -> Target:
+def _place(connection: Connection, named: Named, only_open: bool) -> Target:
     found = check_target(connection, named)
     if isinstance(found, Target):
         return found
+    if only_open:
+        raise Refused(f"commit {lineage.resolve(connection, named)} has already finished")
     head = lineage.writable(connection, found)
     return lineage.add_commit(connection, found, head, head, finished=True, message="", identity=None)
 
 
-def _delete(connection: Connection, view: View, path: str) -> None:
+def _delete(connection: Connection, place: Place, path: str) -> None:
+    if place.fileset is not None:
+        filesets.add_delete(connection, place.fileset, path)
     if path and not path.endswith("/"):
-        paths = [path] if tree.find(connection, view, path) is not None else []
+        paths = [path] if tree.find(connection, place.view, path) is not None else []
     else:
-        paths = [entry.path for entry in tree.entries(Moment(connection), view, path, "", "")]
+        paths = [entry.path for entry in tree.entries(Moment(connection), place.view, path, "", "")]
     for each in paths:
-        replaced = growth.remove(connection, view, each, history.now_ms())
+        replaced = growth.remove(connection, place.view, each, history.now_ms())
         if replaced is not None:
             release(connection, replaced)
 
 
-def _data(connection: Connection, content: int) -> bytes | None:
-    """The bytes of a content that lives in the catalog."""
-    row = connection.execute("SELECT data FROM content WHERE id = ?", (content,)).fetchone()
-    return row[0] if row is not None else None
-
-
-def _as_pieces(connection: Connection, content: int, etag: str) -> Sequence[Piece]:
-    """The content, or what it is put together from, with one use more of each."""
-    rows = connection.execute(
-        "SELECT part, sha256, piece.size, etag, modified_ms, attributes FROM piece"
-        " JOIN content ON content.id = piece.part WHERE piece.content = ? ORDER BY position",
-        (content,),
-    ).fetchall()
-    if not rows:
-        sha256, size = connection.execute("SELECT sha256, size FROM content WHERE id = ?", (content,)).fetchone()
-        rows = [(content, sha256, size, etag, history.now_ms(), None)]
-    found = [Piece._make(row) for row in rows]
-    for piece in found:
-        connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", (piece.content,))
-    return found
+def _used(connection: Connection, view: View, path: str) -> Given:
+    """What a view shows at a path where it was just listed, with one use more."""
+    found = tree.find(connection, view, path)
+    assert found is not None
+    connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", (found.content,))
+    return Given(found.content, found.size, found.etag, found.attributes)

@@ -36,7 +36,7 @@ FORMAT = 1
 NEVER = (1 << 62) - 1
 
 SCHEMA = f"""
-CREATE TABLE repo (              -- project and name are NULL when it was deleted and waits to be purged
+CREATE TABLE repo (              -- project is NULL when it was deleted and waits to be purged; name only: a file set
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   project TEXT, name TEXT, created_ms INTEGER NOT NULL,
   UNIQUE (project, name));

@@ -1,7 +1,7 @@
 """ExtendedPfs: the embedded store with all that pfs_v2.API asks of it beyond the `Pfs` protocol.
 
-What it can do more is in modules of functions: `repos`, `lineage`, `folders`, `diff`, and `batch` for writes. The
-folder is the same one, and a gateway may serve it at the same time.
+What it can do more is in modules of functions: `repos`, `lineage`, `folders`, `diff`, `filesets`, and `batch` for
+writes. The folder is the same one, and a gateway may serve it at the same time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-from falcon_s3.pfs import repos
+from falcon_s3.pfs import filesets, repos
 from falcon_s3.pfs.batch import Batch
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.embedded import EmbeddedPfs
@@ -19,12 +19,17 @@ from falcon_s3.pfs.embedded import EmbeddedPfs
 Result = TypeVar("Result")
 
 
+def prepare(connection: Connection) -> None:
+    for statement in (*repos.TABLES, *filesets.TABLES):
+        connection.execute(statement)
+
+
 class ExtendedPfs(EmbeddedPfs):
     """The store in the folder `data`. Raises what `EmbeddedPfs` raises."""
 
     def __init__(self, data: Path):
         super().__init__(data)
-        self.change(repos.prepare)
+        self.change(prepare)
 
     def read(self) -> AbstractContextManager[Connection]:
         """A connection for as long as the block lasts."""

@@ -87,7 +87,7 @@ RULES = (
         "commit {} is in line {}, which is not there",
         (
             'SELECT hex(made.id), made.line FROM "commit" AS made JOIN repo ON repo.id = made.repo'
-            " WHERE repo.name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM line WHERE line.id = made.line)"
+            " WHERE repo.project IS NOT NULL AND NOT EXISTS (SELECT 1 FROM line WHERE line.id = made.line)"
         ),
     ),
     (
@@ -124,7 +124,7 @@ def fsck(catalog: Catalog, contents: Contents, progress: Progress) -> Report:
 def _check_lines(connection: Connection, report: Report, progress: Progress) -> None:
     """Listings, which come from the pages, against the versions, line by line."""
     lines = connection.execute(
-        "SELECT line.id, tip FROM line JOIN repo ON repo.id = line.repo WHERE repo.name IS NOT NULL ORDER BY line.id"
+        "SELECT line.id, tip FROM line JOIN repo ON repo.id = line.repo WHERE repo.project IS NOT NULL ORDER BY line.id"
     ).fetchall()
     for done, (line, tip) in enumerate(lines):
         progress("lines", done, len(lines))

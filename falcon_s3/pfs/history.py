@@ -79,6 +79,13 @@ def _row(connection: Connection, statement: str, names: tuple[str | bytes, ...])
         return None
 
 
+def insert(connection: Connection, statement: str, values: tuple[object, ...]) -> int:
+    """Inside a job: gives the number of the new row."""
+    cursor = connection.execute(statement, values)
+    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
+    return cursor.lastrowid
+
+
 def point(connection: Connection, ref: Ref) -> Point:
     """Raises BranchNotFound or CommitNotFound."""
     if isinstance(ref, Branch):
@@ -142,11 +149,11 @@ def _follow(
 
 
 def _new_line(connection: Connection, repo_id: int, base_line: int | None, base_number: int | None) -> int:
-    cursor = connection.execute(
-        "INSERT INTO line (repo, base_line, base_number, tip) VALUES (?, ?, ?, 0)", (repo_id, base_line, base_number)
+    return insert(
+        connection,
+        "INSERT INTO line (repo, base_line, base_number, tip) VALUES (?, ?, ?, 0)",
+        (repo_id, base_line, base_number),
     )
-    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
-    return cursor.lastrowid
 
 
 def _new_commit(
@@ -160,13 +167,12 @@ def _new_commit(
     message: str,
 ) -> tuple[int, bytes]:
     identity = uuid.uuid4().bytes
-    cursor = connection.execute(
+    number = insert(
+        connection,
         'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (identity, repo_id, line, parent, branch, started_ms, finished_ms, message),
     )
-    number = cursor.lastrowid
-    assert number is not None  # an INSERT that did not raise has one
     connection.execute("UPDATE line SET tip = ? WHERE id = ?", (number, line))
     return number, identity
 
@@ -199,11 +205,9 @@ def create_branch(connection: Connection, branch: Branch, head: Commit | None, p
 
 
 def _new_repo(connection: Connection, repo: Repo, now: int) -> int:
-    cursor = connection.execute(
-        "INSERT INTO repo (project, name, created_ms) VALUES (?, ?, ?)", (repo.project, repo.name, now)
+    return insert(
+        connection, "INSERT INTO repo (project, name, created_ms) VALUES (?, ?, ?)", (repo.project, repo.name, now)
     )
-    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
-    return cursor.lastrowid
 
 
 def delete_branch(connection: Connection, found: Point) -> bool:
@@ -289,8 +293,12 @@ COMMITS = (
 
 def inspect_commit(connection: Connection, commit: Commit) -> CommitInfo:
     """Raises CommitNotFound."""
-    number = point(connection, commit).number
-    return _commit_info(commit.repo, connection.execute(COMMITS + " WHERE made.number = ?", (number,)).fetchone())
+    return commit_info(connection, commit.repo, point(connection, commit).number)
+
+
+def commit_info(connection: Connection, repo: Repo, number: int) -> CommitInfo:
+    """Of the commit of that number, which is there."""
+    return _commit_info(repo, connection.execute(COMMITS + " WHERE made.number = ?", (number,)).fetchone())
 
 
 def _commit_info(repo: Repo, row: tuple[bytes, bytes | None, str, int, int | None, str, int, int | None]) -> CommitInfo:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from falcon_s3.pfs import pieces
+from falcon_s3.pfs import filesets, pieces
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, is_named, release
 from falcon_s3.pfs.history import now_ms
@@ -38,12 +38,17 @@ def collect(
     orphans: bool = True,
     stop: Callable[[], bool] = never,
 ) -> int:
-    """Drop uploads older than `upload_ms`, purge deleted repos, and remove content unused for `grace_ms`.
+    """Drop uploads older than `upload_ms` and file sets past their time, purge deleted repos, and remove content.
+
+    File sets and content go `grace_ms` after nothing needs them.
 
     With `orphans` also every file that no row names. Gives how many contents and files went.
     """
     before_ms = 0 if upload_ms is None else now_ms() - upload_ms
     while not stop() and catalog.write(lambda connection: drop_stale(connection, before_ms, BATCH // 10)):
+        pass
+    expired_ms = now_ms() - grace_ms  # whoever reads one when its time is over may finish
+    while not stop() and catalog.write(lambda connection: filesets.drop_expired(connection, expired_ms, BATCH // 10)):
         pass
     while not stop() and catalog.write(_purge_some):
         pass
@@ -93,8 +98,8 @@ def _delete_freed(connection: Connection, before_ms: int) -> list[bytes]:
 
 
 def _purge_some(connection: Connection) -> bool:
-    """Delete a batch of the rows of a repo that lost its name. False: there is none."""
-    repo = connection.execute("SELECT id FROM repo WHERE name IS NULL LIMIT 1").fetchone()
+    """Delete a batch of the rows of a repo that was deleted. False: there is none."""
+    repo = connection.execute("SELECT id FROM repo WHERE project IS NULL LIMIT 1").fetchone()
     if repo is None:
         return False
     line = connection.execute("SELECT id FROM line WHERE repo = ? LIMIT 1", repo).fetchone()

@@ -190,11 +190,11 @@ def add_commit(
         line = before.line
     if line is None:
         base = (before.line, before.number) if before is not None else (None, None)
-        line = _insert(
+        line = history.insert(
             connection, "INSERT INTO line (repo, base_line, base_number, tip) VALUES (?, ?, ?, 0)", (number, *base)
         )
     parent = before.number if before is not None else None
-    made = _insert(
+    made = history.insert(
         connection,
         'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -205,7 +205,7 @@ def add_commit(
         branch_id = head.branch_id
         connection.execute("UPDATE branch SET head = ? WHERE id = ?", (made, branch_id))
     else:
-        branch_id = _insert(
+        branch_id = history.insert(
             connection,
             "INSERT INTO branch (repo, name, head, created_ms) VALUES (?, ?, ?, ?)",
             (number, branch.name, made, now),
@@ -216,13 +216,6 @@ def add_commit(
 def _tip(connection: Connection, line: int) -> int:
     (tip,) = connection.execute("SELECT tip FROM line WHERE id = ?", (line,)).fetchone()
     return int(tip)
-
-
-def _insert(connection: Connection, statement: str, values: tuple[object, ...]) -> int:
-    """Gives the number of the new row."""
-    cursor = connection.execute(statement, values)
-    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
-    return cursor.lastrowid
 
 
 def finish_commit(connection: Connection, target: Target, message: str) -> None:

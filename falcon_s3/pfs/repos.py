@@ -46,11 +46,6 @@ class DescribedRepo(NamedTuple):
     branches: tuple[str, ...]
 
 
-def prepare(connection: Connection) -> None:
-    for statement in TABLES:
-        connection.execute(statement)
-
-
 def full(repo: Repo) -> str:
     """The repo as pachd's messages name it, with its project always."""
     return f"{repo.project}/{repo.name}"

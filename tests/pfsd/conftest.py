@@ -47,6 +47,12 @@ REPLIES = {
     "DiffFile": pfs_pb2.DiffFileResponse,
     "GetFile": BytesValue,
     "GetFileTAR": BytesValue,
+    "CreateFileSet": pfs_pb2.CreateFileSetResponse,
+    "GetFileSet": pfs_pb2.CreateFileSetResponse,
+    "ComposeFileSet": pfs_pb2.CreateFileSetResponse,
+    "AddFileSet": Empty,
+    "RenewFileSet": Empty,
+    "ShardFileSet": pfs_pb2.ShardFileSetResponse,
     "Fsck": pfs_pb2.FsckResponse,
     "InspectCluster": admin_pb2.ClusterInfo,
     "GetVersion": version_pb2.Version,
@@ -60,6 +66,7 @@ STREAMS = {
     "ListRepo", "ListCommit", "SubscribeCommit", "InspectCommitSet", "ListCommitSet", "ListBranch", "ListProject",
     "ListFile", "WalkFile", "GlobFile", "DiffFile", "GetFile", "GetFileTAR", "Fsck",
 }  # fmt: skip
+UPLOADS = {"ModifyFile", "CreateFileSet"}
 
 
 @dataclass
@@ -74,12 +81,12 @@ class Pfsd:
     _numbers: itertools.count = field(default_factory=itertools.count)
 
     def call(self, method, request=None, *, service="pfs_v2.API", transaction=None, timeout=30):
-        """The reply, or a list of all replies. `ModifyFile` takes an iterable of messages."""
+        """The reply, or a list of all replies. UPLOADS take an iterable of messages."""
         full = f"/{service}/{method}"
         reply = REPLIES.get(method, Empty).FromString
         metadata = [("pach-transaction", transaction)] if transaction is not None else []
         options = {"timeout": timeout, "metadata": metadata}
-        if method == "ModifyFile":
+        if method in UPLOADS:
             return self.channel.stream_unary(full, _encode, reply)(iter(request), **options)
         request = Empty() if request is None else request
         if method in STREAMS:

@@ -15,6 +15,10 @@ PFS = [method for method in REPLIES if hasattr(pfs_pb2, f"{method}Request")] + s
 SHORT = {"SubscribeCommit"}  # what never ends by itself
 
 
+def is_repeated(field):
+    return field.is_repeated if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED
+
+
 def filled(kind, number, depth=0):
     """A message with something in every field, the same for the same number."""
     message = kind()
@@ -29,11 +33,15 @@ def filled(kind, number, depth=0):
             value = bool((number >> index) & 1)
         elif field.type == FieldDescriptor.TYPE_MESSAGE and depth < 5 and (number + index) % 4:
             inner = filled(field.message_type._concrete_class, number + index, depth + 1)
-            if field.is_repeated if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED:
+            if is_repeated(field):
                 getattr(message, field.name).append(inner)
             else:
                 getattr(message, field.name).CopyFrom(inner)
-        if value is not None and not getattr(message, field.name):
+        if value is None or getattr(message, field.name):
+            continue
+        if is_repeated(field):
+            getattr(message, field.name).append(value)
+        else:
             setattr(message, field.name, value)
     return message
 

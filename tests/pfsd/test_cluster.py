@@ -2,9 +2,11 @@
 
 import grpc
 import pytest
+from google.protobuf.empty_pb2 import Empty
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from falcon_s3 import __version__
+from falcon_s3.pfs.service.absent import NOTHING
 from falcon_s3.pfs.wire import admin_pb2, pfs_pb2, version_pb2
 from tests.pfsd.conftest import running_pfsd
 
@@ -38,7 +40,7 @@ def test_the_server_is_healthy(pfsd):
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
-@pytest.mark.parametrize("method", ["Egress", "CreateFileSet", "ForgetCommit", "NoSuchMethod"])
+@pytest.mark.parametrize("method", ["Egress", "Egress", "ForgetCommit", "NoSuchMethod"])
 def test_what_is_not_served_is_said(pfsd, method):
     """By name."""
     assert pfsd.refused("UNIMPLEMENTED", method) == f"pfs_v2.API/{method} is not served by falcon-s3 pfsd"
@@ -47,7 +49,25 @@ def test_what_is_not_served_is_said(pfsd, method):
 def test_clients_of_pachyderm_1_are_told(pfsd):
     """That they are too old."""
     assert "upgrade" in pfsd.refused("UNKNOWN", "ListRepo2", service="pfs.API")
-    pfsd.refused("UNIMPLEMENTED", "ListPipeline", service="pps_v2.API")
+
+
+@pytest.mark.parametrize("service, methods", NOTHING.items())
+def test_what_a_cluster_has_besides_is_not_here(pfsd, service, methods):
+    """Lists are empty, as `pachctl delete project` needs them; what would make something is refused by name."""
+    for method in methods[0].split():
+        assert pfsd.call(method, service=service) == Empty()
+    for method in methods[1].split():
+        stream = pfsd.channel.unary_stream(f"/{service}/{method}", Empty.SerializeToString, Empty.FromString)
+        assert list(stream(Empty(), timeout=30)) == []
+    text = pfsd.refused("UNIMPLEMENTED", "CreatePipelineV2", service=service)
+    assert text == f"{service}/CreatePipelineV2 is not served by falcon-s3 pfsd"
+
+
+@pytest.mark.parametrize("service", ["debug_v2.Debug", "none", ""])
+def test_a_service_that_is_not_there_is_said(pfsd, service):
+    """In the same words."""
+    text = pfsd.refused("UNIMPLEMENTED", "Dump", service=service)
+    assert text == f"{service}/Dump is not served by falcon-s3 pfsd".lstrip("/")
 
 
 def test_a_broken_message_is_no_crash(pfsd):

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from falcon_s3.pfs import Branch, Commit, Repo, branches, lineage, repos, undo
+from falcon_s3.pfs.batch import Delete
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.lineage import Named, Refused
 from falcon_s3.pfs.wire import pfs_pb2
@@ -117,7 +118,7 @@ def test_histories_stay_right_whatever_is_dropped(tmp_path, seed):
                 batch = store.batch()
                 for _ in range(choose.choice([1, 5, 700])):
                     path = f"{choose.choice('abc')}/{choose.randrange(900):03}"
-                    batch.delete(path)
+                    batch.then(Delete(path))
                     if choose.random() < 0.7:
                         files[path] = choose.randbytes(3)
                         batch.add(path, [files[path]])

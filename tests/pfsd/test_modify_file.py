@@ -51,6 +51,15 @@ def test_a_file_comes_in_chunks(pfsd, repo):
     assert pfsd.read(head(repo), "big") == chunk * 2
 
 
+def test_bytes_in_other_forms_of_a_message_are_the_same(pfsd, repo):
+    """With a field that nobody knows, or with no bytes at all, among messages of the ordinary form."""
+    unknown = pfs_pb2.ModifyFileRequest.FromString(add("a", b"2").SerializeToString() + b"\x78\x01")
+    without = pfs_pb2.ModifyFileRequest(add_file=pfs_pb2.AddFile(path="a"))
+    alone = pfs_pb2.ModifyFileRequest(add_file=pfs_pb2.AddFile(path="b"))
+    pfsd.write(head(repo), add("a", b"1"), unknown, without, add("a", b"3"), alone)
+    assert (pfsd.read(head(repo), "a"), pfsd.read(head(repo), "b")) == (b"123", b"")
+
+
 def test_more_files_than_may_be_open(pfsd, repo):
     """What is staged is brought to its place on the way; equal files are stored once."""
     count = STAGED_AT_ONCE * 2 + 10

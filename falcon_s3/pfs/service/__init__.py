@@ -2,9 +2,10 @@
 
     calls          how calls come in and go out, errors included
     names          names, times and infos between messages and the store's values
-    repos, branches, commits, files, modify        the methods, by what they are about
+    repos, branches, commits, files, modify, filesets    the methods, by what they are about
     transactions   several changes at once
     cluster        version, cluster, users (there are none), checks
+    absent         what a cluster has besides, and this server has not
 
 What pachd does and the store cannot is answered UNIMPLEMENTED with a sentence. grpc is known here only.
 """
@@ -18,11 +19,13 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
 from falcon_s3.pfs.extended import ExtendedPfs
+from falcon_s3.pfs.service import absent
 from falcon_s3.pfs.service.branches import Branches
 from falcon_s3.pfs.service.calls import Service, Waiting
 from falcon_s3.pfs.service.cluster import checks, services
 from falcon_s3.pfs.service.commits import Commits
 from falcon_s3.pfs.service.files import Files
+from falcon_s3.pfs.service.filesets import FileSets
 from falcon_s3.pfs.service.modify import Modify
 from falcon_s3.pfs.service.repos import Repos
 from falcon_s3.pfs.service.transactions import Transactions
@@ -54,6 +57,7 @@ class Server:
             options=OPTIONS,
         )
         health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), self._server)
+        self._server.add_generic_rpc_handlers((absent.Rest(),))
         try:
             bound = self._server.add_insecure_port(listen)
         except RuntimeError:
@@ -71,13 +75,14 @@ class Server:
             **Commits(store, self._waiting).methods(),
             **Files(store).methods(),
             **Modify(store).methods(),
+            **FileSets(store).methods(),
             **checks(store),
             **dict(self._transactions.pfs_methods()),
         }
         return Service("pfs_v2.API", methods)
 
     def _others(self, data: Path) -> list[Service]:
-        return [*services(data), Service("transaction_v2.API", self._transactions.methods())]
+        return [*services(data), *absent.services(), Service("transaction_v2.API", self._transactions.methods())]
 
     def start(self) -> None:
         self._server.start()

@@ -68,7 +68,7 @@ def _serialize(message: Any) -> bytes:
 def unary(request: Any, call: Callable[[Any, Context], Any]) -> Handler:
     def run(message: bytes, context: Context) -> Any:
         with answered(context):
-            return call(_parsed(request, message), context)
+            return call(parsed(request, message), context)
 
     return grpc.unary_unary_rpc_method_handler(run, None, _serialize)
 
@@ -80,22 +80,22 @@ def streaming(
 
     def run(message: bytes, context: Context) -> Iterator[Any]:
         with answered(context):
-            yield from call(_parsed(request, message), context)
+            yield from call(parsed(request, message), context)
 
     return grpc.unary_stream_rpc_method_handler(run, None, serialize)
 
 
-def uploading(request: Any, call: Callable[[Iterator[Any], Context], Any]) -> Handler:
-    """Many requests, one reply."""
+def uploading(parse: Callable[[bytes], Any], call: Callable[[Iterator[Any], Context], Any]) -> Handler:
+    """Many requests, each of which `parse` makes something of, one reply."""
 
     def run(messages: Iterator[bytes], context: Context) -> Any:
         with answered(context):
-            return call((_parsed(request, message) for message in messages), context)
+            return call(map(parse, messages), context)
 
     return grpc.stream_unary_rpc_method_handler(run, None, _serialize)
 
 
-def _parsed(request: Any, message: bytes) -> Any:
+def parsed(request: Any, message: bytes) -> Any:
     """The message. Raises Broken; grpc, if it did this, would log a traceback for what a client sent."""
     try:
         return request.FromString(message)

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from falcon_s3._speedups import bytes_value
-from falcon_s3.pfs import CommitInfo, FileInfo, NotFound, PfsError, diff, files, folders, glob, lineage
+from falcon_s3.pfs import (
+    CommitInfo,
+    FileInfo,
+    NotFound,
+    PfsError,
+    diff,
+    files,
+    filesets,
+    folders,
+    glob,
+    history,
+    lineage,
+)
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.folders import Item
-from falcon_s3.pfs.lineage import Target
 from falcon_s3.pfs.repos import full
 from falcon_s3.pfs.service.archive import archive
 from falcon_s3.pfs.service.calls import Context, Handler, streaming, unary
@@ -23,17 +34,17 @@ class NotOneFile(PfsError):
 
 
 class Shown:
-    """A commit as a request named it, and what it shows."""
+    """A commit or file set as a request named it, and what it shows."""
 
     def __init__(self, store: ExtendedPfs, commit: wire.Commit):
         named = named_of(commit)
 
-        def job(connection: Connection) -> tuple[Target, View]:
-            target = lineage.resolve(connection, named)
-            return target, lineage.view_of(connection, target)
+        def job(connection: Connection) -> tuple[View, CommitInfo]:
+            target = filesets.resolve(connection, named)
+            info = history.commit_info(connection, target.repo, target.point.number)
+            return lineage.view_of(connection, target), info
 
-        target, self.view = store.look(job)
-        self.info: CommitInfo = store.inspect_commit(target.commit)
+        self.view, self.info = store.look(job)
 
     def message(self, item: Item) -> wire.FileInfo:
         return file_info(item, self.info)

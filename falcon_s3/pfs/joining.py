@@ -1,0 +1,88 @@
+"""What is appended to a file: the bytes of two contents as one, so that large ones are not written again.
+
+All functions run inside a job of the catalog.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from falcon_s3.pfs import CHUNK_BYTES, Digests, history, pieces
+from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.contents import INLINE_BYTES, Contents, release
+from falcon_s3.pfs.pieces import Piece
+from falcon_s3.pfs.tree import Version
+
+
+class Bytes:
+    """The body of one file: hashed as it is walked, in chunks that the store takes."""
+
+    def __init__(self, chunks: Iterable[bytes]):
+        self._chunks = chunks
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            for start in range(0, len(chunk), CHUNK_BYTES):
+                piece = chunk[start : start + CHUNK_BYTES]
+                self._md5.update(piece)
+                self._sha256.update(piece)
+                yield piece
+
+    def digests(self) -> Digests:
+        return Digests(self._md5.digest(), self._sha256.digest())
+
+
+class Given(NamedTuple):
+    """What comes to a path: a content, one use of which is handed over with it."""
+
+    content: int
+    size: int
+    etag: str
+    attributes: str | None
+
+
+def joined(connection: Connection, contents: Contents, existing: Version, given: Given) -> Given:
+    """The bytes of both as one content; larger ones as pieces, so that none is written again."""
+    size = existing.size + given.size
+    if size <= INLINE_BYTES:
+        parts = [_data(connection, number) for number in (existing.content, given.content)]
+        if None not in parts:
+            staged = contents.stage(Bytes([data for data in parts if data is not None]))
+            release(connection, given.content)
+            return Given(contents.acquire(connection, staged), size, staged.md5.hex(), None)
+    both = [
+        piece
+        for number, etag in ((existing.content, existing.etag), (given.content, given.etag))
+        for piece in _as_pieces(connection, number, etag)
+    ]
+    release(connection, given.content)  # each piece has a use of its own
+    md5 = hashlib.md5(usedforsecurity=False)
+    for piece in both:
+        md5.update(piece.etag.encode())
+    return Given(pieces.acquire(connection, both), size, f"{md5.hexdigest()}-{len(both)}", None)
+
+
+def _data(connection: Connection, content: int) -> bytes | None:
+    """The bytes of a content that lives in the catalog."""
+    row = connection.execute("SELECT data FROM content WHERE id = ?", (content,)).fetchone()
+    return row[0] if row is not None else None
+
+
+def _as_pieces(connection: Connection, content: int, etag: str) -> Sequence[Piece]:
+    """The content, or what it is put together from, with one use more of each."""
+    rows = connection.execute(
+        "SELECT part, sha256, piece.size, etag, modified_ms, attributes FROM piece"
+        " JOIN content ON content.id = piece.part WHERE piece.content = ? ORDER BY position",
+        (content,),
+    ).fetchall()
+    if not rows:
+        sha256, size = connection.execute("SELECT sha256, size FROM content WHERE id = ?", (content,)).fetchone()
+        rows = [(content, sha256, size, etag, history.now_ms(), None)]
+    found = [Piece._make(row) for row in rows]
+    for piece in found:
+        connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", (piece.content,))
+    return found
