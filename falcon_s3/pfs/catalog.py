@@ -4,10 +4,10 @@ This is the only module that knows sqlite3. It hands out `Connection`s: one for 
 time across all threads and processes, and a few for reading. The statements live beside what they mean:
 commits and branches in `history`, versions and listings in `tree`, bytes in `contents`.
 
-* **Writers take turns.** Jobs of one process queue on a lock, processes queue on a file lock, so SQLite's
-  busy handler (which sleeps and starves) never decides. Whoever gets the turn runs every job that waits, in
-  one transaction: one fsync serves them all, and each job has a savepoint of its own, so that one that raises
-  takes no other with it.
+* **Writers take turns.** Jobs of one process queue behind a leader, processes queue on a file lock, so SQLite's
+  busy handler (which sleeps and starves) never decides. The leader runs every job that waits, in one transaction:
+  one fsync serves them all. Then the first of those who came meanwhile leads, and only it is woken for that. When
+  a job raises, all run again, each behind a savepoint of its own, so that it takes no other with it.
 * **Readers never wait.** The journal is a write-ahead log; a read runs on a connection of its own.
 * **Acknowledged is durable.** synchronous=FULL: `write` returns after the log is on disk.
 """
@@ -15,22 +15,30 @@ commits and branches in `history`, versions and listings in `tree`, bytes in `co
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from falcon_s3.pfs import Unavailable
 
+logger = logging.getLogger(__name__)
+
 Connection = sqlite3.Connection
 Result = TypeVar("Result")
 
 # Changes whenever an older program could not read what a newer one wrote.
 FORMAT = 1
+
+# After so many jobs of a process what they wrote is moved from the log to the database, beside other work.
+CHECKPOINT_JOBS = 500
+# So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
+LOG_PAGES = 16384
 
 # `last` of what has not ended: greater than every commit's number.
 NEVER = (1 << 62) - 1
@@ -108,13 +116,15 @@ CREATE TABLE part (              -- of an upload that is under way
 class Job(Generic[Result]):
     """One waiting write and, once it ran, what came of it."""
 
-    __slots__ = ("done", "error", "result", "run")
+    __slots__ = ("error", "leads", "result", "run", "woken")
 
     def __init__(self, run: Callable[[Connection], Result]):
         self.run = run
-        self.done = False
         self.result: Result | None = None
         self.error: BaseException | None = None
+        self.leads = False  # it did not run yet: its thread runs what waits
+        self.woken = threading.Lock()  # held until it ran or leads
+        self.woken.acquire()
 
 
 class Catalog:
@@ -124,11 +134,18 @@ class Catalog:
         self._path = data / "catalog.sqlite3"
         self._lock_file = os.open(data / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._turn = threading.Lock()
+        self._queue = threading.Lock()  # around the next two, for moments
         self._waiting: deque[Job[Any]] = deque()
+        self._led = False  # a thread runs what waits, or is about to
         self._idle_readers: list[Connection] = []
         with self.turn():
             self._writer = self._connect()
             self._prepare(self._writer)
+        self._jobs = 0  # since the last checkpoint of this process began
+        self._checkpoint_due = threading.Event()
+        self._closing = False
+        self._checkpointing = threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True)
+        self._checkpointing.start()
 
     def _connect(self) -> Connection:
         connection = sqlite3.connect(
@@ -147,8 +164,7 @@ class Catalog:
         if found == 0:
             writer.execute("PRAGMA journal_mode = WAL")
             writer.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
-        # A checkpoint syncs the database itself: rarer than SQLite's default, so that fewer writers wait for one.
-        writer.execute("PRAGMA wal_autocheckpoint = 4000")
+        writer.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         writer.execute("PRAGMA journal_size_limit = 67108864")
 
     @contextmanager
@@ -164,28 +180,68 @@ class Catalog:
     def write(self, run: Callable[[Connection], Result]) -> Result:
         """Run a job in a transaction and give its result once that is on disk; what it raises undoes it.
 
-        Raises Unavailable when the disk is full or the database cannot be written.
+        A job may run twice, the first time for nothing: it does nothing but to the connection. Raises Unavailable
+        when the disk is full or the database cannot be written.
         """
         job = Job(run)
-        self._waiting.append(job)
-        if not job.done:
-            with self.turn():
-                if not job.done:  # whoever had the turn before may have run it with his own
-                    self._run_waiting()
+        with self._queue:
+            if self._led:
+                self._waiting.append(job)
+            else:
+                self._led = job.leads = True
+        if not job.leads:
+            job.woken.acquire()
+        if job.leads:
+            self._lead(job)
         if job.error is not None:
             raise job.error
         return job.result  # type: ignore[return-value]  # a job that did not fail has its result
 
-    def _run_waiting(self) -> None:
-        jobs = []
-        while self._waiting:
-            jobs.append(self._waiting.popleft())
+    def _lead(self, own: Job[Any]) -> None:
+        """Run what waits, and hand over to the first of those who came meanwhile."""
+        jobs = [own]
+        try:
+            with self.turn():
+                with self._queue:
+                    jobs += self._waiting
+                    self._waiting.clear()
+                self._run(jobs)
+        finally:
+            with self._queue:
+                following = self._waiting.popleft() if self._waiting else None
+                self._led = following is not None
+            if following is not None:  # first, so that the disk has work while the others answer
+                following.leads = True
+                following.woken.release()
+            for job in jobs[1:]:
+                job.woken.release()
+
+        self._jobs += len(jobs)
+        if self._jobs >= CHECKPOINT_JOBS:
+            self._checkpoint_due.set()
+
+    def _checkpoint(self) -> None:
+        """Move the log to the database: most of it while others write, the rest in a turn, so that it begins anew."""
+        connection = self._connect()
+        while self._checkpoint_due.wait() and not self._closing:
+            self._checkpoint_due.clear()
+            self._jobs = 0
+            try:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                with self.turn():
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.Error as ex:  # a full disk, say: what is in the log is safe there
+                logger.warning("the log of the catalog was not moved: %s", ex)
+        connection.close()
+
+    def _run(self, jobs: Sequence[Job[Any]]) -> None:
         writer = self._writer
         try:
-            writer.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                self._run_one(job)
-            writer.execute("COMMIT")
+            if not self._run_together(jobs):
+                writer.execute("BEGIN IMMEDIATE")
+                for job in jobs:
+                    self._run_one(job)
+                writer.execute("COMMIT")
         except BaseException as ex:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
@@ -194,9 +250,24 @@ class Catalog:
                 job.error = job.error or failure
             if not isinstance(ex, Exception):
                 raise
-        finally:
+
+    def _run_together(self, jobs: Sequence[Job[Any]]) -> bool:
+        """Run the jobs without savepoints, which cost more than most jobs. False: one raised, and nothing happened."""
+        writer = self._writer
+        writer.execute("BEGIN IMMEDIATE")
+        try:
             for job in jobs:
-                job.done = True
+                job.result = job.run(writer)
+        except Exception as ex:
+            if not writer.in_transaction:
+                raise  # SQLite gave up the whole transaction, as on a full disk
+            writer.execute("ROLLBACK")
+            if len(jobs) > 1:
+                return False
+            jobs[0].error = told(ex)
+            return True
+        writer.execute("COMMIT")
+        return True
 
     def _run_one(self, job: Job[Any]) -> None:
         self._writer.execute("SAVEPOINT job")
@@ -206,7 +277,7 @@ class Catalog:
             if not self._writer.in_transaction:
                 raise  # SQLite gave up the whole transaction, as on a full disk
             self._writer.execute("ROLLBACK TO job")
-            job.error = unavailable(ex) if isinstance(ex, sqlite3.OperationalError) else ex
+            job.error = told(ex)
         self._writer.execute("RELEASE job")
 
     @contextmanager
@@ -224,11 +295,19 @@ class Catalog:
             self._idle_readers.append(connection)
 
     def close(self) -> None:
+        self._closing = True
+        self._checkpoint_due.set()
+        self._checkpointing.join()
         with self._turn:
             self._writer.close()
         while self._idle_readers:
             self._idle_readers.pop().close()
         os.close(self._lock_file)
+
+
+def told(ex: Exception) -> Exception:
+    """What a caller gets of what its job raised."""
+    return unavailable(ex) if isinstance(ex, sqlite3.OperationalError) else ex
 
 
 def unavailable(ex: Exception) -> Unavailable:
