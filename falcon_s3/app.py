@@ -160,11 +160,11 @@ def authorised(responder: Responder, rights: tuple[Right, ...]) -> Responder:
         return responder
 
     def read(req: S3Request, resp: falcon.Response) -> None:
-        req.rights.check(req.bucket, *rights)
+        req.rights.check(req.place, *rights)
         responder(req, resp)
 
     def change(req: S3Request, resp: falcon.Response) -> None:
-        req.rights.check_change(req.store, req.bucket, *rights)
+        req.rights.check_change(req.store, req.place, *rights)
         responder(req, resp)
 
     return read if Right.READ in rights else change

@@ -8,9 +8,9 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import _speedups, errors
+from falcon_s3 import _speedups, buckets, errors
 from falcon_s3.admission import Admission
-from falcon_s3.pfs import Pfs
+from falcon_s3.pfs import Pfs, Ref
 from falcon_s3.rights import ALL, Rights
 
 
@@ -22,6 +22,8 @@ class S3Request(falcon.Request):
         query: the query parameters, decoded; the last of a repeated one counts (here).
         lower_headers: header values by lower-case name (here).
         bucket, key: from the path; empty where the path has none (routing).
+        place: the bucket by its full name, `[commit.][branch.]repo[.project]` (routing).
+        places: the full names of buckets where only some are shown; None: all (routing).
         is_reading: whether the body was asked for, which invites a client that waits for 100 Continue (here).
         access_key: whose signature was verified; "" for nobody's (auth).
         rights: what whoever asks may do; without a gatekeeper everything (auth).
@@ -38,6 +40,8 @@ class S3Request(falcon.Request):
         "is_reading",
         "key",
         "lower_headers",
+        "place",
+        "places",
         "query",
         "request_id",
         "rights",
@@ -58,6 +62,8 @@ class S3Request(falcon.Request):
         self.request_id = f"{random.getrandbits(64):016X}"
         self.bucket = ""
         self.key = ""
+        self.place = ""
+        self.places: Mapping[str, str] | None = None
         self.is_reading = False
         self.access_key = ""
         self.rights: Rights = ALL
@@ -65,6 +71,19 @@ class S3Request(falcon.Request):
         self.chunk_verifier: Any = None
         self.lower_headers: Mapping[str, str] = _speedups.headers_of(env)
         self.query: Mapping[str, str] = {}
+
+    @property
+    def ref(self) -> Ref:
+        """The branch or commit that the bucket shows, whether it exists or not. Raises pfs.InvalidName."""
+        return buckets.parse(self.place)
+
+    def place_of(self, bucket: str) -> str:
+        """A bucket by its full name. Raises NoSuchBucket where only some are shown, and this is none of them."""
+        if self.places is None:
+            return bucket
+        if bucket not in self.places:
+            raise errors.NoSuchBucket
+        return self.places[bucket]
 
     def admit(self, admission: Admission) -> None:
         """Whoever asks is let in."""

@@ -48,18 +48,31 @@ SUB_RESOURCES = frozenset(
 
 
 class S3Router:
-    """A Falcon router over a table of operations: (shape, verb, sub-resource or "") -> responder."""
+    """A Falcon router over a table of operations: (shape, verb, sub-resource or "") -> responder.
 
-    def __init__(self, operations: Mapping[tuple[str, str, str], Responder], domains: tuple[str, ...] = ()):
+    `places`: the buckets that are shown, with the full name of each; None: all, by their full names.
+    """
+
+    def __init__(
+        self,
+        operations: Mapping[tuple[str, str, str], Responder],
+        domains: tuple[str, ...] = (),
+        places: Mapping[str, str] | None = None,
+    ):
         self._operations = operations
         self._domains = domains
+        self._places = places
 
     def find(self, uri: str, req: S3Request) -> tuple[object, dict[str, Responder], dict[str, Any], None]:
         """The responder of a request, whose bucket, key and query this sets.
 
-        Raises AccessDenied, InvalidURI, InvalidBucketName, KeyTooLongError, NotImplemented, MethodNotAllowed.
+        Raises AccessDenied, NoSuchBucket, InvalidURI, InvalidBucketName, KeyTooLongError, NotImplemented, MethodNotAllowed.
         """
         shape = split_path(req, self._domains)
+        req.place = req.bucket
+        if self._places is not None:
+            req.places = self._places
+            req.place = req.place_of(req.bucket) if shape in (BUCKET, OBJECT) else ""
         check_owner(req.lower_headers)
         sub = ""
         if shape == OWN:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from falcon_s3 import body, buckets, errors, xml
+from falcon_s3 import body, errors, xml
 from falcon_s3.pfs import Branch, Commit
 from falcon_s3.request import S3Request
 from falcon_s3.rights import check_grants
@@ -23,12 +23,12 @@ class Bucket:
 
     def create(self, req: S3Request, resp: falcon.Response) -> None:
         """CreateBucket (S3 API): a branch, and its repo if there is none yet."""
-        branch = buckets.parse(req.bucket)
+        branch = req.ref
         if isinstance(branch, Commit):
             raise errors.InvalidBucketName(
                 "A bucket that shows a commit cannot be created; commits are made by writes."
             )
-        check_grants(req.lower_headers, req.bucket, req.everybody)
+        check_grants(req.lower_headers, req.place, req.everybody)
         if req.lower_headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
             raise errors.NotImplemented("Object lock is not implemented.")
         if req.lower_headers.get("x-amz-object-ownership", OWNERSHIP) != OWNERSHIP:
@@ -41,7 +41,7 @@ class Bucket:
 
     def delete(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteBucket (S3 API): the branch if it shows no file, and the repo with its last branch."""
-        branch = buckets.parse(req.bucket)
+        branch = req.ref
         if isinstance(branch, Commit):
             raise errors.AccessDenied("A bucket that shows a commit cannot be deleted.")
         req.store.delete_branch(branch, if_empty=True)
@@ -65,7 +65,7 @@ class Bucket:
         resp.content_type = xml.CONTENT_TYPE
 
     def _find(self, req: S3Request) -> None:
-        ref = buckets.parse(req.bucket)
+        ref = req.ref
         if isinstance(ref, Branch):
             req.store.inspect_branch(ref)
         else:

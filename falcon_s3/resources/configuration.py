@@ -15,7 +15,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import body, buckets, errors, xml
+from falcon_s3 import body, errors, xml
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
 from falcon_s3.rights import check_grants
@@ -80,7 +80,7 @@ class Configuration:
         yield "PUT", "acl", partial(self._put_acl, version.asked_for)
 
     def _find_bucket(self, req: S3Request) -> None:
-        version.require_bucket(req.store, buckets.parse(req.bucket))
+        version.require_bucket(req.store, req.ref)
 
     def _answer(self, find: Callable[[S3Request], Any], answer: Answer, req: S3Request, resp: falcon.Response) -> None:
         find(req)
@@ -96,7 +96,7 @@ class Configuration:
         """PutBucketAcl and PutObjectAcl (S3 API): only a canned one that changes nothing."""
         headers = req.lower_headers
         find(req)
-        check_grants(headers, req.bucket, req.everybody)
+        check_grants(headers, req.place, req.everybody)
         if has_body(headers):
             raise errors.NotImplemented("Access control lists are not implemented; only their canned names are known.")
         if not headers.get("x-amz-acl"):

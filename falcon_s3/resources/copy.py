@@ -18,10 +18,10 @@ class Copy:
     def copy_object(self, req: S3Request, resp: falcon.Response) -> None:
         """CopyObject (S3 API): between any two buckets, from any version; from an old one it restores that."""
         headers = req.lower_headers
-        ref = buckets.parse(req.bucket)
+        ref = req.ref
         if "versionId" in req.query:
             raise errors.InvalidArgument("This operation does not accept a version-id.")
-        attributes.refuse_headers(headers, req.bucket, req.everybody)
+        attributes.refuse_headers(headers, req.place, req.everybody)
         replaced = {name: copies.directive(headers, name) == "REPLACE" for name in (METADATA, TAGGING)}
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         algorithm = checksums.algorithm_named(headers.get(checksums.ALGORITHM))
@@ -30,7 +30,7 @@ class Copy:
         source = copies.source_of(headers)
         file = find_source(req, source)
         if (
-            (buckets.parse(source.bucket), source.key, source.version) == (ref, req.key, None)
+            (buckets.parse(req.place_of(source.bucket)), source.key, source.version) == (ref, req.key, None)
             and not any(replaced.values())
             and algorithm is None
         ):
@@ -66,7 +66,8 @@ METADATA, TAGGING = "x-amz-metadata-directive", "x-amz-tagging-directive"
 
 def find_source(req: S3Request, source: copies.Source) -> FileInfo:
     """The file that a copy is made from. Raises AccessDenied, PreconditionFailed, and what `version.find` raises."""
-    req.rights.check(source.bucket, Right.READ)
-    file = version.find(req.store, buckets.parse(source.bucket), source.key, source.version, "GET")
+    place = req.place_of(source.bucket)
+    req.rights.check(place, Right.READ)
+    file = version.find(req.store, buckets.parse(place), source.key, source.version, "GET")
     copies.check(req.lower_headers, file.etag, file.modified_ms)
     return file

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import falcon
 
-from falcon_s3 import body, buckets, conditions, errors, pfs, xml
+from falcon_s3 import body, conditions, errors, pfs, xml
 from falcon_s3.pfs import FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
 from falcon_s3.resources.version import log_removal
@@ -24,7 +24,7 @@ class Deletion:
 
         An object with a condition of its own is a commit of its own, for the condition decides only about it.
         """
-        ref = buckets.parse(req.bucket)
+        ref = req.ref
         expected = body.expected_of(req.lower_headers)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
         wanted = xml.read_delete(document)
@@ -35,7 +35,7 @@ class Deletion:
         for each in wanted.objects:
             try:
                 right = Right.WRITE if each.version_id is None else Right.PURGE
-                req.rights.check_change(req.store, req.bucket, right)
+                req.rights.check_change(req.store, req.place, right)
                 check_key(each.key)
                 check = conditions.delete_check(each.etag, each.size, each.modified)
                 if check is not None and each.version_id is None:

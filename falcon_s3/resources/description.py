@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import falcon
 
-from falcon_s3 import body, buckets, errors, multipart, tags, xml
+from falcon_s3 import body, errors, multipart, tags, xml
 from falcon_s3.pfs import FileInfo, Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
@@ -78,7 +78,7 @@ class Description:
 
     def _writable(self, req: S3Request) -> FileInfo:
         """The version asked for, where a write could go: not through the bucket of a finished commit."""
-        req.store.check_write(buckets.parse(req.bucket), req.key)
+        req.store.check_write(req.ref, req.key)
         return version.asked_for(req)
 
     def _set_tags(self, req: S3Request, resp: falcon.Response, file: FileInfo, given: tags.Tags) -> None:

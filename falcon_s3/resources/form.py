@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import falcon
 from falcon.media.multipart import BodyPart, MultipartFormHandler
 
-from falcon_s3 import attributes, body, buckets, checksums, conditions, errors, policy, tags, xml
+from falcon_s3 import attributes, body, checksums, conditions, errors, policy, tags, xml
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.pfs import FileInfo
 from falcon_s3.policy import Policy
@@ -60,7 +60,7 @@ class Form:
 
     def upload(self, req: S3Request, resp: falcon.Response) -> None:
         """PostObject (S3 API)."""
-        ref = buckets.parse(req.bucket)
+        ref = req.ref
         upload = Upload(req)
         fields = upload.fields
         limits = self._allowed(req, fields)
@@ -72,7 +72,7 @@ class Form:
             )
         check_key(key)
         headers = headers_of(fields)
-        attributes.refuse_headers(headers, req.bucket, req.everybody)
+        attributes.refuse_headers(headers, req.place, req.everybody)
         kept = attributes.of_headers(headers)
         check = conditions.put_check(req.lower_headers.get("if-match"), req.lower_headers.get("if-none-match"))
         # Where the file ends its boundary tells, and no length.
@@ -93,7 +93,7 @@ class Form:
                 raise errors.InvalidRequest("Only one auth mechanism allowed: a form is signed in its fields.")
             req.access_key = policy.signer(fields, self._gatekeeper.secret_of, self._region)
             req.admit(self._gatekeeper.admit(req.access_key))
-        req.rights.check_change(req.store, req.bucket, Right.WRITE)
+        req.rights.check_change(req.store, req.place, Right.WRITE)
         if "policy" not in fields:
             return policy.ANYTHING
         if fields.get("bucket", req.bucket) != req.bucket:

@@ -13,7 +13,7 @@ from itertools import islice
 
 import falcon
 
-from falcon_s3 import _speedups, buckets, errors, xml
+from falcon_s3 import _speedups, errors, xml
 from falcon_s3.pfs import Entry
 from falcon_s3.request import S3Request
 
@@ -57,7 +57,7 @@ class Listing:
         encoded = url_encode(query)
         most = limit(query, "max-keys", MAX_KEYS)
         refuse_unordered(query)
-        listed = req.store.list_files(buckets.parse(req.bucket), prefix, after, delimiter)
+        listed = req.store.list_files(req.ref, prefix, after, delimiter)
         entries = list(islice(listed, most + 1)) if most else []
         truncated = len(entries) > most
         del entries[most:]

@@ -11,7 +11,7 @@ from email.utils import formatdate
 
 import falcon
 
-from falcon_s3 import attributes, body, buckets, checksums, conditions, errors, multipart, pfs
+from falcon_s3 import attributes, body, checksums, conditions, errors, multipart, pfs
 from falcon_s3.pfs import FileInfo
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
@@ -98,11 +98,11 @@ class Object:
 
     def put(self, req: S3Request, resp: falcon.Response) -> None:
         """PutObject (S3 API): everything that can be refused is refused before the body is read."""
-        ref = buckets.parse(req.bucket)
+        ref = req.ref
         headers = req.lower_headers
         if "versionId" in req.query:
             raise errors.InvalidArgument("This operation does not accept a version-id.")
-        attributes.refuse_headers(headers, req.bucket, req.everybody)
+        attributes.refuse_headers(headers, req.place, req.everybody)
         kept = attributes.of_headers(headers)
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         expected = body.expected_of(headers)
@@ -121,8 +121,8 @@ class Object:
 
     def delete(self, req: S3Request, resp: falcon.Response) -> None:
         """DeleteObject (S3 API): removing what is not there succeeds too. With a versionId that version is lost for good."""
-        req.rights.check_change(req.store, req.bucket, Right.PURGE if "versionId" in req.query else Right.WRITE)
-        ref = buckets.parse(req.bucket)
+        req.rights.check_change(req.store, req.place, Right.PURGE if "versionId" in req.query else Right.WRITE)
+        ref = req.ref
         resp.status = 204
         if "versionId" in req.query:
             self._delete_version(req, resp, ref, req.query["versionId"])

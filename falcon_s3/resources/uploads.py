@@ -7,7 +7,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import attributes, body, buckets, checksums, conditions, copies, errors, multipart, pfs, xml
+from falcon_s3 import attributes, body, checksums, conditions, copies, errors, multipart, pfs, xml
 from falcon_s3.digests import HashedBody
 from falcon_s3.pfs import FileInfo, Ref
 from falcon_s3.request import S3Request
@@ -25,9 +25,9 @@ class Uploads:
     def create(self, req: S3Request, resp: falcon.Response) -> None:
         """CreateMultipartUpload (S3 API)."""
         headers = req.lower_headers
-        attributes.refuse_headers(headers, req.bucket, req.everybody)
+        attributes.refuse_headers(headers, req.place, req.everybody)
         kept = attributes.of_headers(headers) | checksums.of_upload(headers)
-        upload = req.store.start_upload(buckets.parse(req.bucket), req.key, kept)
+        upload = req.store.start_upload(req.ref, req.key, kept)
         for name in (checksums.ALGORITHM, checksums.TYPE):
             if name in kept:
                 resp.set_header(name, kept[name].upper())
@@ -68,10 +68,10 @@ class Uploads:
 
     def _place(self, req: S3Request) -> tuple[Ref, int]:
         """Where a part goes. Raises InvalidArgument for a number that no part has, and what `refuse_headers` raises."""
-        attributes.refuse_headers(req.lower_headers, req.bucket, req.everybody)
+        attributes.refuse_headers(req.lower_headers, req.place, req.everybody)
         if "partNumber" not in req.query:
             raise errors.InvalidArgument("A part needs a partNumber.", fields={"ArgumentName": "partNumber"})
-        return buckets.parse(req.bucket), multipart.part_number(req.query["partNumber"])
+        return req.ref, multipart.part_number(req.query["partNumber"])
 
     def _algorithm(self, ref: Ref, req: S3Request) -> str | None:
         """The checksum that each part of the upload has. Raises UploadNotFound."""
@@ -80,7 +80,7 @@ class Uploads:
 
     def list_parts(self, req: S3Request, resp: falcon.Response) -> None:
         """ListParts (S3 API)."""
-        ref, upload = buckets.parse(req.bucket), req.query["uploadId"]
+        ref, upload = req.ref, req.query["uploadId"]
         behind = multipart.marker(req.query, "part-number-marker")
         most = limit(req.query, "max-parts", MOST_PARTS)
         found = req.store.inspect_upload(ref, req.key, upload)
@@ -95,7 +95,7 @@ class Uploads:
         key_marker, upload_marker = query.get("key-marker", ""), query.get("upload-id-marker", "")
         encoded, most = url_encode(query), limit(query, "max-uploads", MOST_UPLOADS)
         after_upload = upload_marker if key_marker else ""  # S3 looks at it only with a key
-        listed = req.store.list_uploads(buckets.parse(req.bucket), prefix, key_marker, after_upload, delimiter)
+        listed = req.store.list_uploads(req.ref, prefix, key_marker, after_upload, delimiter)
         uploads = list(islice(listed, most + 1)) if most else []
         page = multipart.UploadsPage(
             req.bucket,
@@ -113,7 +113,7 @@ class Uploads:
 
     def complete(self, req: S3Request, resp: falcon.Response) -> None:
         """CompleteMultipartUpload (S3 API): one commit; no byte is written again. Completing twice is no error."""
-        ref, upload = buckets.parse(req.bucket), req.query["uploadId"]
+        ref, upload = req.ref, req.query["uploadId"]
         check = conditions.put_check(req.lower_headers.get("if-match"), req.lower_headers.get("if-none-match"))
         try:
             file = self._finish(req, ref, upload, check)
@@ -137,7 +137,7 @@ class Uploads:
 
     def abort(self, req: S3Request, resp: falcon.Response) -> None:
         """AbortMultipartUpload (S3 API)."""
-        req.store.abort_upload(buckets.parse(req.bucket), req.key, req.query["uploadId"])
+        req.store.abort_upload(req.ref, req.key, req.query["uploadId"])
         resp.status = 204
 
 

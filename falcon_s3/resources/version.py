@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from falcon_s3 import buckets, errors, pfs
+from falcon_s3 import errors, pfs
 from falcon_s3.pfs import Commit, FileInfo, FileVersion, Pfs, Ref
 from falcon_s3.request import S3Request
 
@@ -17,7 +17,7 @@ NO_VERSION = "null"
 
 def asked_for(req: S3Request) -> FileInfo:
     """The version that a request for an object names, or the newest. Raises what `find` raises."""
-    return find(req.store, buckets.parse(req.bucket), req.key, req.query.get("versionId"), req.method)
+    return find(req.store, req.ref, req.key, req.query.get("versionId"), req.method)
 
 
 def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> FileInfo:

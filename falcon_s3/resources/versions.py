@@ -6,7 +6,7 @@ from itertools import islice
 
 import falcon
 
-from falcon_s3 import buckets, errors, pfs, xml
+from falcon_s3 import errors, pfs, xml
 from falcon_s3.request import S3Request
 from falcon_s3.resources.listing import MAX_KEYS, limit, url_encode
 
@@ -26,7 +26,7 @@ class Versions:
             )
         encoded, most = url_encode(query), limit(query, "max-keys", MAX_KEYS)
         try:
-            listed = req.store.list_versions(buckets.parse(req.bucket), prefix, key_marker, version_marker, delimiter)
+            listed = req.store.list_versions(req.ref, prefix, key_marker, version_marker, delimiter)
         except pfs.CommitNotFound as ex:
             if ex.commit.id != version_marker:
                 raise

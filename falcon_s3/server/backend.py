@@ -1,0 +1,25 @@
+"""Backend: a store under a gateway, with whoever lets requests in to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from falcon_s3.admission import Gatekeeper
+from falcon_s3.pfs import Pfs
+
+
+class Backend(NamedTuple):
+    """What a worker opens after the fork; `close` releases both."""
+
+    store: Pfs
+    gatekeeper: Gatekeeper
+    close: Callable[[], None]
+
+
+class Greeting(NamedTuple):
+    """What is said of a backend when the gateway starts."""
+
+    where: str  # what is kept where
+    who: str  # who may do what
+    keys: str  # what stands before a command of aws, so that it works as it is typed
