@@ -162,7 +162,7 @@ def engine() -> Any:
 def run(host: str, port: int, workers: int, load: Load) -> None:
     """Serve until SIGTERM or SIGINT; raises ConfigError if meinheld is not there."""
     module = engine()
-    if not put_into_words(module.server.__file__):
+    if not put_into_words(os.path.realpath(module.server.__file__)):
         logger.info("a body over 2 GiB will be refused in meinheld's words, not in S3's")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
