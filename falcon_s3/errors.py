@@ -321,6 +321,7 @@ OF_THE_STORE: tuple[tuple[type[pfs.PfsError], type[S3Error]], ...] = (
     (pfs.Denied, AccessDenied),
     (pfs.Unsupported, NotImplemented),
     (pfs.Unavailable, ServiceUnavailable),
+    (pfs.PfsError, InvalidRequest),
 )
 
 

@@ -74,10 +74,20 @@ class Commit:
 Ref = Branch | Commit
 
 
+class ListedBranch(Protocol):
+    """What a list of branches tells of each; `BranchInfo` is one."""
+
+    @property
+    def branch(self) -> Branch: ...
+
+    @property
+    def created_ms(self) -> int: ...
+
+
 class BranchInfo(NamedTuple):
     branch: Branch
     head: Commit
-    head_open: bool  # the head is a commit that was started and is not finished
+    head_open: bool | None  # the head was started and is not finished; None: not known without asking for the commit
     created_ms: int  # milliseconds since the epoch, as every `_ms` here
     provenance: tuple[Branch, ...]  # not empty: an output branch, written only through its open commits
 
@@ -273,7 +283,7 @@ class Unsupported(PfsError):
 
 
 class Unavailable(PfsError):
-    """The store cannot answer now (disk full, not reachable); the same request may succeed later."""
+    """The store cannot answer now (disk full, slow, not reachable); the same request may succeed later."""
 
 
 def check_branch(branch: Branch) -> None:
@@ -313,7 +323,7 @@ def check_path(path: str) -> None:
 class Pfs(Protocol):
     """What the gateway asks of a store. All methods may be called from many threads at once."""
 
-    def list_branches(self) -> Iterable[BranchInfo]:
+    def list_branches(self) -> Iterable[ListedBranch]:
         """Every branch of every repo, ordered by project, repo and branch name."""
 
     def inspect_branch(self, branch: Branch) -> BranchInfo:
@@ -413,8 +423,10 @@ class Pfs(Protocol):
         """Write or overwrite one file: one commit, or part of the open commit that `ref` names or heads.
 
         `attributes` is read after the body ended: what is learnt from the body can be among them. Whatever the
-        body or `check` raises MUST be raised again, unchanged, and the write leaves nothing behind. `check` runs after the body was read, atomically with the write: of two writers whose checks
-        exclude each other exactly one succeeds. Raises what `check_write` raises.
+        body or `check` raises MUST be raised again, unchanged, and the write leaves nothing behind. `check` runs
+        after the body was read, atomically with the write: of two writers whose checks
+        exclude each other exactly one succeeds. Where the branch moves meanwhile `check` may be called again, with
+        what is there then. Raises what `check_write` raises.
         """
 
     def copy_file(
@@ -488,11 +500,14 @@ class Pfs(Protocol):
     def parts_of(self, file: FileInfo) -> list[Part]:
         """The parts that a file was put together from, numbered from 1; none for a file that was not."""
 
-    def delete_files(self, ref: Ref, paths: Iterable[str], check: Check | None = None) -> Commit | None:
+    def delete_files(
+        self, ref: Ref, paths: Iterable[str], check: Check | None = None, gone: set[str] | None = None
+    ) -> Commit | None:
         """Remove files: one commit for all of them. Paths that do not exist are no error.
 
-        Gives the commit, or None when nothing was there to remove (then none is made). `check` is called once
-        for each path. Raises what `check_write` raises.
+        Gives the commit, or None when nothing was there to remove (then none is made). `check` is called for each
+        path. Into `gone` go the paths that were there; all of them where the store cannot tell without asking for
+        each. Raises what `check_write` raises, but for InvalidPath.
         """
 
     def close(self) -> None:

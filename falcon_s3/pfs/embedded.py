@@ -272,7 +272,9 @@ class EmbeddedPfs(Uploads):
         finally:
             self._contents.discard(staged)
 
-    def delete_files(self, ref: Ref, paths: Iterable[str], check: Check | None = None) -> Commit | None:
+    def delete_files(
+        self, ref: Ref, paths: Iterable[str], check: Check | None = None, gone: set[str] | None = None
+    ) -> Commit | None:
         wanted = dict.fromkeys(paths)
 
         def job(connection: Connection) -> Commit | None:
@@ -283,6 +285,9 @@ class EmbeddedPfs(Uploads):
                 for path in wanted:
                     check(files.find(connection, now, ref.repo, path))
             present = [path for path in wanted if tree.find(connection, now, path) is not None]
+            if gone is not None:
+                gone.clear()
+                gone.update(present)
             if not present:
                 return None
             view, identity = history.begin_write(connection, ref)

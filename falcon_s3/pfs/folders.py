@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from falcon_s3.pfs import Entry, InvalidPath, PfsError, tree
+from falcon_s3.pfs import Entry, InvalidPath, PfsError, hashes, tree
 from falcon_s3.pfs.tree import Readers, View
 
 MOST = 100_000
@@ -61,10 +61,6 @@ def check_key(path: str) -> str:
     return key_of(path)
 
 
-def file_hash(size: int, etag: str) -> bytes:
-    return hashlib.blake2b(f"{size} {etag}".encode(), digest_size=32).digest()
-
-
 def folder(readers: Readers, view: View, key: str) -> Item | None:
     """The folder of all keys that begin with `key`, which is empty or ends with a slash; None if there are none."""
     size, digest, empty = 0, hashlib.blake2b(digest_size=32), True
@@ -88,7 +84,7 @@ def find_file(readers: Readers, view: View, path: str) -> Item | None:
         for key in dict.fromkeys((path.removeprefix("/"), key_of(path))):  # a key of S3 may have slashes in a row
             version = tree.find(connection, view, key)
             if version is not None:
-                return Item("/" + key, version.size, file_hash(version.size, version.etag))
+                return Item("/" + key, version.size, hashes.of_pfsd(version.size, version.etag))
     return None
 
 
@@ -140,7 +136,7 @@ def _parents(key: str, prefix: str) -> Iterator[str]:
 
 
 def file_of(entry: Entry) -> Item:
-    return Item("/" + entry.path, entry.size, file_hash(entry.size, entry.etag))
+    return Item("/" + entry.path, entry.size, hashes.of_pfsd(entry.size, entry.etag))
 
 
 def page(items: Callable[[str], Iterable[Item]], marker: str, number: int, reverse: bool) -> Iterator[Item]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import falcon
 
 from falcon_s3 import body, conditions, errors, pfs, xml
-from falcon_s3.pfs import FileInfo, Pfs, Ref
+from falcon_s3.pfs import Pfs, Ref
 from falcon_s3.request import S3Request
 from falcon_s3.resources.version import log_removal
 from falcon_s3.rights import Right
@@ -55,19 +55,10 @@ class Deletion:
     def _delete_files(
         self, store: Pfs, ref: Ref, objects: Sequence[ObjectIdentifier], check: pfs.Check | None = None
     ) -> list[Deleted]:
-        there: list[FileInfo | None] = []
-
-        def note(file: FileInfo | None) -> None:
-            there.append(file)
-            if check is not None:
-                check(file)
-
+        gone: set[str] = set()
         keys = list(dict.fromkeys(each.key for each in objects))
-        commit = store.delete_files(ref, keys, note)
-        return [
-            Deleted(key, None, commit.id if commit is not None and file is not None else None)
-            for key, file in zip(keys, there, strict=True)
-        ]
+        commit = store.delete_files(ref, keys, check, gone)
+        return [Deleted(key, None, commit.id if commit is not None and key in gone else None) for key in keys]
 
     def _delete_versions(
         self, req: S3Request, ref: Ref, objects: Sequence[ObjectIdentifier], check: pfs.Check | None = None

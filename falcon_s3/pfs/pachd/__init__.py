@@ -1,0 +1,240 @@
+"""PachdPfs: the protocol on a pachd, or on what speaks like one, over gRPC.
+
+    address    where it is                          calls      channel, deadlines, second tries
+    methods    what is called                       failures   what an error's code and text mean
+    names      values <-> messages                  framing    chunks <-> messages
+    paths      which paths PFS takes                users      tokens, versions
+    reading, listing                                branches
+    stream, writing    changes on their way, as one commit
+    locking    writes under a condition             uploads    files in parts
+
+What PFS has no place for is not kept: attributes are dropped, but for those whose loss would be a lie, which are
+refused, and a content type is what the file's name tells. The ETag of a file is PFS's own hash of it. A file's commit
+is the commit that it was found in, and its time is that commit's.
+
+The channel is opened by the constructor, which calls nothing: make one in each process, after the fork.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NoReturn
+
+from falcon_s3.pfs import (
+    Body,
+    Branch,
+    BranchInfo,
+    Check,
+    Commit,
+    CommitInfo,
+    Entry,
+    FileInfo,
+    FileVersion,
+    Part,
+    Ref,
+    Unsupported,
+    Upload,
+)
+from falcon_s3.pfs.pachd import branches, listing, locking, names, reading, uploads, users, writing
+from falcon_s3.pfs.pachd.address import Address
+from falcon_s3.pfs.pachd.branches import BranchEntry
+from falcon_s3.pfs.pachd.calls import Calls, Channel
+from falcon_s3.pfs.pachd.locking import Condition
+from falcon_s3.pfs.pachd.reading import Reader
+
+# Attributes that a client sets on purpose, one by one, and would look for.
+REFUSED_ATTRIBUTES = {"x-amz-tagging": "tags"}
+NO_VERSIONS = "PFS finds the versions of a file only by reading the whole history: list the commits with pachctl"
+NO_DELETION = "PFS removes no single version from history: drop or squash whole commits with pachctl"
+NO_ATTRIBUTES = "PFS has no place for tags and metadata beside a file"
+
+
+class PachdPfs:
+    """Safe for many threads. `deadline`: seconds that pachd may keep one step of an answer waiting.
+
+    `upload_ms`: uploads that are not finished so long after they began are discarded by `collect`; None: they stay.
+    """
+
+    def __init__(self, address: Address, *, deadline: float = 30.0, upload_ms: int | None = None):
+        self.address = address
+        self._upload_ms = upload_ms
+        self._channel = Channel(address, deadline)
+        self._calls = Calls(self._channel)
+        self._checked = writing.Checked()
+
+    def as_user(self, token: str) -> PachdPfs:
+        """The same store for the user of a token; "" is nobody in particular. It needs no closing."""
+        view = object.__new__(PachdPfs)
+        view.__dict__.update(self.__dict__)
+        view._calls = Calls(self._channel, token)
+        view._checked = writing.Checked()
+        return view
+
+    def who_am_i(self) -> str | None:
+        """The name of the user; None where pachd knows no users. Raises Denied for a token that is none, Unavailable."""
+        return users.who_am_i(self._calls)
+
+    def check_version(self) -> None:
+        """Raise Unavailable if nothing answers, PfsError if what answers is no pachd of version 2."""
+        users.check_version(self._calls)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    # Branches and commits
+
+    def list_branches(self) -> list[BranchEntry]:
+        return branches.list_branches(self._calls)
+
+    def inspect_branch(self, branch: Branch) -> BranchInfo:
+        return names.branch_info(reading.inspect_branch(self._calls, branch))
+
+    def create_branch(self, branch: Branch, head: Commit | None = None) -> BranchInfo:
+        return branches.create_branch(self._calls, branch, head)
+
+    def delete_branch(self, branch: Branch, *, if_empty: bool = False) -> None:
+        branches.delete_branch(self._calls, branch, if_empty=if_empty)
+
+    def inspect_commit(self, commit: Commit) -> CommitInfo:
+        names.check_ref(commit)
+        return names.commit_info(reading.inspect_commit(self._calls, commit))
+
+    # Reading
+
+    def inspect_file(self, ref: Ref, path: str) -> FileInfo:
+        names.check_ref(ref)
+        return reading.inspect_file(self._calls, ref, path)
+
+    def inspect_version(self, commit: Commit, path: str) -> FileInfo:
+        return self.inspect_file(commit, path)
+
+    def list_files(self, ref: Ref, prefix: str = "", after: str = "", delimiter: str = "") -> Iterator[Entry]:
+        return listing.list_files(self._calls, ref, prefix, after, delimiter)
+
+    def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Reader:
+        return Reader(self._calls, file, start, file.size if stop is None else min(stop, file.size))
+
+    # Writing
+
+    def check_write(self, ref: Ref, path: str) -> None:
+        self._checked.note(ref, path, writing.check(self._calls, ref, path))
+
+    def _check(self, ref: Ref, path: str, attributes: Mapping[str, str] | None) -> Commit | None:
+        """What stands against a write, unless it was looked at just now; gives the branch's head."""
+        for name, what in REFUSED_ATTRIBUTES.items():
+            if attributes and name in attributes:
+                raise Unsupported(f"{NO_ATTRIBUTES}: leave out the {what}")
+        done, head = self._checked.take(ref, path)
+        return head if done else writing.check(self._calls, ref, path)
+
+    def put_file(
+        self,
+        ref: Ref,
+        path: str,
+        body: Body,
+        attributes: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> FileInfo:
+        head = self._check(ref, path, attributes)
+        if check is None:
+            return writing.put_file(self._calls, ref, path, body, head)
+        file_set, content = writing.file_set(self._calls, ref, lambda stream: writing.send_body(stream, path, body))
+        commit = locking.add(self._calls, ref, file_set, Condition([path], check))
+        return writing.written(self._calls, commit, path, content, None)
+
+    def copy_file(
+        self,
+        ref: Ref,
+        path: str,
+        source: FileInfo,
+        attributes: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> FileInfo:
+        head = self._check(ref, path, attributes)
+        if check is None:
+            return writing.copy_file(self._calls, ref, path, source, head)
+        file_set = writing.copied(self._calls, ref, path, source)
+        commit = locking.add(self._calls, ref, file_set, Condition([path], check))
+        return reading.inspect_file(self._calls, commit, path)
+
+    def delete_files(
+        self, ref: Ref, paths: Iterable[str], check: Check | None = None, gone: set[str] | None = None
+    ) -> Commit | None:
+        wanted = list(dict.fromkeys(paths))
+        if check is None:
+            commit = writing.delete_files(self._calls, ref, wanted)
+        else:
+            commit = locking.delete_files(self._calls, ref, wanted, check)
+        if gone is not None and commit is not None:
+            gone.update(wanted)
+        return commit
+
+    # What PFS has no place for
+
+    def list_versions(
+        self, ref: Ref, prefix: str = "", after: str = "", after_commit: str = "", delimiter: str = ""
+    ) -> NoReturn:
+        raise Unsupported(NO_VERSIONS)
+
+    def delete_versions(
+        self, ref: Ref, versions: Iterable[tuple[str, str]], check: Check | None = None
+    ) -> list[FileVersion | None]:
+        raise Unsupported(NO_DELETION)
+
+    def set_attributes(self, file: FileInfo, attributes: Mapping[str, str]) -> None:
+        raise Unsupported(NO_ATTRIBUTES)
+
+    def parts_of(self, file: FileInfo) -> list[Part]:
+        return []
+
+    # Files in parts
+
+    def start_upload(self, ref: Ref, path: str, attributes: Mapping[str, str] | None = None) -> Upload:
+        self._check(ref, path, attributes)
+        return uploads.start(self._calls, ref, path, attributes or {})
+
+    def inspect_upload(self, ref: Ref, path: str, upload: str) -> Upload:
+        return uploads.find(self._calls, ref, path, upload).upload
+
+    def list_uploads(
+        self, ref: Ref, prefix: str = "", after: str = "", after_upload: str = "", delimiter: str = ""
+    ) -> Iterator[Upload]:
+        return uploads.list_uploads(self._calls, ref, prefix, after, after_upload, delimiter)
+
+    def put_part(
+        self,
+        ref: Ref,
+        path: str,
+        upload: str,
+        number: int,
+        body: Body,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Part:
+        # Read after the body: what is learnt from it may be among them.
+        return uploads.put_part(self._calls, ref, path, upload, number, body, {} if attributes is None else attributes)
+
+    def list_parts(self, ref: Ref, path: str, upload: str, after: int = 0) -> list[Part]:
+        return uploads.list_parts(self._calls, uploads.find(self._calls, ref, path, upload).commit, after)
+
+    def finish_upload(
+        self,
+        ref: Ref,
+        path: str,
+        upload: str,
+        parts: Sequence[tuple[int, str]],
+        etag: str,
+        attributes: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> FileInfo:
+        """The file's ETag is PFS's hash, as of every file, whatever `etag` says."""
+        return uploads.finish(self._calls, ref, path, upload, parts, check)
+
+    def inspect_finished(self, ref: Ref, path: str, upload: str) -> FileInfo:
+        return uploads.finished(self._calls, ref, path, upload)
+
+    def abort_upload(self, ref: Ref, path: str, upload: str) -> None:
+        uploads.abort(self._calls, ref, path, upload)
+
+    def collect(self) -> int:
+        """Discard uploads that are too old, and the results of finished ones; how many."""
+        return branches.collect_uploads(self._calls, self._upload_ms)

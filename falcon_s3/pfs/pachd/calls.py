@@ -1,0 +1,206 @@
+"""How calls go out: one channel for all threads and users, deadlines for everything, a second try for reads.
+
+A call that gives one reply has a deadline as a whole. A stream may take as long as its client takes; what is bounded
+is how long pachd may keep us waiting for its next step (`Watch`). A read that found no connection is asked once more,
+for the channel connects again by itself; a write never is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import grpc
+
+from falcon_s3 import __version__
+from falcon_s3.pfs.pachd.address import Address
+
+# The longest message, both ways (grpcutil): pachd sends up to 19 MiB of a file at a time.
+MESSAGE_BYTES = 20 << 20
+OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    # As Pachyderm's own client: a connection that answers no ping for 20 seconds is given up.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # After a restart of pachd we are back within a second, not within two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # how long one attempt to connect may take
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.primary_user_agent", f"falcon-s3/{__version__}"),
+)
+# How long a read that found no connection waits for one.
+RECONNECT_SECONDS = 2.0
+
+
+class Method(NamedTuple):
+    """A method, and what makes its reply of bytes."""
+
+    path: str
+    reply: Callable[[bytes], Any]
+
+
+class Watch:
+    """Cancels calls that keep us waiting for longer than `seconds`. One thread, which runs while any call waits."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self._since: dict[Any, float] = {}
+        self._wake = threading.Event()
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, call: Any) -> None:
+        self._since[call] = time.monotonic()
+        if not self._wake.is_set():
+            self._wake.set()
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="pachd-watch", daemon=True)
+                    self._thread.start()
+
+    def end(self, call: Any) -> None:
+        self._since.pop(call, None)
+
+    def _run(self) -> None:
+        tick = min(1.0, self.seconds / 4)
+        while not self._closed:
+            if not self._since:
+                self._wake.clear()
+                if not self._since:
+                    self._wake.wait()
+            time.sleep(tick)
+            late = time.monotonic() - self.seconds
+            for call, since in list(self._since.items()):
+                if since < late:
+                    call.cancel()
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake.set()
+
+
+class Channel:
+    """The connection to one pachd. Opened in the process that uses it: it does not survive a fork."""
+
+    def __init__(self, address: Address, deadline: float):
+        self.address = address
+        self.deadline = deadline
+        self.watch = Watch(deadline)
+        if address.tls:
+            credentials = grpc.ssl_channel_credentials(address.ca)
+            self._channel = grpc.secure_channel(address.target, credentials, options=OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(address.target, options=OPTIONS)
+        self._callables: dict[tuple[str, str], Any] = {}
+
+    def callable(self, kind: str, method: Method, serialize: Callable[[Any], bytes] | None) -> Any:
+        key = (kind, method.path)
+        found = self._callables.get(key)
+        if found is None:
+            found = self._callables[key] = getattr(self._channel, kind)(method.path, serialize, method.reply)
+        return found
+
+    def close(self) -> None:
+        self.watch.close()
+        self._channel.close()
+
+
+class Calls:
+    """Calls of one user. All raise grpc.RpcError, which `failures` puts into words."""
+
+    def __init__(self, channel: Channel, token: str = ""):
+        self.channel = channel
+        self.deadline = channel.deadline
+        self._metadata = (("authn-token", token),) if token else ()
+
+    def read(self, method: Method, request: Any) -> Any:
+        """The reply to something that changes nothing."""
+        call = self.channel.callable("unary_unary", method, _serialize)
+        end = time.monotonic() + self.deadline
+        try:
+            return call(request, timeout=self.deadline, metadata=self._metadata)
+        except grpc.RpcError as ex:
+            if not _unconnected(ex):
+                raise
+        left = min(RECONNECT_SECONDS, max(0.0, end - time.monotonic()))
+        return call(request, timeout=left, metadata=self._metadata, wait_for_ready=True)
+
+    def change(self, method: Method, request: Any) -> Any:
+        """The reply to something that changes what is there."""
+        call = self.channel.callable("unary_unary", method, _serialize)
+        return call(request, timeout=self.deadline, metadata=self._metadata)
+
+    def replies(self, method: Method, request: Any) -> Replies:
+        """Many replies to something that changes nothing. The first is there when this returns."""
+        call = self.channel.callable("unary_stream", method, _serialize)
+        try:
+            return Replies(call(request, metadata=self._metadata), self.channel.watch)
+        except grpc.RpcError as ex:
+            if not _unconnected(ex):
+                raise
+        stream = call(request, metadata=self._metadata, wait_for_ready=True)
+        ready = threading.Timer(RECONNECT_SECONDS, stream.cancel)
+        ready.start()
+        try:
+            return Replies(stream, self.channel.watch)
+        finally:
+            ready.cancel()
+
+    def send(self, method: Method, messages: Iterable[bytes]) -> Any:
+        """A call that takes many messages, each ready to be sent; gives the call, which is under way."""
+        call = self.channel.callable("stream_unary", method, None)
+        return call.future(iter(messages), metadata=self._metadata)
+
+
+class Replies(Iterator[Any]):
+    """The replies of a stream. Raises grpc.RpcError, also for one that pachd lets wait for too long."""
+
+    def __init__(self, stream: Any, watch: Watch):
+        self._stream = stream
+        self._watch = watch
+        self._ended = False
+        self._first = self._receive()
+
+    def _receive(self) -> Any:
+        """The next reply, or None after the last."""
+        self._watch.begin(self._stream)
+        try:
+            return next(self._stream, None)
+        finally:
+            self._watch.end(self._stream)
+
+    def __iter__(self) -> Replies:
+        return self
+
+    def __next__(self) -> Any:
+        reply, self._first = self._first, None
+        if reply is None and not self._ended:
+            reply = self._receive()
+        if reply is None:
+            self._ended = True
+            raise StopIteration
+        return reply
+
+    def close(self) -> None:
+        """Let pachd send no more."""
+        self._ended = True
+        self._first = None
+        self._stream.cancel()
+
+    def __del__(self) -> None:
+        self._stream.cancel()
+
+
+def _serialize(message: Any) -> bytes:
+    encoded: bytes = message.SerializeToString()
+    return encoded
+
+
+def _unconnected(error: grpc.RpcError) -> bool:
+    return getattr(error, "code", lambda: None)() is grpc.StatusCode.UNAVAILABLE

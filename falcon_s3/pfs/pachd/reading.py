@@ -1,0 +1,122 @@
+"""Files found and read: one call to find one, one stream for its bytes, which are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from falcon_s3.pfs import CHUNK_BYTES, Branch, Commit, FileInfo, FileNotFound, Ref, Unavailable
+from falcon_s3.pfs.pachd import failures, framing, methods, names, paths
+from falcon_s3.pfs.pachd.calls import Calls, Replies
+from falcon_s3.pfs.wire import pfs_pb2 as wire
+
+
+def inspect_branch(calls: Calls, branch: Branch) -> wire.BranchInfo:
+    """Raises BranchNotFound."""
+    names.check_ref(branch)
+    with failures.about(branch):
+        info: wire.BranchInfo = calls.read(
+            methods.INSPECT_BRANCH, wire.InspectBranchRequest(branch=names.branch_message(branch))
+        )
+    return info
+
+
+def inspect_commit(calls: Calls, ref: Ref, wait: wire.CommitState = wire.STARTED) -> wire.CommitInfo:
+    """Raises CommitNotFound or BranchNotFound."""
+    with failures.about(ref):
+        info: wire.CommitInfo = calls.read(
+            methods.INSPECT_COMMIT, wire.InspectCommitRequest(commit=names.ref_message(ref), wait=wait)
+        )
+    return info
+
+
+def check_exists(calls: Calls, ref: Ref) -> None:
+    """Raise BranchNotFound or CommitNotFound unless it is there."""
+    names.check_ref(ref)
+    if isinstance(ref, Branch):
+        inspect_branch(calls, ref)
+    else:
+        inspect_commit(calls, ref)
+
+
+def inspect_file(calls: Calls, ref: Ref, path: str) -> FileInfo:
+    """Raises FileNotFound, BranchNotFound, CommitNotFound; `ref` is one that there may be (`names.check_ref`)."""
+    if not paths.is_path(path):  # pachd would look for another
+        check_exists(calls, ref)
+        raise FileNotFound(path, ref)
+    with failures.about(ref, path):
+        info = calls.read(methods.INSPECT_FILE, wire.InspectFileRequest(file=names.file_message(ref, path)))
+    if info.file_type != wire.FILE or paths.received(info.file.path) != path:
+        raise FileNotFound(path, ref)
+    return names.file_info(info)
+
+
+def find_file(calls: Calls, ref: Ref, path: str) -> FileInfo | None:
+    """The file, or None where the commit shows none."""
+    try:
+        return inspect_file(calls, ref, path)
+    except FileNotFound:
+        return None
+
+
+def parent_of(info: wire.CommitInfo) -> Commit | None:
+    return names.commit_info(info).parent
+
+
+class Reader(Iterator[bytes]):
+    """The bytes [start, stop) of a file of a commit: neither more nor fewer, or Unavailable.
+
+    PFS has no end to ask for, so that the call is cancelled at `stop`. The first bytes are there when this is made:
+    what cannot be read raises before an answer has begun. The commit is the one the file was found in; only in one
+    that is still open may the file change after it was found.
+    """
+
+    def __init__(self, calls: Calls, file: FileInfo, start: int, stop: int):
+        self._file = file
+        self._left = max(0, stop - start)
+        self._message, self._at = b"", 0
+        self._replies: Replies | None = None
+        if self._left:
+            request = wire.GetFileRequest(file=names.file_message(file.commit, file.path), offset=start)
+            with failures.about(file.commit, file.path):
+                self._replies = calls.replies(methods.GET_FILE, request)
+            self._take()
+
+    def _take(self) -> None:
+        """Have bytes waiting. Raises Unavailable when pachd has none, though the file goes on."""
+        while self._at == len(self._message) and self._replies is not None:
+            try:
+                reply = next(self._replies, None)
+                if reply is None:
+                    raise Unavailable(
+                        f"pachd ended {self._file.path} of {self._file.commit} {self._left} bytes before its end"
+                    )
+                self._message, self._at = framing.chunk(reply), 0
+            except grpc.RpcError as ex:
+                raise failures.meaning(ex, self._file.commit, self._file.path) from ex
+            except DecodeError as ex:
+                raise Unavailable("pachd sent what is no bytes of a file") from ex
+
+    def __iter__(self) -> Reader:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._left:
+            raise StopIteration
+        self._take()
+        end = self._at + min(CHUNK_BYTES, self._left)
+        chunk = self._message[self._at : end]  # no copy where it is the whole message
+        self._at += len(chunk)
+        self._left -= len(chunk)
+        if not self._left:
+            self.close()
+        return chunk
+
+    def close(self) -> None:
+        self._left = 0
+        self._message, self._at = b"", 0
+        if self._replies is not None:
+            self._replies.close()
+            self._replies = None

@@ -1,0 +1,310 @@
+"""Files put together from parts: kept in pachd, so that every gateway knows them and a restart loses none.
+
+Each upload is an open commit on a branch of its own in the target's repo, `_upload_<id>`: whoever may write to the repo
+may do all of it, and nobody sees the branch as a bucket. (File sets would do for the bytes, but pachd forgets them
+after half an hour, and only the gateway that made one knows it.)
+
+    the commit's description   what the upload is: its path, its target, its attributes, as JSON
+    /NNNNN/data                the bytes of part NNNNN
+    /NNNNN/about-...           an empty file whose name tells the part's MD5, time and attributes, as JSON in base64,
+                               so that one walk tells of all parts
+
+    start_upload  StartCommit                       put_part    InspectCommit, ModifyFile
+    list_parts    InspectCommit, WalkFile           abort       InspectCommit, ClearCommit, DeleteBranch, DropCommitSet
+    finish        InspectCommit, WalkFile, CreateFileSet, InspectFile, then as a write under a condition
+                  (`locking`), then FinishCommit of the upload's own commit
+
+The file is put together in a file set, which is counted before anybody sees it, for pachd copies what is not there to
+nothing. The upload's commit is finished with another description, the result: so finishing can be asked for again,
+until `collect` removes the branch.
+
+An id is the time in microseconds, randomness, and a digest of the target: ids sort by time, and the uploads to one
+branch are known by their names.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from falcon_s3.pfs import (
+    Body,
+    Branch,
+    BranchNotFound,
+    Check,
+    Commit,
+    CommitFinished,
+    FileInfo,
+    FileNotFound,
+    NotFound,
+    Part,
+    PartNotFound,
+    PfsError,
+    Ref,
+    Repo,
+    Unavailable,
+    Upload,
+    UploadNotFound,
+)
+from falcon_s3.pfs.pachd import failures, listing, locking, methods, names, reading, writing
+from falcon_s3.pfs.pachd.calls import Calls
+from falcon_s3.pfs.pachd.locking import Condition
+from falcon_s3.pfs.pachd.stream import Stream
+from falcon_s3.pfs.pachd.writing import Content
+from falcon_s3.pfs.wire import pfs_pb2 as wire
+
+PREFIX = "_upload_"
+TIME_DIGITS, RANDOM_DIGITS, TARGET_DIGITS = 13, 11, 8
+# How long the result of a finished upload can be asked for.
+FINISHED_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class Staged:
+    """An upload as pachd keeps it."""
+
+    upload: Upload
+    commit: Commit  # where its parts are
+    finished: str  # the id of the commit that it became; "" while it is under way
+
+
+def target_of(ref: Ref) -> str:
+    text = f"branch {ref.name}" if isinstance(ref, Branch) else f"commit {ref.id}"
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=TARGET_DIGITS // 2).hexdigest()
+
+
+def branch_of(repo: Repo, upload: str) -> Branch:
+    return Branch(repo, PREFIX + upload)
+
+
+def started_ms(upload: str) -> int:
+    return int(upload[:TIME_DIGITS], 16) // 1000
+
+
+def start(calls: Calls, ref: Ref, path: str, attributes: Mapping[str, str]) -> Upload:
+    random = secrets.token_hex(RANDOM_DIGITS)[:RANDOM_DIGITS]
+    identity = f"{time.time_ns() // 1000:0{TIME_DIGITS}x}{random}{target_of(ref)}"
+    upload = Upload(identity, path, started_ms(identity), dict(attributes))
+    request = wire.StartCommitRequest(
+        branch=names.branch_message(branch_of(ref.repo, identity)),
+        description=json.dumps({"path": path, "attributes": upload.attributes}),
+    )
+    with failures.about(ref):
+        calls.change(methods.START_COMMIT, request)
+    return upload
+
+
+def _look(calls: Calls, repo: Repo, identity: str) -> Staged | None:
+    """The upload of an id, whatever it is for, finished or not."""
+    if not names.UPLOAD_BRANCH.match(PREFIX + identity):
+        return None
+    try:
+        info = reading.inspect_commit(calls, branch_of(repo, identity))
+        described = json.loads(info.description)
+        upload = Upload(identity, described["path"], started_ms(identity), described.get("attributes", {}))
+    except (NotFound, ValueError, KeyError):
+        return None
+    return Staged(upload, names.commit_of(info.commit), described.get("finished", ""))
+
+
+def _find(calls: Calls, ref: Ref, path: str, identity: str) -> Staged:
+    """Raises UploadNotFound, and BranchNotFound or CommitNotFound where `ref` is not there."""
+    names.check_ref(ref)
+    staged = _look(calls, ref.repo, identity) if identity.endswith(target_of(ref)) else None
+    if staged is None or staged.upload.path != path:
+        reading.check_exists(calls, ref)
+        raise UploadNotFound(identity)
+    return staged
+
+
+def find(calls: Calls, ref: Ref, path: str, identity: str) -> Staged:
+    """An upload that is under way. Raises UploadNotFound and the like."""
+    staged = _find(calls, ref, path, identity)
+    if staged.finished:
+        raise UploadNotFound(identity)
+    return staged
+
+
+def list_uploads(
+    calls: Calls, ref: Ref, prefix: str, after: str, after_upload: str, delimiter: str
+) -> Iterator[Upload]:
+    """As `Pfs.list_uploads` has it: all are looked at, for they are ordered by their paths."""
+    names.check_ref(ref)
+    if isinstance(ref, Commit):
+        reading.check_exists(calls, ref)
+    here = _names(calls, ref)
+    if isinstance(ref, Branch) and ref.name not in here:
+        raise BranchNotFound(ref)
+    staged = [_look(calls, ref.repo, name.removeprefix(PREFIX)) for name in here if _is_for(name, ref)]
+    found = sorted(
+        (one.upload for one in staged if one is not None and not one.finished), key=lambda one: (one.path, one.id)
+    )
+    return _fold([one for one in found if one.path.startswith(prefix)], prefix, (after, after_upload), delimiter)
+
+
+def _fold(found: list[Upload], prefix: str, behind: tuple[str, str], delimiter: str) -> Iterator[Upload]:
+    after, after_upload = behind
+    last = ""
+    for one in found:
+        at = one.path.find(delimiter, len(prefix)) if delimiter else -1
+        if at >= 0:
+            folder = one.path[: at + len(delimiter)]
+            if folder > after and folder != last:
+                last = folder
+                yield Upload("", folder, 0, {})
+        elif one.path > after or (after_upload and one.path == after and one.id > after_upload):
+            yield one
+
+
+def _names(calls: Calls, ref: Ref) -> list[str]:
+    """The branches of a repo, those of uploads included."""
+    with failures.about(ref):
+        info = calls.read(methods.INSPECT_REPO, wire.InspectRepoRequest(repo=names.repo_message(ref.repo)))
+    return [branch.name for branch in info.branches]
+
+
+def _is_for(name: str, ref: Ref) -> bool:
+    return names.UPLOAD_BRANCH.match(name) is not None and name.endswith(target_of(ref))
+
+
+# Parts
+
+
+def put_part(
+    calls: Calls, ref: Ref, path: str, identity: str, numbered: int, body: Body, attributes: Mapping[str, str]
+) -> Part:
+    staged = find(calls, ref, path, identity)
+    folder = f"{numbered:05}"
+    try:
+        with Stream(calls, methods.MODIFY_FILE, staged.commit) as stream:
+            stream.send(writing.target(staged.commit))
+            stream.send(writing.delete(folder + "/"))
+            content = writing.send_body(stream, f"{folder}/data", body)
+            etag, now = body.digests().md5.hex(), time.time_ns() // 1_000_000
+            part = Part(numbered, content.size, etag, now, dict(attributes))
+            stream.send(writing.add(f"{folder}/about-{_told(part)}", b""))
+            stream.finish()
+    except CommitFinished:
+        raise UploadNotFound(identity) from None
+    return part
+
+
+def _told(part: Part) -> str:
+    """What is to be known of a part, as the end of a file's name."""
+    told = json.dumps([part.etag, part.modified_ms, part.attributes], separators=(",", ":"))
+    return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+
+
+def list_parts(calls: Calls, commit: Commit, after: int = 0) -> list[Part]:
+    parts, told = [], ""
+    for entry in listing.list_files(calls, commit, "", f"{after:05}/~" if after else "", ""):
+        folder, _, name = entry.path.partition("/")
+        if name == "data":
+            parts.append(_part(int(folder), entry.size, told))
+        told = name.removeprefix("about-")
+    return parts
+
+
+def _part(numbered: int, size: int, told: str) -> Part:
+    try:
+        etag, modified_ms, attributes = json.loads(base64.urlsafe_b64decode(told + "=" * (-len(told) % 4)))
+    except (ValueError, binascii.Error) as ex:
+        raise PfsError(f"part {numbered} of an upload is not as falcon-s3 keeps them") from ex
+    return Part(numbered, size, etag, modified_ms, attributes)
+
+
+# The end
+
+
+def finish(
+    calls: Calls, ref: Ref, path: str, identity: str, wanted: Sequence[tuple[int, str]], check: Check | None
+) -> FileInfo:
+    staged = find(calls, ref, path, identity)
+    there = {part.number: part for part in list_parts(calls, staged.commit)}
+    for number, etag in wanted:
+        if number not in there or there[number].etag != etag:
+            raise PartNotFound(identity, number)
+    writing.check_ref(calls, ref)
+    content = Content(sum(there[number].size for number, _ in wanted))
+
+    def fill(stream: Stream) -> Content:
+        stream.send(writing.delete(path))
+        for number, _ in wanted:
+            stream.send(writing.copy(path, staged.commit, f"{number:05}/data", append=True))
+        return content
+
+    file_set, _ = writing.file_set(calls, ref, fill)
+    try:
+        writing.check_file_set(calls, file_set, path, content)
+    except FileNotFound:
+        raise Unavailable(f"the parts of upload {identity} changed while they were put together") from None
+    commit = locking.add(calls, ref, file_set, Condition([path], check))
+    file = writing.written(calls, commit, path, content, None)
+    _conclude(calls, staged, commit)
+    return file
+
+
+def _conclude(calls: Calls, staged: Staged, commit: Commit) -> None:
+    """Keep the result instead of the upload."""
+    request = wire.FinishCommitRequest(
+        commit=names.ref_message(staged.commit),
+        description=json.dumps({"path": staged.upload.path, "finished": commit.id}),
+    )
+    try:
+        with failures.about(staged.commit):
+            calls.change(methods.FINISH_COMMIT, request)
+    except CommitFinished:  # it was asked for twice at once
+        pass
+
+
+def finished(calls: Calls, ref: Ref, path: str, identity: str) -> FileInfo:
+    staged = _find(calls, ref, path, identity)
+    if not staged.finished:
+        raise UploadNotFound(identity)
+    return reading.inspect_file(calls, Commit(ref.repo, staged.finished), path)
+
+
+def abort(calls: Calls, ref: Ref, path: str, identity: str) -> None:
+    discard(calls, find(calls, ref, path, identity))
+
+
+def discard(calls: Calls, staged: Staged) -> None:
+    """The bytes go first: should the rest fail, what is left is small."""
+    branch = branch_of(staged.commit.repo, staged.upload.id)
+    with failures.about(staged.commit):
+        if not staged.finished:
+            calls.change(methods.CLEAR_COMMIT, wire.ClearCommitRequest(commit=names.ref_message(staged.commit)))
+        calls.change(methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=names.branch_message(branch), force=True))
+        drop = wire.DropCommitSetRequest(commit_set=wire.CommitSet(id=staged.commit.id))
+        calls.change(methods.DROP_COMMIT_SET, drop)
+
+
+def discard_all(calls: Calls, ref: Ref, branches: Sequence[str]) -> None:
+    """Those to `ref` among the branches of its repo."""
+    for name in branches:
+        staged = _look(calls, ref.repo, name.removeprefix(PREFIX)) if _is_for(name, ref) else None
+        if staged is not None:
+            discard(calls, staged)
+
+
+def collect(calls: Calls, repo: Repo, branches: Sequence[str], upload_ms: int | None) -> int:
+    """Discard uploads that began longer ago than `upload_ms`, and old results; how many."""
+    now, count = time.time_ns() // 1_000_000, 0
+    for name in branches:
+        if not names.UPLOAD_BRANCH.match(name):
+            continue
+        identity = name.removeprefix(PREFIX)
+        age = now - started_ms(identity)
+        if age < min(FINISHED_MS, FINISHED_MS if upload_ms is None else upload_ms):
+            continue
+        staged = _look(calls, repo, identity)
+        if staged is not None and (staged.finished or (upload_ms is not None and age >= upload_ms)):
+            discard(calls, staged)
+            count += 1
+    return count

@@ -1,0 +1,243 @@
+"""Files written, copied and removed: each one stream of changes, which pachd makes one commit of, or nothing.
+
+What is written is looked at afterwards: pachd does not tell which commit it made, and drops a commit whose paths
+collide (a file `a` beside `a/b`) only after it has said yes.
+
+    put_file      InspectBranch, ModifyFile, InspectFile
+    copy_file     InspectBranch, ModifyFile, InspectFile
+    delete_files  InspectFile until one is there, ModifyFile, InspectBranch
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from falcon_s3.pfs import (
+    Body,
+    Branch,
+    Commit,
+    CommitFinished,
+    FileInfo,
+    FileNotFound,
+    InvalidPath,
+    OutputBranch,
+    Ref,
+    Unavailable,
+    hashes,
+)
+from falcon_s3.pfs.pachd import framing, methods, names, paths, reading
+from falcon_s3.pfs.pachd.calls import Calls
+from falcon_s3.pfs.pachd.stream import Stream
+from falcon_s3.pfs.wire import pfs_pb2 as wire
+
+# Commits that are looked through for a write that others have followed.
+LOOK_BACK = 200
+# How long what `check` found holds for the write that follows it on the same thread.
+CHECKED_SECONDS = 5.0
+
+
+def delete(path: str) -> bytes:
+    return _serialize(wire.ModifyFileRequest(delete_file=wire.DeleteFile(path=paths.sent(path))))
+
+
+def add(path: str, content: bytes) -> bytes:
+    """Append to a file, or make it."""
+    return framing.add(paths.sent(path), content)
+
+
+def copy(path: str, source: Ref, source_path: str, *, append: bool) -> bytes:
+    """`append=False` replaces what is there, and changes nothing where the source is not there."""
+    file = names.file_message(source, source_path)
+    return _serialize(wire.ModifyFileRequest(copy_file=wire.CopyFile(dst=paths.sent(path), src=file, append=append)))
+
+
+def target(ref: Ref) -> bytes:
+    return _serialize(wire.ModifyFileRequest(set_commit=names.ref_message(ref)))
+
+
+def _serialize(message: wire.ModifyFileRequest) -> bytes:
+    encoded: bytes = message.SerializeToString()
+    return encoded
+
+
+@dataclass
+class Content:
+    """What was sent of a body: enough to know it again."""
+
+    size: int = 0
+    hashes: set[str] = field(default_factory=set)  # any of them, in hexadecimal; empty: only the size is known
+
+    def is_of(self, file: FileInfo) -> bool:
+        return file.size == self.size and (not self.hashes or file.etag in self.hashes)
+
+
+def send_body(stream: Stream, path: str, body: Body) -> Content:
+    """Overwrite the path with the body, as it comes. What the body raises is raised."""
+    content, digest = Content(), hashes.Chunked()
+    stream.send(delete(path))
+    sent = paths.sent(path)
+    for chunk in body:
+        content.size += len(chunk)
+        digest.update(chunk)
+        stream.send(framing.add(sent, chunk))
+    if not content.size:
+        stream.send(add(path, b""))
+    of_pachd = digest.digest()
+    if of_pachd is not None:
+        content.hashes = {of_pachd.hex(), hashes.of_pfsd(content.size, body.digests().md5.hex()).hex()}
+    return content
+
+
+class Checked(threading.local):
+    """The last target that was checked on this thread: who checks and then writes asks pachd once."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Ref, str, Commit | None, float] | None = None
+
+    def note(self, ref: Ref, path: str, head: Commit | None) -> None:
+        self._last = (ref, path, head, time.monotonic())
+
+    def take(self, ref: Ref, path: str) -> tuple[bool, Commit | None]:
+        """Whether this very write was checked just now, and the head that the branch had."""
+        last, self._last = self._last, None
+        if last is None or last[:2] != (ref, path) or time.monotonic() - last[3] > CHECKED_SECONDS:
+            return False, None
+        return True, last[2]
+
+
+def check(calls: Calls, ref: Ref, path: str) -> Commit | None:
+    """Raise what stands against a write; gives the head of a branch. Nothing is written."""
+    paths.check(path)
+    return check_ref(calls, ref)
+
+
+def check_ref(calls: Calls, ref: Ref) -> Commit | None:
+    names.check_ref(ref)
+    if isinstance(ref, Commit):
+        if reading.inspect_commit(calls, ref).HasField("finishing"):
+            raise CommitFinished(ref)
+        return None
+    info = reading.inspect_branch(calls, ref)
+    head = names.branch_info(info).head
+    if info.provenance and reading.inspect_commit(calls, head).HasField("finishing"):
+        raise OutputBranch(ref)
+    return head
+
+
+def modify(calls: Calls, ref: Ref, changes: Iterable[bytes]) -> None:
+    """One stream of changes that are ready."""
+    with Stream(calls, methods.MODIFY_FILE, ref) as stream:
+        stream.send(target(ref))
+        for change in changes:
+            stream.send(change)
+        stream.finish()
+
+
+def put(calls: Calls, ref: Ref, path: str, body: Body) -> Content:
+    with Stream(calls, methods.MODIFY_FILE, ref) as stream:
+        stream.send(target(ref))
+        content = send_body(stream, path, body)
+        stream.finish()
+    return content
+
+
+def file_set(calls: Calls, ref: Ref, fill: Callable[[Stream], Content]) -> tuple[str, Content]:
+    """Changes that nobody sees yet; gives the id by which they can be added to a commit."""
+    with Stream(calls, methods.CREATE_FILE_SET, ref) as stream:
+        content = fill(stream)
+        reply: wire.CreateFileSetResponse = stream.finish()
+    return reply.file_set_id, content
+
+
+def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit | None) -> FileInfo:
+    """The file as it was just written: what `ref` shows, or what one of the commits since `before` shows.
+
+    Others may have written the same path since. Raises InvalidPath where pachd dropped the commit, Unavailable where
+    what was written is nowhere.
+    """
+    file = reading.find_file(calls, ref, path)
+    if file is not None and (content.is_of(file) or isinstance(ref, Commit)):
+        return file
+    for info in _commits(calls, ref, before):
+        if info.error:
+            raise InvalidPath(f"pachd took the file and dropped its commit: {info.error}")
+        file = reading.find_file(calls, names.commit_of(info.commit), path)
+        if file is not None and content.is_of(file):
+            return file
+    raise Unavailable(f"{path} does not show in {ref} after it was written")
+
+
+def _commits(calls: Calls, ref: Ref, before: Commit | None) -> Iterator[wire.CommitInfo]:
+    """The commits from `ref` back to `before`."""
+    at: Ref | None = ref
+    for _ in range(LOOK_BACK):
+        if at is None or at == before:
+            return
+        info = reading.inspect_commit(calls, at, wire.FINISHED)
+        if names.commit_of(info.commit) == before:
+            return
+        yield info
+        at = reading.parent_of(info)
+
+
+def put_file(calls: Calls, ref: Ref, path: str, body: Body, head: Commit | None) -> FileInfo:
+    """`head`: of the branch, before. The commit of what this gives shows the file as written, and so does each since
+    that did not write the path again; where others write at the same time it may be one of theirs.
+    """
+    content = put(calls, ref, path, body)
+    return written(calls, ref, path, content, head)
+
+
+def copy_file(calls: Calls, ref: Ref, path: str, source: FileInfo, head: Commit | None) -> FileInfo:
+    """A copy with the hash of its source, made by pachd. Raises FileNotFound if the source has gone."""
+    modify(calls, ref, [copy(path, source.commit, source.path, append=False)])
+    try:
+        return written(calls, ref, path, Content(source.size, {source.etag}), head)
+    except Unavailable:
+        reading.inspect_file(calls, source.commit, source.path)
+        raise
+
+
+def delete_files(calls: Calls, ref: Ref, wanted: Iterable[str]) -> Commit | None:
+    """One stream for all. A path that nothing can have is not sent: PFS would take it for another."""
+    names.check_ref(ref)
+    known = [path for path in dict.fromkeys(wanted) if paths.is_path(path)]
+    if not any(reading.find_file(calls, ref, path) is not None for path in known):
+        check_ref(calls, ref)
+        return None
+    modify(calls, ref, map(delete, known))
+    return names.branch_info(reading.inspect_branch(calls, ref)).head if isinstance(ref, Branch) else ref
+
+
+def copied(calls: Calls, ref: Ref, path: str, source: FileInfo) -> str:
+    """A file set with a copy; its id. Raises FileNotFound if the source has gone."""
+
+    def fill(stream: Stream) -> Content:
+        stream.send(copy(path, source.commit, source.path, append=False))
+        return Content(source.size, {source.etag})
+
+    identity, content = file_set(calls, ref, fill)
+    check_file_set(calls, identity, path, content)
+    return identity
+
+
+def check_file_set(calls: Calls, identity: str, path: str, content: Content) -> None:
+    """Raise FileNotFound unless the file set shows the file as it should be: pachd copies what is not there to nothing."""
+    found = reading.find_file(calls, Commit(names.FILE_SETS, identity), path)
+    if found is None or not content.is_of(found):
+        raise FileNotFound(path, Commit(names.FILE_SETS, identity))
+
+
+def removed(calls: Calls, ref: Ref, wanted: Iterable[str]) -> str:
+    """A file set that removes files; its id."""
+
+    def fill(stream: Stream) -> Content:
+        for path in wanted:
+            if paths.is_path(path):
+                stream.send(delete(path))
+        return Content()
+
+    return file_set(calls, ref, fill)[0]
