@@ -9,9 +9,12 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.number cimport PyNumber_Index
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 import re
+
+cdef extern from "<string.h>" nogil:
+    const void* memmem(const void* text, size_t length, const void* wanted, size_t width)
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
@@ -25,6 +28,7 @@ cdef bytes OWNER = (
 cdef long long FIRST_MS = -62135596800000
 cdef long long LAST_MS = 253402300799999
 cdef long long DAY_MS = 86400000
+cdef unsigned long long LARGEST = 9223372036854775807
 cdef object SURROGATES = re.compile("[\ud800-\udfff]")
 
 # What a byte needs in XML text: 0 nothing, 1 a reference, 2 replacement, 3 a look at the two bytes behind it.
@@ -81,6 +85,21 @@ cdef int put_bytes(Buffer* buffer, bytes piece) except -1:
     reserve(buffer, len(piece))
     put(buffer, piece, len(piece))
     return 0
+
+
+cdef bint is_plain(const unsigned char* text, Py_ssize_t length) noexcept:
+    """Whether no byte but NUL may need work in XML text: one look at many texts that NUL separates.
+
+    There is no early end and no table, so that compilers take many bytes at once.
+    """
+    cdef unsigned char byte, odd = 0
+    cdef Py_ssize_t position
+    for position in range(length):
+        byte = text[position]
+        odd |= <unsigned char> (<unsigned char> (byte - 1) < 0x1F) | <unsigned char> (byte == 34) | (
+            <unsigned char> (byte == 38)) | <unsigned char> (byte == 60) | (
+            <unsigned char> (byte == 62)) | <unsigned char> (byte == 0xEF)
+    return not odd
 
 
 cdef void put_escaped(Buffer* buffer, const unsigned char* text, Py_ssize_t length) noexcept:
@@ -158,12 +177,10 @@ cdef int put_text(Buffer* buffer, object text, bint url_encode) except -1:
     return 0
 
 
-cdef inline void put_digits(char* place, long long number, int width) noexcept:
-    """Write `number` right-aligned in `width` digits."""
-    while width:
-        width -= 1
-        place[width] = DIGITS[number % 10]
-        number //= 10
+cdef inline void put_two(char* place, unsigned int number) noexcept:
+    """Write a number under 100 in two digits."""
+    place[0] = <char> (48 + number // 10)
+    place[1] = <char> (48 + number % 10)
 
 
 cdef void put_number(Buffer* buffer, unsigned long long number) noexcept:
@@ -190,24 +207,30 @@ cdef void write_day(char* place, long long day) noexcept:
     cdef long long year_of_era = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
     cdef long long of_year = of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
     cdef long long month = (5 * of_year + 2) // 153
+    cdef unsigned int year
     cdef long long day_of_month = of_year - (153 * month + 2) // 5 + 1
     month = month + 3 if month < 10 else month - 9
-    put_digits(place, year_of_era + era * 400 + (1 if month <= 2 else 0), 4)
+    year = <unsigned int> (year_of_era + era * 400 + (1 if month <= 2 else 0))
+    put_two(place, year // 100)
+    put_two(place + 2, year % 100)
     place[4] = place[7] = c"-"
-    put_digits(place + 5, month, 2)
-    put_digits(place + 8, day_of_month, 2)
+    put_two(place + 5, <unsigned int> month)
+    put_two(place + 8, <unsigned int> day_of_month)
 
 
-cdef void write_time(char* place, long long milliseconds) noexcept:
+cdef inline void write_time(char* place, unsigned int milliseconds) noexcept:
     """The time of a day as THH:MM:SS.mmmZ."""
-    cdef long long seconds = milliseconds // 1000
+    cdef unsigned int seconds = milliseconds // 1000
+    cdef unsigned int minutes = seconds // 60
     place[0] = c"T"
-    put_digits(place + 1, seconds // 3600, 2)
+    put_two(place + 1, minutes // 60)
     place[3] = place[6] = c":"
-    put_digits(place + 4, seconds // 60 % 60, 2)
-    put_digits(place + 7, seconds % 60, 2)
+    put_two(place + 4, minutes % 60)
+    put_two(place + 7, seconds % 60)
     place[9] = c"."
-    put_digits(place + 10, milliseconds % 1000, 3)
+    milliseconds %= 1000
+    place[10] = <char> (48 + milliseconds // 100)
+    put_two(place + 11, milliseconds % 100)
     place[13] = c"Z"
 
 
@@ -235,43 +258,170 @@ def url_encoded(text):
         PyMem_Free(buffer.data)
 
 
+cdef struct Date:
+    char text[24]
+    long long day  # the one that is written in the text
+
+
+cdef void put_date(Buffer* buffer, Date* date, long long modified_ms) noexcept:
+    """Append a moment between FIRST_MS and LAST_MS. Room for 24 bytes is there. Files of a day are often together."""
+    # C rounds towards zero: the count of days is made positive first.
+    cdef long long day = (modified_ms - FIRST_MS) // DAY_MS + FIRST_MS // DAY_MS
+    if day != date.day:
+        write_day(date.text, day)
+        date.day = day
+    write_time(date.text + 10, <unsigned int> (modified_ms - day * DAY_MS))
+    put(buffer, date.text, 24)
+
+
+cdef int check_date(long long modified_ms) except -1:
+    if not FIRST_MS <= modified_ms <= LAST_MS:
+        raise OverflowError("a date is outside of the years 1 to 9999")
+    return 0
+
+
+cdef struct Row:
+    const char* etag
+    Py_ssize_t etag_length
+    const char* path
+    Py_ssize_t path_length
+    long long size
+    long long modified_ms
+
+
+cdef const char* read_number(const char* place, const char* end, long long* number) except NULL:
+    """Read a number and the space behind it; gives where that ends."""
+    cdef bint negative = False
+    cdef unsigned long long value = 0
+    cdef const char* first
+    if place < end and place[0] == c"-":
+        negative = True
+        place += 1
+    first = place
+    while place < end and c"0" <= place[0] <= c"9":
+        value = value * 10 + <unsigned long long> (place[0] - c"0")  # 19 digits fit
+        place += 1
+        if place - first > 19:
+            break
+    if place == first or place - first > 19 or place == end or place[0] != c" ":
+        raise ValueError("a packed entry does not begin with its size and time")
+    if value > LARGEST + <unsigned long long> negative:
+        raise OverflowError("a size or a time does not fit into 64 bits")
+    # Negated as what it is, without a sign: the least number has no positive twin.
+    number[0] = <long long> (0 - value) if negative else <long long> value
+    return place + 1
+
+
+cdef const char* split_row(const char* place, const char* end, Row* row) except NULL:
+    """Find the two fields of the row that begins at `place`; gives where the next one begins, behind `end` for none."""
+    cdef const char* mark = <const char*> memchr(place, 0, end - place)
+    if mark == NULL:
+        raise ValueError("a packed entry has no path")
+    row.etag = place  # all that is known of it, until read_row
+    row.etag_length = mark - place
+    row.path = mark + 1
+    mark = <const char*> memchr(row.path, 0, end - row.path)
+    if mark == NULL:
+        mark = end
+    row.path_length = mark - row.path
+    return mark + 1
+
+
+cdef const char* read_row(const char* place, const char* end, Row* row) except NULL:
+    """As split_row, and the first field read."""
+    cdef const char* following = split_row(place, end, row)
+    cdef const char* about_end = row.etag + row.etag_length
+    row.etag = read_number(row.etag, about_end, &row.size)
+    row.etag = read_number(row.etag, about_end, &row.modified_ms)
+    row.etag_length = about_end - row.etag
+    return following
+
+
+cdef int put_packed(Buffer* files, Buffer* folders, bytes rows, bint url_encode, bytes tail) except -1:
+    """The elements of packed entries."""
+    cdef Date date
+    cdef Row row = Row(NULL, 0, NULL, 0, 0, 0)
+    cdef const char* place = rows
+    cdef const char* end = place + len(rows)
+    cdef Buffer* buffer
+    cdef Py_ssize_t growth = 3 if url_encode else 6
+    cdef bint plain = is_plain(<const unsigned char*> place, len(rows))
+    date.day = FIRST_MS  # no day
+    if place == end:
+        return 0
+    reserve(files, 4 * len(rows))  # what most pages need
+    while place <= end:
+        place = read_row(place, end, &row)
+        buffer = folders if row.size < 0 else files
+        # 1,024 bytes are more than all that is not from the row.
+        reserve(buffer, growth * row.path_length + 6 * row.etag_length + 1024)
+        if row.size < 0:
+            put(buffer, b"<CommonPrefixes><Prefix>", 24)
+        else:
+            check_date(row.modified_ms)
+            put(buffer, b"<Contents><Key>", 15)
+        if url_encode:
+            put_url_encoded(buffer, <const unsigned char*> row.path, row.path_length)
+        elif plain:
+            put(buffer, row.path, row.path_length)
+        else:
+            put_escaped(buffer, <const unsigned char*> row.path, row.path_length)
+        if row.size < 0:
+            put(buffer, b"</Prefix></CommonPrefixes>", 26)
+            continue
+        put(buffer, b"</Key><LastModified>", 20)
+        put_date(buffer, &date, row.modified_ms)
+        put(buffer, b"</LastModified><ETag>&quot;", 27)
+        if plain:
+            put(buffer, row.etag, row.etag_length)
+        else:
+            put_escaped(buffer, <const unsigned char*> row.etag, row.etag_length)
+        put(buffer, b"&quot;</ETag><Size>", 19)
+        put_number(buffer, row.size)
+        put(buffer, b"</Size>", 7)
+        put(buffer, tail, len(tail))
+    return 0
+
+
+cdef int put_entries(Buffer* files, Buffer* folders, entries, bint url_encode, bytes tail) except -1:
+    """The elements of entries."""
+    cdef Date date
+    cdef long long modified_ms, size
+    date.day = FIRST_MS  # no day
+    for path, size_, etag, modified in entries:
+        size = PyNumber_Index(size_)
+        if size < 0:
+            put_bytes(folders, b"<CommonPrefixes><Prefix>")
+            put_text(folders, path, url_encode)
+            put_bytes(folders, b"</Prefix></CommonPrefixes>")
+            continue
+        put_bytes(files, b"<Contents><Key>")
+        put_text(files, path, url_encode)
+        modified_ms = PyNumber_Index(modified)
+        check_date(modified_ms)
+        reserve(files, 128)
+        put(files, b"</Key><LastModified>", 20)
+        put_date(files, &date, modified_ms)
+        put(files, b"</LastModified><ETag>&quot;", 27)
+        put_text(files, etag, False)
+        reserve(files, 64)
+        put(files, b"&quot;</ETag><Size>", 19)
+        put_number(files, size)
+        put(files, b"</Size>", 7)
+        put_bytes(files, tail)
+    return 0
+
+
 def contents_xml(entries, bint url_encode, bint owner):
     """The Contents elements of the files of a page, and after them the CommonPrefixes of its folders."""
     cdef Buffer files = Buffer(NULL, 0, 0)
     cdef Buffer folders = Buffer(NULL, 0, 0)
-    cdef char date[24]
-    cdef long long day, day_written = FIRST_MS  # no day
-    cdef long long modified_ms, size
     cdef bytes tail = (OWNER if owner else b"") + b"<StorageClass>STANDARD</StorageClass></Contents>"
     try:
-        for path, size_, etag, modified in entries:
-            size = PyNumber_Index(size_)
-            if size < 0:
-                put_bytes(&folders, b"<CommonPrefixes><Prefix>")
-                put_text(&folders, path, url_encode)
-                put_bytes(&folders, b"</Prefix></CommonPrefixes>")
-                continue
-            put_bytes(&files, b"<Contents><Key>")
-            put_text(&files, path, url_encode)
-            modified_ms = PyNumber_Index(modified)
-            if not FIRST_MS <= modified_ms <= LAST_MS:
-                raise OverflowError("a date is outside of the years 1 to 9999")
-            # C rounds towards zero: the count of days is made positive first.
-            day = (modified_ms - FIRST_MS) // DAY_MS + FIRST_MS // DAY_MS
-            if day != day_written:
-                write_day(date, day)
-                day_written = day
-            write_time(date + 10, modified_ms - day * DAY_MS)
-            reserve(&files, 128)
-            put(&files, b"</Key><LastModified>", 20)
-            put(&files, date, 24)
-            put(&files, b"</LastModified><ETag>&quot;", 27)
-            put_text(&files, etag, False)
-            reserve(&files, 64)
-            put(&files, b"&quot;</ETag><Size>", 19)
-            put_number(&files, size)
-            put(&files, b"</Size>", 7)
-            put_bytes(&files, tail)
+        if isinstance(entries, bytes):
+            put_packed(&files, &folders, entries, url_encode, tail)
+        else:
+            put_entries(&files, &folders, entries, url_encode, tail)
         if folders.length:
             reserve(&files, folders.length)
             put(&files, folders.data, folders.length)
@@ -279,3 +429,72 @@ def contents_xml(entries, bint url_encode, bint owner):
     finally:
         PyMem_Free(files.data)
         PyMem_Free(folders.data)
+
+
+def unpacked(bytes rows not None):
+    """The path, size, etag and modified_ms of each of packed entries."""
+    cdef Row row = Row(NULL, 0, NULL, 0, 0, 0)
+    cdef const char* place = rows
+    cdef const char* end = place + len(rows)
+    cdef list found = []
+    if place == end:
+        return found
+    while place <= end:
+        place = read_row(place, end, &row)
+        found.append((
+            PyUnicode_DecodeUTF8(row.path, row.path_length, NULL),
+            row.size,
+            PyUnicode_DecodeUTF8(row.etag, row.etag_length, NULL),
+            row.modified_ms,
+        ))
+    return found
+
+
+def folded(bytes rows not None, Py_ssize_t prefix, bytes delimiter not None):
+    """Packed entries, in which each folder stands for all that is in it; their number; the last row's folder."""
+    cdef Row row = Row(NULL, 0, NULL, 0, 0, 0)
+    cdef const char* begin = rows
+    cdef const char* place = begin
+    cdef const char* end = place + len(rows)
+    cdef const char* mark = delimiter
+    cdef Py_ssize_t width = len(delimiter)
+    cdef Buffer shown = Buffer(NULL, 0, 0)
+    cdef Py_ssize_t count = 0, folder_length = 0
+    cdef const char* folder = NULL
+    cdef const char* found
+    if not width:
+        raise ValueError("a folder needs a delimiter")
+    if prefix < 0:
+        raise ValueError("a prefix has no negative length")
+    if place == end:
+        return b"", 0, ""
+    try:
+        while place <= end:
+            place = split_row(place, end, &row)
+            if folder_length and row.path_length >= folder_length and not memcmp(row.path, folder, folder_length):
+                continue
+            found = NULL
+            if row.path_length > prefix:
+                found = <const char*> memmem(row.path + prefix, row.path_length - prefix, mark, width)
+            # Room for a row as it is, or for a folder, which is no longer than its path; and for what is before it.
+            reserve(&shown, row.etag_length + row.path_length + 16)
+            if count:
+                put(&shown, b"\0", 1)
+            count += 1
+            if found == NULL:
+                folder_length = 0
+                put(&shown, row.etag, row.etag_length)
+                put(&shown, b"\0", 1)
+                put(&shown, row.path, row.path_length)
+            else:
+                folder = row.path
+                folder_length = found + width - row.path
+                put(&shown, b"-1 0 \0", 6)
+                put(&shown, folder, folder_length)
+        return (
+            PyBytes_FromStringAndSize(shown.data, shown.length),
+            count,
+            PyUnicode_DecodeUTF8(folder, folder_length, NULL) if folder_length else "",
+        )
+    finally:
+        PyMem_Free(shown.data)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 # Chunks between gateway and store are at most this long, so that memory per request is bounded.
@@ -124,6 +125,23 @@ class Entry(NamedTuple):
     @property
     def is_folder(self) -> bool:
         return self.size < 0
+
+
+class Listed(NamedTuple):
+    """The first entries of a listing."""
+
+    rows: bytes | Sequence[Entry]  # the entries; as bytes they are packed (falcon_s3/_listing_py.py)
+    number: int
+    last: str  # the path of the last of them
+    more: bool  # there are others behind it
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], most: int) -> Listed:
+        """The first `most` of a listing; takes one more from it."""
+        rows = list(islice(entries, most + 1)) if most else []
+        more = len(rows) > most
+        del rows[most:]
+        return cls(rows, len(rows), rows[-1].path if rows else "", more)
 
 
 class FileVersion(NamedTuple):
@@ -367,6 +385,12 @@ class Pfs(Protocol):
         folder not greater than `after` is left out with all that is below it. The cost MUST be that of the
         entries taken, not of the files in the commit or below a folder. The listing is of one commit, whatever
         is written meanwhile. Raises BranchNotFound or CommitNotFound (at the call, not at the first entry).
+        """
+
+    def list_page(self, ref: Ref, prefix: str, after: str, delimiter: str, most: int) -> Listed:
+        """The first `most` entries of `list_files`, and whether there are more; of none it says that there are not.
+
+        MUST give what `list_files` gives. Memory MUST be that of the entries. Raises what `list_files` raises.
         """
 
     def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Iterator[bytes]:

@@ -33,7 +33,7 @@ Connection = sqlite3.Connection
 Result = TypeVar("Result")
 
 # Changes whenever an older program could not read what a newer one wrote.
-FORMAT = 1
+FORMAT = 2
 
 # After so many jobs of a process what they wrote is moved from the log to the database, beside other work.
 CHECKPOINT_JOBS = 500
@@ -85,9 +85,9 @@ CREATE TABLE page (              -- entries of the paths [low, high) for the com
 CREATE INDEX page_place ON page (line, low, first, last, high);
 CREATE INDEX page_live ON page (line, low) WHERE last = {NEVER};
 
-CREATE TABLE entry (             -- a file as listings show it, for the commits [first, last)
+CREATE TABLE entry (             -- a file as listings show it, for the commits [first, last); about: see tree.about
   page INTEGER NOT NULL, path TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL,
+  about TEXT NOT NULL,
   PRIMARY KEY (page, path, first)) WITHOUT ROWID;
 
 CREATE TABLE content (           -- data NULL: the bytes are a file named by sha256; freed_ms: when uses fell to 0
@@ -111,6 +111,19 @@ CREATE TABLE part (              -- of an upload that is under way
   size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL, attributes TEXT,
   PRIMARY KEY (upload, number)) WITHOUT ROWID;
 """
+
+# By the format of an older program: what makes the next one of it.
+MIGRATIONS = {
+    1: """
+CREATE TABLE moved (
+  page INTEGER NOT NULL, path TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  about TEXT NOT NULL,
+  PRIMARY KEY (page, path, first)) WITHOUT ROWID;
+INSERT INTO moved SELECT page, path, first, last, size || ' ' || modified_ms || ' ' || etag FROM entry;
+DROP TABLE entry;
+ALTER TABLE moved RENAME TO entry;
+"""
+}
 
 
 class Job(Generic[Result]):
@@ -164,6 +177,9 @@ class Catalog:
         if found == 0:
             writer.execute("PRAGMA journal_mode = WAL")
             writer.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+        else:
+            for older in range(found, FORMAT):
+                writer.executescript(f"BEGIN; {MIGRATIONS[older]} PRAGMA user_version = {older + 1}; COMMIT;")
         writer.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         writer.execute("PRAGMA journal_size_limit = 67108864")
 

@@ -33,6 +33,7 @@ from falcon_s3.pfs import (
     FileNotFound,
     FileRemoved,
     FileVersion,
+    Listed,
     OutputBranch,
     Ref,
     Repo,
@@ -177,6 +178,11 @@ class EmbeddedPfs(Uploads):
         with self._catalog.read() as connection:
             view = files.view_of(connection, ref)
         return tree.entries(self._catalog, view, prefix, after, delimiter)
+
+    def list_page(self, ref: Ref, prefix: str, after: str, delimiter: str, most: int) -> Listed:
+        with self._catalog.read() as connection:
+            view = files.view_of(connection, ref)
+        return tree.listed(self._catalog, view, prefix, after, delimiter, most)
 
     def list_versions(
         self, ref: Ref, prefix: str = "", after: str = "", after_commit: str = "", delimiter: str = ""

@@ -14,9 +14,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from falcon_s3.pfs.catalog import NEVER, Connection
-from falcon_s3.pfs.tree import END, PAGE_ENTRIES, SPARSE, Version, View, covering
+from falcon_s3.pfs.tree import END, PAGE_ENTRIES, SPARSE, Version, View, about, covering
 
-COLUMNS = "path, first, last, size, etag, modified_ms"
+COLUMNS = "path, first, last, about"
 
 
 class Page(NamedTuple):
@@ -50,8 +50,8 @@ def put(connection: Connection, view: View, path: str, version: Version) -> int 
     page = _live_page(connection, view, path)
     ended = _end_entry(connection, page, path, number)
     connection.execute(
-        f"INSERT INTO entry (page, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (page.id, path, number, NEVER, version.size, version.etag, version.modified_ms),
+        f"INSERT INTO entry (page, {COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        (page.id, path, number, NEVER, about(version.size, version.etag, version.modified_ms)),
     )
     grown = 0 if ended is Ended.VANISHED else 1
     page = _counted(connection, page, grown, 1 if ended is Ended.NOTHING else 0)
@@ -137,7 +137,7 @@ def _copy(connection: Connection, source: int, number: int, page: Page) -> Page:
     """Copy into `page` what `source` shows of its range at the commit `number`."""
     cursor = connection.execute(
         f"INSERT INTO entry (page, {COLUMNS})"
-        " SELECT ?, path, first, ?, size, etag, modified_ms FROM entry"
+        " SELECT ?, path, first, ?, about FROM entry"
         " WHERE page = ? AND path >= ? AND path < ? AND first <= ? AND last > ?",
         (page.id, NEVER, source, page.low, END if page.high is None else page.high, number, number),
     )

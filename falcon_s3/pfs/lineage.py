@@ -28,7 +28,7 @@ from falcon_s3.pfs import (
 from falcon_s3.pfs.catalog import NEVER, Connection
 from falcon_s3.pfs.history import Point, now_ms
 from falcon_s3.pfs.repos import full, repo_id
-from falcon_s3.pfs.tree import END, View, after_prefix, covering
+from falcon_s3.pfs.tree import END, SIZE, View, after_prefix, covering
 
 # A branch or commit id, then steps: ^ and ~ go back from it, .N counts from the first commit on.
 NAME = re.compile(r"([^.^~]*)((?:[.^~][0-9]{0,9})*)\Z")
@@ -275,7 +275,7 @@ def size(connection: Connection, view: View, prefix: str = "") -> int:
         page, number, _, end = covering(connection, view, position)
         upper = stop if end is None or (stop is not None and stop < end) else end
         (found,) = connection.execute(
-            "SELECT coalesce(sum(size), 0) FROM entry"
+            f"SELECT coalesce(sum({SIZE}), 0) FROM entry"
             " WHERE page = ? AND path >= ? AND path < ? AND first <= ? AND last > ?",
             (page, position, END if upper is None else upper, number, number),
         ).fetchone()

@@ -24,7 +24,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from falcon_s3.pfs import Entry
+from falcon_s3 import _speedups
+from falcon_s3.pfs import Entry, Listed
 from falcon_s3.pfs.catalog import Connection
 
 # Most entries of a page. Larger: fewer queries for a listing; smaller: cheaper first write on a new branch.
@@ -32,8 +33,8 @@ PAGE_ENTRIES = 512
 # Fewer live entries than this, and a removal joins the page with its neighbour.
 SPARSE = PAGE_ENTRIES // 8
 # How many rows a folded listing fetches at first. Where a fetch shows one folder at most, jumping is cheaper than
-# reading on and the next fetch is half as long; where it shows more, twice as long.
-FOLDED_ROWS = 32
+# reading on and the next fetch is half as long; where it shows more, four times as long.
+FOLDED_ROWS = 16
 LEAST_FOLDED_ROWS = 2
 # Greater than every path: SQLite orders blobs after texts.
 END = b""
@@ -58,8 +59,22 @@ class Version(NamedTuple):
     attributes: str | None
 
 
-# Of an entry: path, size, etag, modified_ms.
-Row = tuple[str, int, str, int]
+# What of `about` is the size, in SQL: a text is cast to the number that it begins with.
+SIZE = "CAST(about AS INTEGER)"
+# The entries of a stretch of a page at a commit as one packed value (see `falcon_s3/_listing_py.py`), and their
+# number; a query that gave each row to Python would take twice as long and hand over the interpreter's lock as often
+# as there are rows. They are in order because the primary key, the only index there is, is what is scanned.
+SPAN = " FROM entry WHERE page = ? AND path >= ? AND path < ? AND first <= ? AND last > ?"
+WHOLE = f"SELECT CAST(group_concat(about || char(0) || path, char(0)) AS BLOB), count(*){SPAN}"
+FIRST = (
+    "SELECT CAST(group_concat(packed, char(0)) AS BLOB), count(*)"
+    f" FROM (SELECT about || char(0) || path AS packed{SPAN} ORDER BY path LIMIT ?)"
+)
+
+
+def about(size: int, etag: str, modified_ms: int) -> str:
+    """What the table `entry` says of a file, in the form that packed rows have it."""
+    return f"{size} {modified_ms} {etag}"
 
 
 class Readers(Protocol):
@@ -130,24 +145,33 @@ def covering(connection: Connection, view: View, path: str) -> Cover:
     return Cover(0, 0, "", None)
 
 
-def _rows(readers: Readers, view: View, start: str, stop: str | None, most: int) -> tuple[list[Row], str | None]:
-    """Rows of entries from `start` on, at most `most`, of one page; and where to go on, None at the end of the listing."""
-    with readers.read() as connection:
-        page, number, _, end = covering(connection, view, start)
-        if stop is not None and (end is None or end > stop):
-            end = stop
-        rows = connection.execute(
-            "SELECT path, size, etag, modified_ms FROM entry"
-            " WHERE page = ? AND path >= ? AND path < ? AND first <= ? AND last > ? ORDER BY path LIMIT ?",
-            (page, start, END if end is None else end, number, number, most),
-        ).fetchall()
-    if len(rows) == most:
-        return rows, rows[-1][0] + "\0"
-    return rows, None if end is None or end == stop else end
+def _rows(connection: Connection, view: View, start: str, stop: str | None, most: int) -> tuple[bytes, int, str | None]:
+    """Rows of entries from `start` on, packed, at most `most`, of one page; how many; and where to go on, if anywhere."""
+    page, number, _, end = covering(connection, view, start)
+    if stop is not None and (end is None or end > stop):
+        end = stop
+    span = (page, start, END if end is None else end, number, number)
+    if most >= PAGE_ENTRIES:  # no page has more
+        rows, count = connection.execute(WHOLE, span).fetchone()
+    else:
+        rows, count = connection.execute(FIRST, (*span, most)).fetchone()
+        if count == most:
+            return rows, count, _last(rows) + "\0"
+    return rows or b"", count, None if end is None or end == stop else end
 
 
-def entries(readers: Readers, view: View, prefix: str, after: str, delimiter: str) -> Iterator[Entry]:
-    """The listing of a view, as `Pfs.list_files` describes it. Holds no connection between two entries."""
+def _last(rows: bytes) -> str:
+    """The path of the last of packed rows."""
+    return rows[rows.rfind(b"\0") + 1 :].decode()
+
+
+def _chunks(
+    readers: Readers, view: View, prefix: str, after: str, delimiter: str, most: int | None
+) -> Iterator[tuple[bytes, int]]:
+    """The first `most` rows of a listing, or all, packed, some at a time, each time with their number.
+
+    Holds no connection between two of them.
+    """
     stop = after_prefix(prefix)
     position: str | None = prefix
     if after >= prefix:
@@ -155,30 +179,37 @@ def entries(readers: Readers, view: View, prefix: str, after: str, delimiter: st
         folder = folder_of(after, prefix, delimiter)
         if folder is not None:  # a folder not greater than `after` is left out with all that is below it
             position = after_prefix(folder)
-    most = FOLDED_ROWS if delimiter else PAGE_ENTRIES + 1
-    while position is not None and (stop is None or position < stop):
-        rows, position_after = _rows(readers, view, position, stop, most)
-        if not delimiter:
-            yield from map(Entry._make, rows)
-            position = position_after
-            continue
-        skipped, shown = "", 0
-        for row in rows:
-            path = row[0]
-            if skipped and path.startswith(skipped):
-                continue
-            shown += 1
-            folder = folder_of(path, prefix, delimiter)
-            if folder is None:
-                skipped = ""
-                yield Entry._make(row)
-            else:
-                skipped = folder
-                yield Entry(folder, -1, "", 0)
-        most = min(most * 2, PAGE_ENTRIES + 1) if shown > 1 else max(most // 2, LEAST_FOLDED_ROWS)
-        position = position_after
-        if skipped and position is not None and position.startswith(skipped):
-            position = after_prefix(skipped)
+    fetched = FOLDED_ROWS if delimiter else PAGE_ENTRIES
+    left = PAGE_ENTRIES if most is None else most
+    behind, mark = len(prefix.encode()), delimiter.encode()
+    while left and position is not None and (stop is None or position < stop):
+        with readers.read() as connection:
+            rows, count, position = _rows(connection, view, position, stop, min(left, fetched))
+        if delimiter and rows:
+            rows, count, skipped = _speedups.folded(rows, behind, mark)
+            fetched = min(fetched * 4, PAGE_ENTRIES) if count > 1 else max(fetched // 2, LEAST_FOLDED_ROWS)
+            if skipped and position is not None and position.startswith(skipped):
+                position = after_prefix(skipped)
+        if most is not None:
+            left -= count
+        if count:
+            yield rows, count
+
+
+def entries(readers: Readers, view: View, prefix: str, after: str, delimiter: str) -> Iterator[Entry]:
+    """The listing of a view, as `Pfs.list_files` describes it. Holds no connection between two entries."""
+    for rows, _ in _chunks(readers, view, prefix, after, delimiter, None):
+        yield from map(Entry._make, _speedups.unpacked(rows))
+
+
+def listed(readers: Readers, view: View, prefix: str, after: str, delimiter: str, most: int) -> Listed:
+    """The first `most` entries of a listing, as `Pfs.list_page` describes it."""
+    chunks = list(_chunks(readers, view, prefix, after, delimiter, most + 1 if most else 0))
+    rows, count = b"\0".join(rows for rows, _ in chunks), sum(count for _, count in chunks)
+    more = count > most
+    if more:
+        rows, count = rows[: rows.rfind(b"\0", 0, rows.rfind(b"\0"))], most
+    return Listed(rows, count, _last(rows), more)
 
 
 def shows_any(connection: Connection, view: View) -> bool:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from falcon_s3.pfs import Commit, FileInfo, FileNotFound, FileVersion, Repo, history, is_commit_id
 from falcon_s3.pfs.catalog import NEVER, Connection
 from falcon_s3.pfs.contents import release
-from falcon_s3.pfs.tree import Readers, View, after_prefix, folder_of
+from falcon_s3.pfs.tree import Readers, View, about, after_prefix, folder_of
 
 # How many rows a listing fetches at a time; fewer where folders hide most of them.
 ROWS = 1000
@@ -237,10 +237,9 @@ def _list_anew(connection: Connection, line: int, path: str, number: int) -> Non
         connection.execute("DELETE FROM entry WHERE page = ? AND path = ? AND first = ?", (page, path, number))
         if before is not None and before.content is not None:
             # What did not end while the page was read has no end in it, as `growth` leaves it.
-            shown = (-before.age, end if end < last else NEVER, before.size, before.etag, before.modified_ms)
+            shown = (-before.age, end if end < last else NEVER, about(before.size, before.etag, before.modified_ms))
             connection.execute(
-                "INSERT OR REPLACE INTO entry (page, path, first, last, size, etag, modified_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO entry (page, path, first, last, about) VALUES (?, ?, ?, ?, ?)",
                 (page, path, *shown),
             )
         connection.execute(

@@ -1,7 +1,6 @@
 """`/bucket` as a list of its objects: both versions of ListObjects.
 
-A page is the first `max-keys` entries of one lazy listing of the store, and one entry more to know whether it
-was the last page. Files and folders count alike.
+A page is the first `max-keys` entries of a listing of the store. Files and folders count alike.
 """
 
 from __future__ import annotations
@@ -9,12 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from itertools import islice
 
 import falcon
 
 from falcon_s3 import _speedups, errors, xml
-from falcon_s3.pfs import Entry
+from falcon_s3.pfs import Listed
 from falcon_s3.request import S3Request
 
 # The most entries of a page, and how many there are unless the client says.
@@ -39,30 +37,27 @@ class Listing:
 
     def _version_1(self, req: S3Request) -> bytes:
         marker = req.query.get("marker", "")
-        page, entries = self._page(req, marker, owner=True)
-        following = entries[-1].path if page.truncated and page.delimiter else None
+        page, listed = self._page(req, marker, owner=True)
+        following = listed.last if listed.more and page.delimiter else None
         return xml.list_bucket_result_v1(page, marker, following)
 
     def _version_2(self, req: S3Request) -> bytes:
         query = req.query
         token, start_after = query.get("continuation-token"), query.get("start-after")
         after = key_of(token) if token else start_after or ""  # an empty token is the start, as an empty marker is
-        page, entries = self._page(req, after, owner=query.get("fetch-owner", "").lower() == "true")
-        following = token_of(entries[-1].path) if page.truncated else None
-        return xml.list_bucket_result_v2(page, len(entries), start_after, token, following)
+        page, listed = self._page(req, after, owner=query.get("fetch-owner", "").lower() == "true")
+        following = token_of(listed.last) if listed.more else None
+        return xml.list_bucket_result_v2(page, listed.number, start_after, token, following)
 
-    def _page(self, req: S3Request, after: str, owner: bool) -> tuple[xml.Page, list[Entry]]:
+    def _page(self, req: S3Request, after: str, owner: bool) -> tuple[xml.Page, Listed]:
         query = req.query
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         encoded = url_encode(query)
         most = limit(query, "max-keys", MAX_KEYS)
         refuse_unordered(query)
-        listed = req.store.list_files(req.ref, prefix, after, delimiter)
-        entries = list(islice(listed, most + 1)) if most else []
-        truncated = len(entries) > most
-        del entries[most:]
-        rows = _speedups.contents_xml(entries, encoded, owner)
-        return xml.Page(req.bucket, prefix, delimiter, most, truncated, rows, encoded), entries
+        listed = req.store.list_page(req.ref, prefix, after, delimiter, most)
+        rows = _speedups.contents_xml(listed.rows, encoded, owner)
+        return xml.Page(req.bucket, prefix, delimiter, most, listed.more, rows, encoded), listed
 
 
 def url_encode(query: Mapping[str, str]) -> bool:

@@ -305,6 +305,138 @@ def test_a_wrong_number_of_arguments_is_a_type_error(listing, name, arguments):
         getattr(listing, name)(*arguments)
 
 
+# --- packed entries --------------------------------------------------------------------------------------------------
+
+WORDS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=12)
+PATHS = st.text(st.sampled_from("ab/-é😀&<\x01 "), max_size=8)
+PACKED = st.builds(Entry, WORDS | PATHS, st.integers(-1, LARGEST), WORDS, TIMES)
+
+
+def pack(entries):
+    """Entries as a store packs them."""
+    return "\0".join(f"{size} {modified_ms} {etag}\0{path}" for path, size, etag, modified_ms in entries).encode()
+
+
+@given(entries=st.lists(PACKED, max_size=12), url_encode=st.booleans(), owner=st.booleans())
+@example(entries=[Entry("", 0, "", 0)], url_encode=False, owner=False)
+@example(entries=[Entry("&" * 500, 1, "\x01" * 500, 0)] * 3, url_encode=False, owner=True)
+@example(
+    entries=[Entry("\ufffe\uffff\uf000", 1, "\ufffe", 0), Entry("a" * 99, LARGEST, "e", LAST_MS)],
+    url_encode=False,
+    owner=False,
+)
+def test_packed_entries_are_the_same_page(listing, entries, url_encode, owner):
+    """As entries they are, and read back they are the entries."""
+    packed = pack(entries)
+    assert listing.unpacked(packed) == entries
+    assert listing.contents_xml(packed, url_encode, owner) == listing.contents_xml(entries, url_encode, owner)
+
+
+@given(
+    st.lists(PATHS, max_size=12), st.sampled_from(["", "a", "é", "ab"]), st.sampled_from(["/", "--", "a", "😀", "é/"])
+)
+@example(["a/b", "a/c", "a/", "b"], "", "/")
+@example(["a", "aa", "aaa"], "a", "a")
+def test_folders_are_those_of_the_paths(listing, paths, prefix, delimiter):
+    """Each folder once, in the place of the first path that is in it; files as they were; and the last folder."""
+    paths = sorted({prefix + path for path in paths}, key=str.encode)
+    entries = [Entry(path, number, f"e{number}", number) for number, path in enumerate(paths)]
+    wanted, folder = [], ""
+    for entry in entries:
+        head, mark, _ = entry.path[len(prefix) :].partition(delimiter)
+        folder = prefix + head + mark if mark else ""
+        if not folder:
+            wanted.append(entry)
+        elif not wanted or wanted[-1] != (folder, -1, "", 0):
+            wanted.append(Entry(folder, -1, "", 0))
+    rows, count, last = listing.folded(pack(entries), len(prefix.encode()), delimiter.encode())
+    assert (listing.unpacked(rows), count, last) == (wanted, len(wanted), folder)
+
+
+BROKEN_ROWS = {
+    "no NUL": (b"1 2 e", ValueError),
+    "a field too many": (b"1 2 e\0a\0001 2 e", ValueError),
+    "an end too many": (b"1 2 e\0a\0", ValueError),
+    "nothing known": (b"\0a", ValueError),
+    "one number": (b"1\0a", ValueError),
+    "no ETag, not even an empty one": (b"1 2\0a", ValueError),
+    "a size that is a word": (b"x 2 e\0a", ValueError),
+    "a size that is only a sign": (b"- 2 e\0a", ValueError),
+    "a time that is a word": (b"1 x e\0a", ValueError),
+    "a space before": (b" 1 2 e\0a", ValueError),
+    "a plus": (b"+1 2 e\0a", ValueError),
+    "an underscore": (b"1_0 2 e\0a", ValueError),
+    "digits of another script": ("٣ 2 e\0a".encode(), ValueError),
+    "too many digits": (b"12345678901234567890 2 e\0a", ValueError),
+    "many too many digits": (b"1" * 5000 + b" 2 e\0a", ValueError),
+    "a size over 63 bits": (b"9223372036854775808 2 e\0a", OverflowError),
+    "a negative size over 63 bits": (b"-9223372036854775809 2 e\0a", OverflowError),
+    "a time over 63 bits": (b"1 9223372036854775808 e\0a", OverflowError),
+}
+
+
+@pytest.mark.parametrize("before", [0, 1000])
+@pytest.mark.parametrize("name", BROKEN_ROWS)
+def test_broken_rows_are_refused(listing, name, before):
+    """Of the same kind in both twins, as a page and read back, and also after a thousand good entries."""
+    rows, error = BROKEN_ROWS[name]
+    rows = b"1 2 e\0k\0" * before + rows
+    for call in (listing.unpacked, lambda broken: listing.contents_xml(broken, False, False)):
+        with pytest.raises(error) as caught:
+            call(rows)
+        assert caught.type is error
+
+
+def test_the_numbers_of_64_bits_are_read(listing):
+    """Both ends of what fits."""
+    rows = f"{LARGEST} {-LARGEST - 1} e\0a\0{-LARGEST - 1} {LARGEST} \0b".encode()
+    assert listing.unpacked(rows) == [("a", LARGEST, "e", -LARGEST - 1), ("b", -LARGEST - 1, "", LARGEST)]
+    with pytest.raises(OverflowError):
+        listing.contents_xml(f"1 {LAST_MS + 1} e\0a".encode(), False, False)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(b"1 2 e", 0, b"/"), (b"1 2 e\0a\0", 0, b"/"), (b"1 2 e\0a", 0, b""), (b"1 2 e\0a", -1, b"/")]
+)
+def test_rows_that_cannot_be_folded_are_refused(listing, arguments):
+    """A row without a path, and a delimiter of nothing."""
+    with pytest.raises(ValueError, match=r"path|delimiter|prefix"):
+        listing.folded(*arguments)
+
+
+@given(rows=st.binary() | st.lists(st.sampled_from([b"1", b"-", b" ", b"\0", b"a/", b"\xff", b"2 "])).map(b"".join))
+def test_any_bytes_are_rows_or_refused(listing, rows):
+    """Whatever is in them: an answer, or the error for what are no rows."""
+    for call in (
+        listing.unpacked,
+        lambda given: listing.folded(given, 1, b"/"),
+        lambda given: listing.contents_xml(given, False, False),
+        lambda given: listing.contents_xml(given, True, True),
+    ):
+        with contextlib.suppress(ValueError, OverflowError):
+            call(rows)
+
+
+def test_no_rows_are_no_entries(listing):
+    """Nothing in, nothing out."""
+    assert (listing.unpacked(b""), listing.folded(b"", 3, b"/"), listing.contents_xml(b"", True, True)) == (
+        [],
+        (b"", 0, ""),
+        b"",
+    )
+
+
+@pytest.mark.parametrize("broken", [None, "text", 7, [], bytearray(b"1 2 e\0a")])
+def test_only_bytes_are_packed(listing, broken):
+    """Nothing but bytes is read as rows."""
+    with pytest.raises(TypeError):
+        listing.unpacked(broken)
+    with pytest.raises(TypeError):
+        listing.folded(broken, 0, b"/")
+    with pytest.raises(TypeError):
+        listing.folded(b"", 0, broken)
+
+
 # --- the twins -------------------------------------------------------------------------------------------------------
 
 

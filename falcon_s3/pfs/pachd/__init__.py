@@ -30,6 +30,7 @@ from falcon_s3.pfs import (
     Entry,
     FileInfo,
     FileVersion,
+    Listed,
     Part,
     Ref,
     Unsupported,
@@ -110,6 +111,9 @@ class PachdPfs:
 
     def list_files(self, ref: Ref, prefix: str = "", after: str = "", delimiter: str = "") -> Iterator[Entry]:
         return listing.list_files(self._calls, ref, prefix, after, delimiter)
+
+    def list_page(self, ref: Ref, prefix: str, after: str, delimiter: str, most: int) -> Listed:
+        return Listed.of(self.list_files(ref, prefix, after, delimiter), most)
 
     def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Reader:
         return Reader(self._calls, file, start, file.size if stop is None else min(stop, file.size))

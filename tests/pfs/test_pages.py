@@ -1,0 +1,129 @@
+"""The contract, of listings page by page: `list_page` gives what `list_files` gives, and says whether there is more."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+from falcon_s3 import _speedups
+from falcon_s3.pfs import Branch, BranchNotFound, Commit, CommitNotFound, Entry, Listed
+from tests.pfs.bodies import put
+from tests.pfs.stores import MASTER, REPO
+
+PATHS = [
+    "a/b/1", "a/b/2", "a/c", "a//x", "a\x01", "a&b", "b", "b-", "c/1", "c/2", "c/3", "d\U0001f600/x", "d\U0001f600/y", "z",
+    "zé",
+]  # fmt: skip
+
+
+def entries_of(page: Listed) -> list[Entry]:
+    """The entries of a page, packed or not."""
+    if isinstance(page.rows, bytes):
+        return [Entry._make(row) for row in _speedups.unpacked(page.rows)]
+    return list(page.rows)
+
+
+def check(pfs, ref, prefix, after, delimiter, most) -> None:
+    """Compare a page with the listing that it is the beginning of."""
+    page = pfs.list_page(ref, prefix, after, delimiter, most)
+    whole = list(pfs.list_files(ref, prefix, after, delimiter))
+    wanted = whole[:most]
+    assert entries_of(page) == wanted
+    assert (page.number, page.more) == (len(wanted), most > 0 and len(whole) > most)
+    assert page.last == (wanted[-1].path if wanted else "")
+
+
+def test_a_page_is_the_beginning_of_the_listing(pfs):
+    """For every prefix, start, delimiter and length."""
+    for path in PATHS:
+        put(pfs, MASTER, path, path.encode())
+    for prefix, after, delimiter in itertools.product(
+        ("", "a", "a/", "d", "x"), ("", "a/b/1", "a/b/", "b", "zz"), ("", "/", "//", "\U0001f600", "b")
+    ):
+        for most in (0, 1, 2, 3, len(PATHS) - 1, len(PATHS), 1000):
+            check(pfs, MASTER, prefix, after, delimiter, most)
+
+
+def test_pages_of_many_files(pfs):
+    """Pages of any length, from anywhere, flat and by folders, of the head and of an old commit."""
+    every = [f"{number % 7}/{number:04}" for number in range(2000)]
+    pfs.start_commit(MASTER)
+    for path in every:
+        put(pfs, MASTER, path)
+    pfs.finish_commit(MASTER)
+    old = pfs.inspect_branch(MASTER).head
+    pfs.delete_files(MASTER, every[::3])
+    chance = random.Random(11)
+    for ref in (MASTER, old):
+        for most in (1, 15, 16, 17, 63, 64, 511, 512, 513, 1000, 1333, 1334, 2000):
+            check(pfs, ref, "", chance.choice(["", *every]), "", most)
+            check(pfs, ref, "3/", "", "/", most)
+            check(pfs, ref, "", chance.choice(["", *every]), "/", most)
+            check(pfs, ref, "", "", "1", most)
+
+
+def test_pages_of_a_branch_that_stands_on_another(pfs):
+    """Where the branch has no pages of its own its base's are shown."""
+    pfs.start_commit(MASTER)
+    for number in range(1500):
+        put(pfs, MASTER, f"{number:04}")
+    pfs.finish_commit(MASTER)
+    branch = Branch(REPO, "other")
+    pfs.create_branch(branch, pfs.inspect_branch(MASTER).head)
+    put(pfs, branch, "0700+")
+    pfs.delete_files(branch, ["1400"])
+    for after in ("", "0500", "0699", "0700", "1399"):
+        check(pfs, branch, "", after, "", 1000)
+        check(pfs, branch, "", after, "0", 1000)
+
+
+def test_a_page_of_nothing_there_raises(pfs):
+    with pytest.raises(BranchNotFound):
+        pfs.list_page(Branch(REPO, "gone"), "", "", "", 10)
+    with pytest.raises(CommitNotFound):
+        pfs.list_page(Commit(REPO, "0123456789ab4def0123456789abcdef"), "", "", "", 10)
+
+
+def test_what_has_changed_shows_on_the_next_page(open_store):
+    """Two openings of one store, as two processes have: each sees at once what the other did, of every kind."""
+    here, there = open_store(), open_store()
+    here.create_branch(MASTER)
+    first = put(here, MASTER, "a", b"1")
+    put(here, MASTER, "b", b"22")
+    head = here.inspect_branch(MASTER).head
+
+    def sizes(ref=MASTER) -> dict[str, int]:
+        pages = [
+            {entry.path: entry.size for entry in entries_of(store.list_page(ref, "", "", delimiter, 10))}
+            for store in (here, there)
+            for delimiter in ("", "/")
+        ]
+        assert pages == [pages[0]] * 4
+        return pages[0]
+
+    assert sizes() == sizes(head) == {"a": 1, "b": 2}
+    put(there, MASTER, "a", b"333")
+    assert sizes() == {"a": 3, "b": 2}
+    assert sizes(head) == {"a": 1, "b": 2}
+    there.delete_files(MASTER, ["b"])
+    assert sizes() == {"a": 3}
+    # An open commit shows what it has so far, under one id.
+    opened = there.start_commit(MASTER)
+    put(there, MASTER, "c", b"4444")
+    assert sizes() == sizes(opened) == {"a": 3, "c": 4}
+    put(there, MASTER, "c", b"55555")
+    assert sizes() == sizes(opened) == {"a": 3, "c": 5}
+    there.delete_files(MASTER, ["c"])
+    assert sizes() == sizes(opened) == {"a": 3}
+    put(there, MASTER, "d", b"666666")
+    there.finish_commit(MASTER)
+    assert sizes() == sizes(opened) == {"a": 3, "d": 6}
+    # A version taken out of history is gone from every commit that showed it.
+    there.delete_versions(MASTER, [("a", first.commit.id)])
+    assert sizes(head) == {"b": 2}
+    assert sizes() == {"a": 3, "d": 6}
+    there.delete_branch(MASTER)
+    there.create_branch(MASTER)
+    assert sizes() == {}
