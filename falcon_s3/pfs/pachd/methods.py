@@ -33,6 +33,7 @@ WALK_FILE = Method(f"{PFS}/WalkFile", wire.FileInfo.FromString)
 GET_FILE = Method(f"{PFS}/GetFile", bytes)  # framed by hand: framing.chunk
 MODIFY_FILE = Method(f"{PFS}/ModifyFile", Empty.FromString)
 CREATE_FILE_SET = Method(f"{PFS}/CreateFileSet", wire.CreateFileSetResponse.FromString)
+COMPOSE_FILE_SET = Method(f"{PFS}/ComposeFileSet", wire.CreateFileSetResponse.FromString)
 ADD_FILE_SET = Method(f"{PFS}/AddFileSet", Empty.FromString)
 
 WHO_AM_I = Method("/auth_v2.API/WhoAmI", auth_pb2.WhoAmIResponse.FromString)

@@ -11,8 +11,8 @@ after half an hour, and only the gateway that made one knows it.)
 
     start_upload  StartCommit                       put_part    InspectCommit, ModifyFile
     list_parts    InspectCommit, WalkFile           abort       InspectCommit, ClearCommit, DeleteBranch, DropCommitSet
-    finish        InspectCommit, WalkFile, CreateFileSet, InspectFile, then as a write under a condition
-                  (`locking`), then FinishCommit of the upload's own commit
+    finish        InspectCommit, WalkFile, CreateFileSet for each part, ComposeFileSet, InspectFile, then as a write
+                  under a condition (`locking`), then FinishCommit of the upload's own commit
 
 The file is put together in a file set, which is counted before anybody sees it, for pachd copies what is not there to
 nothing. The upload's commit is finished with another description, the result: so finishing can be asked for again,
@@ -232,14 +232,7 @@ def finish(
             raise PartNotFound(identity, number)
     writing.check_ref(calls, ref)
     content = Content(sum(there[number].size for number, _ in wanted))
-
-    def fill(stream: Stream) -> Content:
-        stream.send(writing.delete(path))
-        for number, _ in wanted:
-            stream.send(writing.copy(path, staged.commit, f"{number:05}/data", append=True))
-        return content
-
-    file_set, _ = writing.file_set(calls, ref, fill)
+    file_set = writing.composed(calls, path, [(staged.commit, f"{number:05}/data") for number, _ in wanted])
     try:
         writing.check_file_set(calls, file_set, path, content)
     except FileNotFound:

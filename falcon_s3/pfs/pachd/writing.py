@@ -1,18 +1,22 @@
 """Files written, copied and removed: each one stream of changes, which pachd makes one commit of, or nothing.
 
-What is written is looked at afterwards: pachd does not tell which commit it made, and drops a commit whose paths
-collide (a file `a` beside `a/b`) only after it has said yes.
+What is written is looked at afterwards: pachd does not tell which commit it made, and gives up a commit whose paths
+collide (a file `a` beside `a/b`) only after it has said yes. Until the next write such a commit is the branch's head,
+and most reads of it fail: so it is dropped, and the write refused.
 
-    put_file      InspectBranch, ModifyFile, InspectFile
-    copy_file     InspectBranch, ModifyFile, InspectFile
+    put_file      InspectBranch, ModifyFile, InspectFile, InspectCommit
+    copy_file     InspectBranch, ModifyFile, InspectFile, InspectCommit
     delete_files  InspectFile until one is there, ModifyFile, InspectBranch
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from falcon_s3.pfs import (
@@ -24,17 +28,20 @@ from falcon_s3.pfs import (
     FileNotFound,
     InvalidPath,
     OutputBranch,
+    PfsError,
     Ref,
     Unavailable,
     hashes,
 )
-from falcon_s3.pfs.pachd import framing, methods, names, paths, reading
+from falcon_s3.pfs.pachd import failures, framing, methods, names, paths, reading
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.stream import Stream
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 # Commits that are looked through for a write that others have followed.
 LOOK_BACK = 200
+# Calls at a time for a file that is put together.
+LAYERS_AT_ONCE = 8
 # How long what `check` found holds for the write that follows it on the same thread.
 CHECKED_SECONDS = 5.0
 
@@ -155,15 +162,21 @@ def file_set(calls: Calls, ref: Ref, fill: Callable[[Stream], Content]) -> tuple
 def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit | None) -> FileInfo:
     """The file as it was just written: what `ref` shows, or what one of the commits since `before` shows.
 
-    Others may have written the same path since. Raises InvalidPath where pachd dropped the commit, Unavailable where
-    what was written is nowhere.
+    Others may have written the same path since, or what pachd gives up. Raises InvalidPath where it gave up this
+    write, Unavailable where what was written is nowhere.
     """
-    file = reading.find_file(calls, ref, path)
+    try:
+        file = reading.find_file(calls, ref, path)
+    except InvalidPath:
+        file = None
     if file is not None and (content.is_of(file) or isinstance(ref, Commit)):
-        return file
+        info = reading.inspect_commit(calls, file.commit)
+        if not info.error:
+            return file
     for info in _commits(calls, ref, before):
         if info.error:
-            raise InvalidPath(f"pachd took the file and dropped its commit: {info.error}")
+            _give_up(calls, info, path)
+            continue
         file = reading.find_file(calls, names.commit_of(info.commit), path)
         if file is not None and content.is_of(file):
             return file
@@ -171,16 +184,31 @@ def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit 
 
 
 def _commits(calls: Calls, ref: Ref, before: Commit | None) -> Iterator[wire.CommitInfo]:
-    """The commits from `ref` back to `before`."""
+    """The commits from `ref` back to `before`, which are finished, but for a head that somebody has opened."""
     at: Ref | None = ref
     for _ in range(LOOK_BACK):
         if at is None or at == before:
             return
-        info = reading.inspect_commit(calls, at, wire.FINISHED)
+        info = reading.inspect_commit(calls, at)
+        if info.HasField("finishing") and not info.HasField("finished"):
+            info = reading.inspect_commit(calls, names.commit_of(info.commit), wire.FINISHED)
         if names.commit_of(info.commit) == before:
             return
         yield info
         at = reading.parent_of(info)
+
+
+def _give_up(calls: Calls, info: wire.CommitInfo, path: str) -> None:
+    """Drop a commit that shows nothing but an error. Raises InvalidPath if it is because of this path."""
+    request = wire.DropCommitSetRequest(commit_set=wire.CommitSet(id=info.commit.id))
+    # It may have been dropped by another, or be followed by other commits, which do not show it either.
+    with suppress(PfsError), failures.about(names.commit_of(info.commit)):
+        calls.change(methods.DROP_COMMIT_SET, request)
+    named = re.escape(paths.sent(path))
+    if re.search(rf"\({named}[/) ]", info.error):
+        raise InvalidPath(
+            f"a file and a folder cannot have the same path: pachd gave up the write of {path}, {info.error}"
+        )
 
 
 def put_file(calls: Calls, ref: Ref, path: str, body: Body, head: Commit | None) -> FileInfo:
@@ -210,6 +238,33 @@ def delete_files(calls: Calls, ref: Ref, wanted: Iterable[str]) -> Commit | None
         return None
     modify(calls, ref, map(delete, known))
     return names.branch_info(reading.inspect_branch(calls, ref)).head if isinstance(ref, Branch) else ref
+
+
+def composed(calls: Calls, path: str, sources: Sequence[tuple[Commit, str]]) -> str:
+    """A file set in which the path has the bytes of all these files, one after another; its id.
+
+    Several copies to one path are no append within one stream: pachd writes an entry for each, and then gives up the
+    commit. They are in the layers of a file set, of which each is made by a stream of its own.
+    """
+
+    def layer(number: int) -> str:
+        def fill(stream: Stream) -> Content:
+            if number == 0:
+                stream.send(delete(path))
+            source, source_path = sources[number]
+            stream.send(copy(path, source, source_path, append=True))
+            return Content()
+
+        return file_set(calls, sources[number][0], fill)[0]
+
+    with ThreadPoolExecutor(min(LAYERS_AT_ONCE, len(sources)), thread_name_prefix="layer") as threads:
+        layers = list(threads.map(layer, range(len(sources))))
+    if len(layers) == 1:
+        return layers[0]
+    with failures.about(sources[0][0]):
+        reply = calls.change(methods.COMPOSE_FILE_SET, wire.ComposeFileSetRequest(file_set_ids=layers))
+    identity: str = reply.file_set_id
+    return identity
 
 
 def copied(calls: Calls, ref: Ref, path: str, source: FileInfo) -> str:
