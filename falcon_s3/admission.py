@@ -23,6 +23,10 @@ class Gatekeeper(Protocol):
     def is_open(self) -> bool:
         """Whether signatures are not looked at, since there is no key."""
 
+    @property
+    def about_secrets(self) -> str:
+        """What whoever signs with a wrong secret is told besides."""
+
     def secret_of(self, access_key: str) -> str | None:
         """What the holder of the key signs with; None: there is no such key."""
 

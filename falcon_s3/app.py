@@ -13,6 +13,7 @@ from falcon_s3 import errors, xml
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.auth import Authentication
 from falcon_s3.cors import Origins
+from falcon_s3.job import Job
 from falcon_s3.pfs import Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources.bucket import Bucket
@@ -21,6 +22,7 @@ from falcon_s3.resources.copy import Copy
 from falcon_s3.resources.deletion import Deletion
 from falcon_s3.resources.description import Description
 from falcon_s3.resources.form import Form
+from falcon_s3.resources.job import JobBuckets
 from falcon_s3.resources.listing import Listing
 from falcon_s3.resources.object import Object
 from falcon_s3.resources.service import Service
@@ -146,6 +148,23 @@ def operations(region: str, gatekeeper: Gatekeeper | None = None) -> dict[Operat
     }
 
 
+def operations_of_job(job: Job, table: Mapping[Operation, Responder]) -> dict[Operation, Responder]:
+    """What is answered of a gateway's operations where only the buckets of a job are shown."""
+    limits = JobBuckets(job)
+    inside = {each: limits.within(each[1], answer) for each, answer in table.items() if each[0] in (BUCKET, OBJECT)}
+    for versions in ((BUCKET, "GET", "versions"), (BUCKET, "PUT", "versioning")):
+        del inside[versions]
+    return {
+        **{each: answer for each, answer in table.items() if each[0] == OWN},
+        **inside,
+        (SERVICE, "GET", ""): limits.list_buckets,
+        (SERVICE, "HEAD", ""): limits.list_buckets,
+        (BUCKET, "PUT", ""): limits.create,
+        (BUCKET, "DELETE", ""): limits.delete,
+        (BUCKET, "GET", "versioning"): limits.versioning,
+    }
+
+
 def needed(operation: Operation) -> tuple[Right, ...]:
     """Any one of these rights to its bucket lets an operation begin; without a bucket there is none to ask for."""
     shape, verb, _ = operation
@@ -176,16 +195,23 @@ def create_app(
     region: str = FIRST_REGION,
     domains: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
+    job: Job | None = None,
 ) -> falcon.App[S3Request, falcon.Response]:
     """The gateway over a store. Without a gatekeeper everybody may do everything.
 
-    `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`.
+    `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`. With a `job`
+    only its buckets are shown.
     """
     middleware: list[Any] = [Envelope(pfs), CrossOrigin(Origins(origins))]
     if gatekeeper is not None:
         middleware.append(Authentication(gatekeeper, region, domains))
-    table = {each: authorised(answer, needed(each)) for each, answer in operations(region, gatekeeper).items()}
-    router: Any = S3Router(table, domains)  # Falcon's types know its own router only
+    answered = operations(region, gatekeeper)
+    if job is not None:
+        answered = operations_of_job(job, answered)
+    table = {each: authorised(answer, needed(each)) for each, answer in answered.items()}
+    router: Any = S3Router(
+        table, domains, None if job is None else job.places
+    )  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)
     return app

@@ -46,7 +46,11 @@ class Authentication:
         if not query.isascii():
             query = query.encode("latin-1").decode(errors="replace")
         request = SignedRequest(req.method, path, query, req.lower_headers, bucket)
-        identity = identify(request, self._gatekeeper.secret_of, self._region)
+        try:
+            identity = identify(request, self._gatekeeper.secret_of, self._region)
+        except errors.SignatureDoesNotMatch as ex:
+            ex.message = f"{ex.message} {self._gatekeeper.about_secrets}".rstrip()
+            raise
         req.access_key = identity.access_key
         req.chunk_verifier = identity.chunks
         if identity.headers:

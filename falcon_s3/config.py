@@ -51,6 +51,9 @@ class Config:
     region: str = "us-east-1"
     domain: str = ""  # those whose subdomains are buckets, separated by commas
     cors_origin: str = ""  # those whose pages may use the gateway, separated by commas
+    pachd: str = ""  # an address, or "config"; "": the embedded store, in `data`
+    pachd_ca: Path | None = None  # a file with the certificates that sign pachd's
+    job: Path | None = None  # the file of a job, whose buckets alone are shown
     access_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     keys_secret: str | None = field(default=None, repr=False)  # what the stored access keys are encrypted with
@@ -87,8 +90,8 @@ class Config:
         """Whether everybody may do everything as long as there is no access key; else nobody may do anything."""
         return self.anonymous or is_loopback(self.host)
 
-    def check(self, *, keys: bool = False) -> None:
-        """Raise ConfigError for what cannot work or would be unsafe; `keys`: whether there are stored access keys."""
+    def check(self) -> None:
+        """Raise ConfigError for what cannot work, whatever is stored."""
         split_listen(self.listen)
         for name, least in (("workers", 1), ("threads", 1), ("upload_days", 1)):
             if getattr(self, name) < least:
@@ -109,7 +112,17 @@ class Config:
         if bool(self.access_key) != bool(self.secret_key):
             there, missing = ("ACCESS", "SECRET") if self.access_key else ("SECRET", "ACCESS")
             raise ConfigError(f"FALCON_S3_{there}_KEY is set and FALCON_S3_{missing}_KEY is not: set both, or neither")
-        if not (self.access_key or keys or self.opens_without_keys):
+        if self.pachd and self.access_key:
+            raise ConfigError(
+                "in front of pachd the access keys are Pachyderm's tokens: unset FALCON_S3_ACCESS_KEY and"
+                " FALCON_S3_SECRET_KEY"
+            )
+        if self.pachd_ca is not None and not self.pachd:
+            raise ConfigError("pachd_ca is about the pachd that --pachd names, and none is named")
+
+    def check_keys(self, *, stored: bool) -> None:
+        """Raise ConfigError for what would be unsafe on the embedded store; `stored`: whether it has access keys."""
+        if not (self.access_key or stored or self.opens_without_keys):
             raise ConfigError(
                 f"without an access key everybody who reaches {self.listen} could read, write and delete everything:"
                 " make one with `falcon-s3 key create`, or set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY,"

@@ -52,6 +52,8 @@ class Keyring:
         self._version: int | None = None
         self._problem: str | None = None
 
+    about_secrets = ""
+
     @property
     def is_open(self) -> bool:
         """Whether everybody may do everything, since there is no key."""

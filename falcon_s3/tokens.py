@@ -47,6 +47,7 @@ class Tokens:
     """A Gatekeeper that asks the store."""
 
     is_open = False
+    about_secrets = "Here the secret key is the same as the access key: both are a token of Pachyderm."
 
     def __init__(self, users: Users):
         self._users = users

@@ -173,7 +173,9 @@ def free_port():
 @contextlib.contextmanager
 def running_gateway(data, log, *, engine="granian", keys=False, workers=2, host="127.0.0.1", arguments=()):
     """A gateway as its own process on a free port, ended by SIGTERM, which it must obey."""
-    environment = {name: value for name, value in os.environ.items() if not re.match(r"AWS_|FALCON_S3_(?!PURE)", name)}
+    environment = {
+        name: value for name, value in os.environ.items() if not re.match(r"AWS_|PACH|FALCON_S3_(?!PURE)", name)
+    }
     if keys:
         environment |= {"FALCON_S3_ACCESS_KEY": ACCESS_KEY, "FALCON_S3_SECRET_KEY": SECRET_KEY}
     port = free_port()

@@ -19,8 +19,9 @@ from falcon_s3.cli.key import key
 from falcon_s3.cli.pfsd import pfsd
 from falcon_s3.cli.store import branch, commit, fsck, repo
 from falcon_s3.config import ENGINES, LOG_LEVELS, Config, ConfigError, read_file
-from falcon_s3.keys import has_keys
+from falcon_s3.job import read as read_job
 from falcon_s3.server import serve as run
+from falcon_s3.server.backend import Greeting
 
 DEFAULTS = Config()
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -57,6 +58,31 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Where everything is kept; created if missing.",
+)
+@click.option(
+    "--pachd",
+    envvar="FALCON_S3_PACHD",
+    show_envvar=True,
+    metavar="ADDRESS",
+    help="Serve what a Pachyderm cluster keeps, instead of --data: grpc://HOST:30650, grpcs:// with TLS, or config for"
+    " the active context of pachctl. PACHD_ADDRESS, or else PACH_CONFIG, does the same where neither option is given.",
+)
+@click.option(
+    "--pachd-ca",
+    envvar="FALCON_S3_PACHD_CA",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The certificates (PEM) that sign that of a grpcs:// address; else those that the system trusts.",
+)
+@click.option(
+    "--job",
+    envvar="FALCON_S3_JOB",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A TOML or JSON file that describes a job: its inputs are shown as buckets that can be read, its output is"
+    " the bucket out, which can be written, and nothing else is shown. See the README.",
 )
 @option("workers", default="the number of cores", type=int, metavar="N", help="Worker processes.")
 @option("threads", default=DEFAULTS.threads, type=int, metavar="N", help="Requests that one worker serves at a time.")
@@ -114,55 +140,64 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     help='A TOML file of settings by their long names (log_level = "debug"); flags and variables win.',
 )
 def serve(config_file: Path | None, **chosen: Any) -> None:
-    """Start the gateway on the embedded store.
+    """Start the gateway, on the embedded store or in front of a Pachyderm cluster.
 
-    Access keys are made by `falcon-s3 key create`. One more, which may do everything, is taken from
+    On the embedded store access keys are made by `falcon-s3 key create`. One more, which may do everything, is taken from
     FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY (or access_key and secret_key in the file), never from the command
     line, where others could see it. With any key every request must be signed;
     without one everybody who reaches the gateway may do everything, so it listens on this machine only.
 
+    In front of pachd the access key and the secret key are both a token of Pachyderm (`pachctl auth get-robot-token`).
+    Where its auth is off any two equal keys will do, or none, and again it listens on this machine only.
+
     \b
       falcon-s3 serve
       falcon-s3 serve --listen 127.0.0.1:9000 --data /srv/s3 --workers 4
+      falcon-s3 serve --pachd grpc://127.0.0.1:30650
       FALCON_S3_ACCESS_KEY=me FALCON_S3_SECRET_KEY=... falcon-s3 serve --listen 0.0.0.0:30600
     """  # noqa: D301  \b is what click keeps lines by
     try:
         config = configured(config_file, chosen)
-        run(config, lambda: greet(config))
+        run(config, lambda greeting: greet(config, greeting))
     except ConfigError as ex:
         raise click.ClickException(str(ex)) from ex
 
 
 def configured(config_file: Path | None, chosen: dict[str, Any]) -> Config:
-    """The configuration: flags and variables over the file over the defaults."""
+    """The configuration: flags and variables over the file over pachctl's variables over the defaults."""
     settings = read_file(config_file) if config_file else {}
     for name in ("access_key", "secret_key", "keys_secret"):
         chosen[name] = os.environ.get(f"FALCON_S3_{name.upper()}") or None
     settings |= {name: value for name, value in chosen.items() if value is not None}
-    if "data" in settings:
-        settings["data"] = Path(settings["data"])
+    if settings.get("pachd") and "data" in settings:
+        raise ConfigError(
+            "what is in front of pachd keeps no data itself: leave out --data (or FALCON_S3_DATA), or --pachd"
+        )
+    if not {"pachd", "data"} & settings.keys():
+        settings["pachd"] = os.environ.get("PACHD_ADDRESS") or ("config" if os.environ.get("PACH_CONFIG") else "")
+    for name in ("data", "pachd_ca", "job"):
+        if name in settings:
+            settings[name] = Path(settings[name])
     assert settings.keys() <= {each.name for each in fields(Config)}  # options are named like the fields
     return Config(**settings)
 
 
-def greet(config: Config) -> None:
+def greet(config: Config, greeting: Greeting) -> None:
     """Say where the gateway is and what to type next."""
-    stored = has_keys(config.data)
-    keys = "" if config.access_key or stored else "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any "
-    signing = [f"the access key {config.access_key}"] if config.access_key else []
-    if stored:
-        signing.append("one of those that `falcon-s3 key list` shows")
-    aws = f"{keys}aws --endpoint-url {config.url} s3"
+    aws = f"{greeting.keys}aws --endpoint-url {config.url} s3"
     lines = [
-        f"falcon-s3 {__version__} on {config.url}, data in {config.data.resolve()}",
-        f"requests must be signed with {', or '.join(signing)}"
-        if signing
-        else "everybody who reaches it may do everything: no access key is set",
-        "try, in another terminal:",
-        f"  {aws} mb s3://master.images",
-        f"  {aws} cp README.md s3://master.images/",
-        f"  {aws} ls s3://master.images",
+        f"falcon-s3 {__version__} on {config.url}, {greeting.where}",
+        greeting.who,
     ]
+    if config.job is not None:
+        lines += [f"only the buckets of a job are shown: {read_job(config.job).describe()}"]
+    else:
+        lines += [
+            "try, in another terminal:",
+            f"  {aws} mb s3://master.images",
+            f"  {aws} cp README.md s3://master.images/",
+            f"  {aws} ls s3://master.images",
+        ]
     click.echo("\n".join(lines), err=True)
 
 

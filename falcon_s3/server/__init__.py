@@ -15,87 +15,72 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from falcon_s3 import _speedups
+from falcon_s3 import _speedups, job
 from falcon_s3.app import create_app
 from falcon_s3.config import Config, ConfigError
-from falcon_s3.keyring import Keyring
-from falcon_s3.keys import KeyStore, KeyStoreError, has_keys
-from falcon_s3.pfs import Unavailable
-from falcon_s3.pfs.embedded import EmbeddedPfs
+from falcon_s3.job import Job
+from falcon_s3.server.backend import Backend, Greeting
 
 logger = logging.getLogger("falcon_s3")
-
-DAY_MS = 24 * 3_600_000
 
 # What an engine calls in each worker: gives the WSGI application, and what releases its store.
 Load = Callable[[], tuple[Callable[..., Any], Callable[[], None]]]
 
 
-def serve(config: Config, ready: Callable[[], None]) -> None:
+def serve(config: Config, ready: Callable[[Greeting], None]) -> None:
     """Run until SIGTERM or SIGINT; `ready` is called when nothing more can be refused.
 
     Raises ConfigError when it cannot start.
     """
-    check_config(config)
+    config.check()
     configure_logging(config.log_level)
     check_address(config)
-    open_store(config).close()  # what is wrong with the folder is said here, once, and not by every worker
-    check_keys(config)
+    job_of(config)  # what is wrong with it is said before anything starts
+    greeting = backend_of(config).check(config)
     load = functools.partial(load_app, config)
     if config.engine == "meinheld":
         from falcon_s3.server import meinheld
 
         meinheld.engine()
-        ready()
+        ready(greeting)
         meinheld.run(config.host, config.port, config.workers, load)
     else:
         from falcon_s3.server import granian
 
-        ready()
+        ready(greeting)
         granian.run(config.host, config.port, config.workers, config.threads, load)
 
 
-def open_store(config: Config) -> EmbeddedPfs:
+def backend_of(config: Config) -> Any:
+    """The module of what is under the gateway: it has `check` and `opened`. Raises ConfigError."""
+    if not config.pachd:
+        from falcon_s3.server import embedded
+
+        return embedded
     try:
-        return EmbeddedPfs(config.data)
-    except Unavailable as ex:
-        raise ConfigError(f"{ex}; choose another folder with --data") from ex
+        from falcon_s3.server import pachd
+    except ImportError as ex:
+        raise ConfigError(f"--pachd needs grpcio ({ex}): pip install 'falcon-s3[pachd]'") from ex
+    return pachd
 
 
-def check_config(config: Config) -> None:
-    """Raise ConfigError for what cannot work, or be safe with the keys there are."""
+def job_of(config: Config) -> Job | None:
+    """The job whose buckets are shown; None: all buckets are. Raises ConfigError."""
     try:
-        config.check(keys=has_keys(config.data))
-    except KeyStoreError as ex:
+        return None if config.job is None else job.read(config.job)
+    except job.JobError as ex:
         raise ConfigError(str(ex)) from ex
-
-
-def check_keys(config: Config) -> None:
-    """Raise ConfigError if the stored keys cannot be used; makes their database where there is none."""
-    try:
-        keys = KeyStore(config.data, config.keys_secret)
-        problem = keys.load().problem
-        keys.close()
-    except KeyStoreError as ex:
-        problem = str(ex)
-    if problem is not None:
-        raise ConfigError(problem)
 
 
 def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
     """The application of one worker, and what closes its stores. Called in the worker, after the fork."""
     configure_logging(config.log_level)
-    store = EmbeddedPfs(config.data, config.upload_days * DAY_MS)
-    fixed = {config.access_key: config.secret_key} if config.access_key and config.secret_key else {}
-    keyring = Keyring(fixed, KeyStore(config.data, config.keys_secret), opens=config.opens_without_keys)
+    backend: Backend = backend_of(config).opened(config)
     kind = "compiled" if _speedups.compiled else "pure Python"
     logger.info("worker %d is ready, with the %s core", os.getpid(), kind)
-
-    def close() -> None:
-        keyring.close()
-        store.close()
-
-    return create_app(store, keyring, config.region, config.domains, config.cors_origins), close
+    only = job_of(config)
+    app = create_app(backend.store, backend.gatekeeper, config.region, config.domains, config.cors_origins, only)
+    return app, backend.close
 
 
 def check_address(config: Config) -> None:

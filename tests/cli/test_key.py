@@ -187,14 +187,14 @@ def test_secrets_can_be_encrypted_with_the_operators_own(typed, tmp_path):
 
 def test_serve_listens_elsewhere_with_a_stored_key(monkeypatch, tmp_path):
     """As with one in the environment; and says how requests are to be signed."""
-    from falcon_s3.server import check_config
+    from falcon_s3.server import embedded
 
     started = []
 
     def start(config, ready):
-        check_config(config)
+        greeting = embedded.check(config)
         started.append(config)
-        ready()
+        ready(greeting)
 
     def serve():
         arguments = ["serve", "--listen", "0.0.0.0:30600", "--data", str(tmp_path)]

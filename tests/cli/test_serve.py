@@ -14,8 +14,9 @@ from click.testing import CliRunner
 
 from falcon_s3 import __version__, cli
 from falcon_s3.config import Config
+from falcon_s3.server import embedded
 
-CLEAN = {name: None for name in os.environ if name.startswith("FALCON_S3_")}
+CLEAN = {name: None for name in os.environ if name.startswith(("FALCON_S3_", "PACH"))}
 KEYS = {"FALCON_S3_ACCESS_KEY": "me", "FALCON_S3_SECRET_KEY": "hidden"}
 
 
@@ -26,8 +27,10 @@ def served(monkeypatch):
 
     def start(config, ready):
         config.check()
+        if not config.pachd:
+            config.check_keys(stored=False)
         configs.append(config)
-        ready()
+        ready(embedded.greeting(config))
 
     monkeypatch.setattr(cli, "run", start)
 
@@ -103,6 +106,45 @@ def test_the_key_comes_from_the_environment_or_the_file(served, tmp_path):
     assert served("--access-key", "me")[0].exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "arguments, variables, pachd",
+    [
+        ([], {}, ""),
+        (["--pachd", "grpc://flag"], {"FALCON_S3_PACHD": "variable", "PACHD_ADDRESS": "pachctl"}, "grpc://flag"),
+        ([], {"FALCON_S3_PACHD": "variable", "PACHD_ADDRESS": "pachctl"}, "variable"),
+        ([], {"PACHD_ADDRESS": "pachctl", "PACH_CONFIG": "/c.json"}, "pachctl"),
+        ([], {"PACH_CONFIG": "/c.json"}, "config"),
+        (["--data", "d"], {"PACHD_ADDRESS": "pachctl", "PACH_CONFIG": "/c.json"}, ""),
+        ([], {"FALCON_S3_DATA": "d", "PACHD_ADDRESS": "pachctl"}, ""),
+    ],
+)
+def test_pachd_is_named_by_our_settings_or_else_by_those_of_pachctl(served, arguments, variables, pachd):
+    """The variables of pachctl count where nothing else says what is served: --data says so too."""
+    assert served(*arguments, **variables)[1].pachd == pachd
+
+
+def test_pachd_can_be_named_in_the_file(served, tmp_path):
+    """With its certificates; and the file outweighs the variables of pachctl."""
+    path = tmp_path / "c.toml"
+    path.write_text('pachd = "grpcs://filed"\npachd_ca = "ca.pem"\n')
+    config = served("--config", str(path), PACHD_ADDRESS="pachctl")[1]
+
+    assert (config.pachd, config.pachd_ca) == ("grpcs://filed", Path("ca.pem"))
+    assert served("--config", str(path), "--pachd", "grpcs://flag", "--pachd-ca", "x.pem")[1].pachd_ca == Path("x.pem")
+
+
+def test_a_folder_and_pachd_at_once_are_refused(served):
+    """It would not be clear where things are kept."""
+    for arguments, variables in (
+        (["--data", "d", "--pachd", "grpc://a"], {}),
+        (["--pachd", "grpc://a"], {"FALCON_S3_DATA": "d"}),
+        (["--data", "d"], {"FALCON_S3_PACHD": "grpc://a"}),
+    ):
+        result, config = served(*arguments, **variables)
+        assert (config, result.exit_code) == (None, 1)
+        assert "leave out --data" in result.output
+
+
 def test_half_a_key_is_refused(served):
     result, config = served(FALCON_S3_ACCESS_KEY="me")
 
@@ -142,7 +184,7 @@ def test_help_names_every_variable():
 
 def typed(*arguments, **variables):
     """The command in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if not re.match("FALCON_S3_(?!PURE)", name)}
+    environment = {name: value for name, value in os.environ.items() if not re.match("PACH|FALCON_S3_(?!PURE)", name)}
     return subprocess.run(
         [sys.executable, "-m", "falcon_s3", *arguments],
         env=environment | variables,

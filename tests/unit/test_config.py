@@ -54,9 +54,10 @@ def test_loopback_is_this_machine_only(host, expected):
 def test_without_a_key_only_this_machine_is_let_in(listen):
     """Listening elsewhere needs a key or an explicit word; the message names both."""
     with pytest.raises(ConfigError, match=r"FALCON_S3_ACCESS_KEY.*--anonymous"):
-        Config(listen=listen).check()
-    Config(listen=listen, anonymous=True).check()
-    Config(listen=listen, access_key="a", secret_key="b").check()
+        Config(listen=listen).check_keys(stored=False)
+    Config(listen=listen).check_keys(stored=True)
+    Config(listen=listen, anonymous=True).check_keys(stored=False)
+    Config(listen=listen, access_key="a", secret_key="b").check_keys(stored=False)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,8 @@ def test_half_a_key_is_refused(keys, missing):
         ({"upload_days": 0}, "upload_days must be at least 1"),
         ({"engine": "gunicorn"}, "granian, meinheld"),
         ({"log_level": "loud"}, "debug, info, warning, error"),
+        ({"pachd": "grpc://a", "access_key": "a", "secret_key": "b"}, "unset FALCON_S3_ACCESS_KEY"),
+        ({"pachd_ca": Path("ca.pem")}, "--pachd"),
     ],
 )
 def test_a_bad_setting_is_refused(setting, message):
