@@ -97,7 +97,7 @@ $(VENV)/installed: $(BUILT_FROM) | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-dev: $(BUILT_FROM) | $(BIN)/python
-	$(PIP) install -q -e '.[test,clients,dev]'
+	$(PIP) install -q -e '.[test,clients,dev,bench]'
 	@MEINHELD_NOGREEN=1 $(PIP) install -q --no-deps --no-cache-dir 'meinheld>=1.0.2' || \
 		echo "meinheld cannot be built for this Python: what needs it is left out"
 	@touch $@ $(VENV)/installed

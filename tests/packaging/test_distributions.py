@@ -72,7 +72,7 @@ def test_wheel_metadata(dist):
     assert fields["Name"] == "falcon-s3"
     assert fields["License-Expression"] == "Apache-2.0"
     assert fields["Requires-Python"] == ">=3.10"
-    assert {"clients", "dev", "meinheld", "pachd", "test"} == set(fields.get_all("Provides-Extra"))
+    assert {"bench", "clients", "dev", "meinheld", "pachd", "test"} == set(fields.get_all("Provides-Extra"))
     assert {"falcon", "granian", "click", "orjson", "defusedxml", "awscrt", "tomli", "cryptography"} == {
         requirement.split(">=")[0] for requirement in fields.get_all("Requires-Dist") if "extra ==" not in requirement
     }
