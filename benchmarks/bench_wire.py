@@ -38,8 +38,11 @@ def generated_add_file(path: str, chunk: bytes) -> bytes:
     return ModifyFileRequest(add_file=AddFile(path=path, raw=BytesValue(value=chunk))).SerializeToString()
 
 
-def generated_added_file(message: bytes) -> tuple[str, str, bytes]:
-    add = ModifyFileRequest.FromString(message).add_file
+def generated_added_file(message: bytes) -> tuple[str, str, bytes] | None:
+    request = ModifyFileRequest.FromString(message)
+    if not request.HasField("add_file"):
+        return None
+    add = request.add_file
     return add.path, add.datum, add.raw.value
 
 

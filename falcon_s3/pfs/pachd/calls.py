@@ -30,6 +30,8 @@ OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5_000),  # how long one attempt to connect may take
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # What reads a stream waits for it itself: without this, each call starts a thread that hands its messages over.
+    ("SingleThreadedUnaryStream", 1),
     ("grpc.primary_user_agent", f"falcon-s3/{__version__}"),
 )
 # How long a read that found no connection waits for one.
