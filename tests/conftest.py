@@ -41,6 +41,11 @@ def pytest_addoption(parser):
         default="granian",
         help="the HTTP server under the gateways that tests talk to",
     )
+    parser.addoption(
+        "--pachd",
+        metavar="ADDRESS",
+        help="run the tests of stores on this pachd too, in repos of their own, which are deleted afterwards",
+    )
 
 
 def pytest_configure(config):
@@ -280,3 +285,14 @@ def unchanged(store):
         assert state(bucket) == before
 
     return check
+
+
+@pytest.fixture(scope="session")
+def running_pachd(tmp_path_factory):
+    """A `falcon-s3 pfsd` on a free port, to stand behind stores and gateways."""
+    from tests.pfsd.conftest import running_pfsd
+
+    folder = tmp_path_factory.mktemp("running_pachd")
+    with running_pfsd(folder / "data", folder / "log") as server:
+        yield server
+    assert "Traceback" not in server.log.read_text(), server.log.read_text()[-4000:]

@@ -322,7 +322,7 @@ def check_branch(branch: Branch) -> None:
             raise InvalidName(
                 f"name ({name}) invalid: only alphanumeric characters, underscores, and dashes are allowed"
             )
-    if is_commit_id(branch.name):
+    if is_commit_id(branch.name.lower()):  # pachd takes ids in either case
         raise InvalidName(f"branch name ({branch.name}) invalid: it looks like a commit id")
 
 

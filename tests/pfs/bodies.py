@@ -63,5 +63,11 @@ def get(pfs: Pfs, ref: Ref, path: str, start: int = 0, stop: int | None = None) 
     return b"".join(pfs.open_file(pfs.inspect_file(ref, path), start, stop))
 
 
+def check_books(pfs: Pfs) -> None:
+    """Assert that a store which keeps its bytes itself finds nothing wrong with them."""
+    if hasattr(pfs, "fsck"):
+        assert pfs.fsck().problems == []
+
+
 def names(pfs: Pfs, ref: Ref, prefix: str = "", after: str = "", delimiter: str = "") -> list[str]:
     return [entry.path for entry in pfs.list_files(ref, prefix, after, delimiter)]

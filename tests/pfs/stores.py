@@ -1,13 +1,11 @@
-"""The stores the contract is tried on. Another store takes part by a row in `STORES`."""
+"""The stores the contract is tried on, and what each cannot do. Another store takes part by a row in `STORES`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from falcon_s3.pfs import Branch, BranchInfo, Commit, CommitInfo, Pfs, Ref, Repo
-from falcon_s3.pfs.embedded import EmbeddedPfs
 
 REPO = Repo("default", "images")
 MASTER = Branch(REPO, "master")
@@ -28,5 +26,26 @@ class Store(Pfs, Protocol):
         """Close an open commit. Raises CommitFinished."""
 
 
-# Name -> what opens the store that is kept in a folder; called again on the same folder it opens it again.
-STORES: dict[str, Callable[[Path], Store]] = {"embedded": EmbeddedPfs}
+class Kind(NamedTuple):
+    """A kind of store. A test that `needs` what is named here is not for it."""
+
+    cannot: Mapping[str, str]  # what -> why
+
+
+PFS = {
+    "attributes": "PFS has no place for attributes beside a file",
+    "versions": "PFS has no list of a file's versions, and removes none",
+    "origins": "PFS tells the commit that shows a file, and its time, not those that the file came with",
+    "parts": "PFS does not know of which parts a file was put together",
+    "etags": "the ETag of a file in PFS is its hash, which nobody can choose",
+    "paths": "PFS takes the paths of its rule only",
+    "output commits": "only pipelines open commits on their output branches in PFS",
+    "books": "how a pachd keeps its bytes, and for how long, is its own affair",
+}
+STORES = {
+    "embedded": Kind({}),
+    # A pachd on a free port: `falcon-s3 pfsd`.
+    "pfsd": Kind(PFS),
+    # Any pachd, whose address is given as --pachd.
+    "cluster": Kind(PFS),
+}

@@ -106,6 +106,7 @@ def test_a_branch_that_exists_is_not_created_again(pfs):
         Branch(Repo("", "images"), "master"),
         Branch(Repo("default", "r" * 256), "master"),
         Branch(Repo("default", "images"), NO_COMMIT.id),
+        Branch(Repo("default", "images"), NO_COMMIT.id.upper()),
     ],
     ids=str,
 )
@@ -115,7 +116,7 @@ def test_names_that_pfs_does_not_take_are_refused(empty, branch):
     assert list(empty.list_branches()) == []
 
 
-@pytest.mark.parametrize("name", ["A", "_", "-", "_a-B_9", "r" * 255, NO_COMMIT.id[:-1], NO_COMMIT.id.upper()])
+@pytest.mark.parametrize("name", ["A", "_", "-", "_a-B_9", "r" * 255, NO_COMMIT.id[:-1]])
 def test_names_that_pfs_takes_are_taken(empty, name):
     for branch in (Branch(Repo("default", name), "master"), Branch(Repo("p" * 51, "r"), name)):
         empty.create_branch(branch)

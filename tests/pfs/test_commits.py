@@ -78,6 +78,7 @@ def test_old_versions_stay_as_they_were(pfs):
         pfs.inspect_file(MASTER, "a")
 
 
+@pytest.mark.needs("origins")
 def test_a_file_tells_the_commit_that_wrote_it_not_the_one_that_shows_it(pfs):
     file = put(pfs, MASTER, "a")
     put(pfs, MASTER, "b")
@@ -246,6 +247,7 @@ def test_an_output_branch_takes_no_writes_of_its_own(output):
     assert head(output, OUTPUT) == before
 
 
+@pytest.mark.needs("output commits")
 def test_an_output_branch_takes_writes_while_its_head_is_open(output):
     commit = output.start_commit(OUTPUT)
     output.check_write(OUTPUT, "a")

@@ -31,20 +31,39 @@ def noise(size: int) -> bytes:
 def test_what_was_put_is_what_is_read(pfs, size):
     data = noise(size)
     before = time.time_ns() // 1_000_000
-    written = pfs.put_file(MASTER, "a", Bytes(data, 65_537), {"content-type": "text/plain", "x": "ü\n"})
+    written = pfs.put_file(MASTER, "a", Bytes(data, 65_537))
     after = time.time_ns() // 1_000_000
     found = pfs.inspect_file(MASTER, "a")
     assert found == written
     assert (found.path, found.size) == ("a", size)
     assert found.commit == pfs.inspect_branch(MASTER).head
     assert before <= found.modified_ms <= after
-    assert dict(found.attributes) == {"content-type": "text/plain", "x": "ü\n"}
     chunks = list(pfs.open_file(found))
     assert b"".join(chunks) == data
     assert all(0 < len(chunk) <= CHUNK_BYTES for chunk in chunks)
     [entry] = pfs.list_files(MASTER)
     assert (entry.path, entry.size, entry.etag, entry.modified_ms) == ("a", size, found.etag, found.modified_ms)
     assert not entry.is_folder
+
+
+@pytest.mark.needs("attributes")
+def test_attributes_are_kept_as_they_were_given(pfs):
+    attributes = {"content-type": "text/plain", "x": "ü\n"}
+    written = put(pfs, MASTER, "a", b"", attributes)
+    assert dict(written.attributes) == attributes
+    assert pfs.inspect_file(MASTER, "a") == written
+
+
+@pytest.mark.needs("attributes")
+def test_attributes_are_read_after_the_body(pfs):
+    told: dict[str, str] = {}
+
+    class Telling(Bytes):
+        def __iter__(self):
+            yield from super().__iter__()
+            told["learnt"] = "yes"
+
+    assert dict(pfs.put_file(MASTER, "b", Telling(b"x"), told).attributes) == {"learnt": "yes"}
 
 
 def test_attributes_not_given_are_empty(pfs):
@@ -95,12 +114,11 @@ def test_a_reader_can_be_closed_at_any_point(pfs):
         assert next(iter(reader), None) is None, "a closed reader gives nothing more"
 
 
+@pytest.mark.needs("books")
 def test_a_version_removed_from_history_cannot_be_opened(pfs):
     file = put(pfs, MASTER, "a", noise(100_000))
     small = put(pfs, MASTER, "b", b"1")
     pfs.delete_branch(MASTER)
-    if not hasattr(pfs, "collect"):
-        pytest.skip("this store does not say when history is removed")
     pfs.collect(grace_ms=-1000)
     for gone in (file, small):
         with pytest.raises(FileNotFound):
@@ -218,9 +236,8 @@ def test_the_etag_changes_with_the_content_and_only_with_it(pfs):
     assert put(pfs, MASTER, "b", b"1").etag == first
 
 
+@pytest.mark.needs("books")
 def test_equal_content_is_stored_once(pfs):
-    if not hasattr(pfs, "fsck"):
-        pytest.skip("this store does not tell what it holds")
     for size in (0, 10, 16384, 16385, 200_000):
         for number in range(5):
             put(pfs, MASTER, f"{size}/{number}", noise(size))
@@ -231,9 +248,8 @@ def test_equal_content_is_stored_once(pfs):
     assert report.orphans == 0
 
 
+@pytest.mark.needs("books")
 def test_content_is_kept_as_long_as_one_file_uses_it(pfs):
-    if not hasattr(pfs, "collect"):
-        pytest.skip("this store collects by itself")
     data = noise(50_000)
     put(pfs, MASTER, "a", data)
     pfs.create_branch(other := Branch(Repo("default", "other"), "master"))
@@ -247,9 +263,8 @@ def test_content_is_kept_as_long_as_one_file_uses_it(pfs):
     assert (report.problems, report.contents, report.bytes, report.orphans) == ([], 0, 0, 0)
 
 
-def test_the_etag_of_the_embedded_store_is_the_md5(pfs):
-    if type(pfs).__name__ != "EmbeddedPfs":
-        pytest.skip("other stores have etags of their own")
+@pytest.mark.needs("etags")
+def test_the_etag_is_the_md5(pfs):
     assert put(pfs, MASTER, "a", b"hello").etag == hashlib.md5(b"hello").hexdigest()
 
 

@@ -19,7 +19,7 @@ from falcon_s3.pfs import (
     UploadNotFound,
     uploads,
 )
-from tests.pfs.bodies import Breaking, Bytes, Unread, Wrong, get, put
+from tests.pfs.bodies import Breaking, Bytes, Unread, Wrong, check_books, get, put
 from tests.pfs.reference import listing
 from tests.pfs.stores import MASTER, REPO
 
@@ -58,12 +58,12 @@ def quiet(pfs):
 def test_a_finished_upload_reads_as_its_parts_in_order(pfs, sizes):
     """Whole and at every edge of a part; finishing is one commit."""
     before = pfs.inspect_branch(MASTER).head
-    upload = start(pfs, attributes={"x": "1"})
+    upload = start(pfs)
     data = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
     parts = [part(pfs, upload, number + 1, piece) for number, piece in enumerate(data)]
-    file = finish(pfs, upload, parts, etag="abc-9", attributes={"x": "1"})
+    file = finish(pfs, upload, parts)
     assert pfs.inspect_file(MASTER, "a") == file
-    assert (file.etag, file.size, dict(file.attributes)) == ("abc-9", sum(sizes), {"x": "1"})
+    assert file.size == sum(sizes)
     assert pfs.inspect_commit(file.commit).parent == before
     whole = b"".join(data)
     assert get(pfs, MASTER, "a") == whole
@@ -76,14 +76,29 @@ def test_a_finished_upload_reads_as_its_parts_in_order(pfs, sizes):
             if 0 <= first <= last:
                 assert b"".join(pfs.open_file(file, first, last)) == whole[first:last], (first, last)
     [entry] = pfs.list_files(MASTER)
-    assert (entry.size, entry.etag) == (len(whole), "abc-9")
-    assert pfs.fsck().problems == []
+    assert (entry.size, entry.etag) == (len(whole), file.etag)
+    check_books(pfs)
+
+
+@pytest.mark.needs("attributes", "etags")
+def test_a_finished_upload_has_the_etag_and_the_attributes_it_was_given(pfs):
+    upload = start(pfs, attributes={"x": "1"})
+    assert dict(pfs.inspect_upload(MASTER, "a", upload).attributes) == {"x": "1"}
+    file = finish(pfs, upload, [part(pfs, upload, 1, b"x")], etag="abc-9", attributes={"x": "1"})
+    assert (file.etag, dict(file.attributes)) == ("abc-9", {"x": "1"})
+    [entry] = pfs.list_files(MASTER)
+    assert entry.etag == "abc-9"
+
+
+@pytest.mark.needs("versions")
+def test_no_version_shows_before_an_upload_is_finished(pfs, quiet):
+    part(pfs, start(pfs), 1, b"x" * 50_000)
+    assert list(pfs.list_versions(MASTER)) == []
 
 
 def test_nothing_of_an_upload_shows_before_it_is_finished(pfs, quiet):
     upload = start(pfs)
     part(pfs, upload, 1, b"x" * 50_000)
-    assert list(pfs.list_versions(MASTER)) == []
     assert pfs.inspect_upload(MASTER, "a", upload).path == "a"
 
 
@@ -100,6 +115,7 @@ def test_parts_are_told_as_they_were_put(pfs):
     assert [one.number for one in pfs.list_parts(MASTER, "a", upload, after=3)] == [10_000]
 
 
+@pytest.mark.needs("parts")
 def test_the_parts_of_a_finished_file_are_known_and_of_others_there_are_none(pfs):
     upload = start(pfs)
     parts = [part(pfs, upload, number, b"x" * number, attributes={"n": str(number)}) for number in (2, 5, 7)]
@@ -115,9 +131,10 @@ def test_only_the_parts_named_are_used_and_the_others_go(pfs):
     parts = [part(pfs, upload, number, bytes([64 + number]) * 30_000) for number in (1, 2, 3)]
     finish(pfs, upload, [parts[0], parts[2]])
     assert get(pfs, MASTER, "a") == b"A" * 30_000 + b"C" * 30_000
-    assert pfs.collect(grace_ms=-1) == 1
+    if hasattr(pfs, "collect"):
+        assert pfs.collect(grace_ms=-1) == 1
     assert get(pfs, MASTER, "a") == b"A" * 30_000 + b"C" * 30_000
-    assert pfs.fsck().problems == []
+    check_books(pfs)
 
 
 def test_a_part_that_is_not_there_or_is_another_refuses_the_whole(pfs, quiet):
@@ -170,8 +187,8 @@ def test_an_upload_is_found_at_its_own_path_and_branch_only(pfs):
 
 def test_what_cannot_be_written_cannot_be_begun(pfs):
     file = put(pfs, MASTER, "a")
-    output = Branch(REPO, "output")
-    pfs.create_branch(output, file.commit, [MASTER])
+    output = Branch(Repo("default", "thumbs"), "master")
+    pfs.create_branch(output, provenance=[MASTER])
     for ref, path, error in (
         (OTHER, "a", BranchNotFound),
         (output, "a", OutputBranch),
@@ -200,10 +217,10 @@ def test_a_body_or_a_check_that_raises_leaves_everything_as_it_was(pfs, quiet):
     with pytest.raises(Wrong):
         finish(pfs, upload, [one], check=refuse)
     assert pfs.list_parts(MASTER, "a", upload) == [one]
-    assert pfs.fsck().problems == []
+    check_books(pfs)
 
 
-def test_attributes_are_read_after_the_body(pfs):
+def test_attributes_of_a_part_are_read_after_the_body(pfs):
     """So that what is learnt from the body can be among them."""
     told: dict[str, str] = {}
 
@@ -212,8 +229,6 @@ def test_attributes_are_read_after_the_body(pfs):
             yield from super().__iter__()
             told["learnt"] = "yes"
 
-    assert dict(pfs.put_file(MASTER, "b", Telling(b"x"), told).attributes) == {"learnt": "yes"}
-    told.clear()
     upload = start(pfs)
     assert dict(pfs.put_part(MASTER, "a", upload, 1, Telling(b"x"), told).attributes) == {"learnt": "yes"}
 
@@ -246,8 +261,9 @@ def test_a_branch_takes_its_uploads_with_it(pfs):
     assert list(pfs.list_uploads(DEV)) == []
     with pytest.raises(UploadNotFound):
         pfs.inspect_upload(DEV, "a", upload)
-    assert pfs.collect(grace_ms=-1) == 1
-    assert pfs.fsck().bytes == 0
+    if hasattr(pfs, "collect"):
+        assert pfs.collect(grace_ms=-1) == 1
+        assert pfs.fsck().bytes == 0
 
 
 def test_an_upload_into_an_open_commit_joins_it(pfs):
@@ -258,6 +274,7 @@ def test_an_upload_into_an_open_commit_joins_it(pfs):
     assert [entry.path for entry in pfs.list_files(commit)] == ["a", "b"]
 
 
+@pytest.mark.needs("books", "versions")
 def test_equal_parts_and_equal_files_are_stored_once(pfs):
     for path in ("a", "b"):
         upload = start(pfs, path)
@@ -276,7 +293,7 @@ def test_equal_parts_and_equal_files_are_stored_once(pfs):
 
 def test_many_parts_make_one_file(pfs):
     upload = start(pfs)
-    count = 2000
+    count = 2000 if hasattr(pfs, "fsck") else 200
     parts = [part(pfs, upload, number, b"%06d" % number) for number in range(1, count + 1)]
     file = finish(pfs, upload, parts)
     assert get(pfs, MASTER, "a") == b"".join(b"%06d" % number for number in range(1, count + 1))
@@ -287,23 +304,32 @@ def test_a_copy_has_the_bytes_and_moves_none(pfs):
     """To another path, another branch, another repo in another project, and from an old commit."""
     pfs.create_branch(DEV)
     pfs.create_branch(OTHER)
-    old = put(pfs, MASTER, "a", b"1" * 50_000, {"x": "old"})
+    old = put(pfs, MASTER, "a", b"1" * 50_000)
     put(pfs, MASTER, "a", b"2")
-    for ref, path in ((MASTER, "a"), (MASTER, "b/c"), (DEV, "a"), (OTHER, "ü")):
+    for ref, path in ((MASTER, "a"), (MASTER, "b/c"), (DEV, "a"), (OTHER, "d")):
         before = pfs.inspect_branch(ref).head
-        copy = pfs.copy_file(ref, path, pfs.inspect_file(old.commit, "a"), {"x": "new"})
+        copy = pfs.copy_file(ref, path, pfs.inspect_file(old.commit, "a"))
         assert pfs.inspect_file(ref, path) == copy
-        assert (copy.size, copy.etag, dict(copy.attributes)) == (old.size, old.etag, {"x": "new"})
+        assert (copy.size, copy.etag) == (old.size, old.etag)
         assert pfs.inspect_commit(copy.commit).parent == before
         assert get(pfs, ref, path) == b"1" * 50_000
-    report = pfs.fsck()
-    assert (report.problems, report.bytes) == ([], 50_001)
+    if hasattr(pfs, "fsck"):
+        report = pfs.fsck()
+        assert (report.problems, report.bytes) == ([], 50_001)
     pfs.delete_branch(MASTER)
     pfs.delete_branch(DEV)
-    pfs.collect(grace_ms=-1)
-    assert get(pfs, OTHER, "ü") == b"1" * 50_000
+    if hasattr(pfs, "collect"):
+        pfs.collect(grace_ms=-1)
+    assert get(pfs, OTHER, "d") == b"1" * 50_000
 
 
+@pytest.mark.needs("attributes")
+def test_a_copy_has_the_attributes_it_is_given(pfs):
+    old = put(pfs, MASTER, "a", b"1", {"x": "old"})
+    assert dict(pfs.copy_file(MASTER, "b", old, {"x": "new"}).attributes) == {"x": "new"}
+
+
+@pytest.mark.needs("parts", "books")
 def test_a_copy_of_parts_is_of_parts(pfs):
     upload = start(pfs)
     file = finish(pfs, upload, [part(pfs, upload, number, b"x" * 20_000) for number in (1, 2)], etag="e-2")
@@ -328,6 +354,7 @@ def test_a_copy_under_a_check_is_decided_by_what_is_there(pfs):
     assert get(pfs, MASTER, "b") == b"2"
 
 
+@pytest.mark.needs("books", "versions")
 def test_what_was_collected_cannot_be_copied(pfs):
     source = put(pfs, MASTER, "a", b"1")
     pfs.delete_versions(MASTER, [("a", source.commit.id)])
@@ -337,6 +364,7 @@ def test_what_was_collected_cannot_be_copied(pfs):
     assert list(pfs.list_files(MASTER)) == []
 
 
+@pytest.mark.needs("books")
 def test_an_upload_that_is_finished_while_its_parts_are_listed_does_not_seem_empty(pfs, monkeypatch):
     upload = start(pfs)
     parts = [part(pfs, upload, 1, b"x")]

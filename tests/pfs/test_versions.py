@@ -24,6 +24,8 @@ from tests.pfs.stores import MASTER, REPO
 
 DEV = Branch(REPO, "dev")
 
+pytestmark = pytest.mark.needs("versions")
+
 
 def remove(pfs, path, ref=MASTER):
     return pfs.delete_files(ref, [path])

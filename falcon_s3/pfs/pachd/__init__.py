@@ -53,7 +53,7 @@ NO_ATTRIBUTES = "PFS has no place for tags and metadata beside a file"
 class PachdPfs:
     """Safe for many threads. `deadline`: seconds that pachd may keep one step of an answer waiting.
 
-    `upload_ms`: uploads that are not finished so long after they began are discarded by `collect`; None: they stay.
+    `upload_ms`: uploads that are not finished so long after they began are discarded by `expire_uploads`; None: they stay.
     """
 
     def __init__(self, address: Address, *, deadline: float = 30.0, upload_ms: int | None = None):
@@ -239,6 +239,6 @@ class PachdPfs:
     def abort_upload(self, ref: Ref, path: str, upload: str) -> None:
         uploads.abort(self._calls, ref, path, upload)
 
-    def collect(self) -> int:
+    def expire_uploads(self) -> int:
         """Discard uploads that are too old, and the results of finished ones; how many."""
         return branches.collect_uploads(self._calls, self._upload_ms)

@@ -16,7 +16,7 @@ after half an hour, and only the gateway that made one knows it.)
 
 The file is put together in a file set, which is counted before anybody sees it, for pachd copies what is not there to
 nothing. The upload's commit is finished with another description, the result: so finishing can be asked for again,
-until `collect` removes the branch.
+until `expire_uploads` removes the branch.
 
 An id is the time in microseconds, randomness, and a digest of the target: ids sort by time, and the uploads to one
 branch are known by their names.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,10 @@ class Busy(PfsError):
     """Too many calls wait already."""
 
 
+class Cut(PfsError):
+    """A stream of messages that ended before its end."""
+
+
 class Broken(PfsError):
     """Bytes that are no such message."""
 
@@ -35,9 +40,12 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
     (Unsupported, grpc.StatusCode.UNIMPLEMENTED),
     (Broken, grpc.StatusCode.INVALID_ARGUMENT),
+    (Cut, grpc.StatusCode.CANCELLED),
     (Busy, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (PfsError, grpc.StatusCode.UNKNOWN),
 )
+# How often it is looked whether grpc has told of a call what it knows.
+SETTLE_SECONDS = 0.0001
 # How many calls may wait for commits at a time; each holds one of the server's threads.
 WAITERS = 40
 
@@ -90,9 +98,30 @@ def uploading(parse: Callable[[bytes], Any], call: Callable[[Iterator[Any], Cont
 
     def run(messages: Iterator[bytes], context: Context) -> Any:
         with answered(context):
-            return call(map(parse, messages), context)
+            return call(map(parse, whole(messages, context)), context)
 
     return grpc.stream_unary_rpc_method_handler(run, None, _serialize)
+
+
+def whole(messages: Iterator[bytes], context: Context) -> Iterator[bytes]:
+    """The messages of a stream that its client ended. Raises Cut for one that broke off."""
+    yield from messages
+    _settle(context)
+    if not context.is_active():
+        raise Cut("the client has gone")
+
+
+def _settle(context: Context) -> None:
+    """Wait until grpc has told all that it knows of a call.
+
+    Of a call that is cancelled, or whose connection is lost, grpc tells first that no more messages come, as it does
+    when a stream is complete, and then, as the next event of its queue, that the client has gone. So something is
+    put into that queue, behind it, and waited for. grpc shows in no public place that it came.
+    """
+    context.send_initial_metadata(())
+    due = context._state.due  # type: ignore[attr-defined]  # noqa: SLF001
+    while "send_initial_metadata" in due:
+        time.sleep(SETTLE_SECONDS)
 
 
 def parsed(request: Any, message: bytes) -> Any:
