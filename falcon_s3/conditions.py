@@ -15,7 +15,8 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 from falcon_s3 import errors, pfs
 
@@ -176,6 +177,12 @@ def _seconds(value: str | None) -> int | None:
         return int(moment.timestamp())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=4096)
+def http_date(seconds: int) -> str:
+    """Seconds since the epoch in the form of RFC 9110 section 5.6.7. Much of what is read was written in one second."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _iso_seconds(value: str) -> int | None:

@@ -397,7 +397,8 @@ class Pfs(Protocol):
         """The bytes [start, stop) of exactly that version, in chunks of at most CHUNK_BYTES.
 
         The version is pinned at the call: it can be read to the end whatever is deleted meanwhile. The
-        iterator has `close()`. Raises FileNotFound if that version has since been removed from history.
+        iterator has `close()`. Raises FileNotFound if that version has since been removed from history, unless its
+        bytes came with the FileInfo.
         """
 
     def list_versions(

@@ -140,6 +140,24 @@ class Job(Generic[Result]):
         self.woken.acquire()
 
 
+class Reader:
+    """A connection that is lent, and goes back to the idle ones at the end of the `with` block."""
+
+    __slots__ = ("_idle", "connection")
+
+    def __init__(self, connection: Connection, idle: list[Reader]):
+        self.connection = connection
+        self._idle = idle
+
+    def __enter__(self) -> Connection:
+        return self.connection
+
+    def __exit__(self, kind: object, ex: BaseException | None, trace: object) -> None:
+        self._idle.append(self)
+        if isinstance(ex, sqlite3.OperationalError):
+            raise unavailable(ex) from ex
+
+
 class Catalog:
     """The database in the folder `data`, created if it is not there. One per process, opened after the fork."""
 
@@ -150,7 +168,7 @@ class Catalog:
         self._queue = threading.Lock()  # around the next two, for moments
         self._waiting: deque[Job[Any]] = deque()
         self._led = False  # a thread runs what waits, or is about to
-        self._idle_readers: list[Connection] = []
+        self._idle_readers: list[Reader] = []
         with self.turn():
             self._writer = self._connect()
             self._prepare(self._writer)
@@ -296,19 +314,12 @@ class Catalog:
             job.error = told(ex)
         self._writer.execute("RELEASE job")
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection to read from, for as long as the block lasts: fetch what is needed and leave."""
+    def read(self) -> Reader:
+        """A connection to read from, for as long as a `with` block lasts: fetch what is needed and leave."""
         try:
-            connection = self._idle_readers.pop()
+            return self._idle_readers.pop()
         except IndexError:
-            connection = self._connect()
-        try:
-            yield connection
-        except sqlite3.OperationalError as ex:
-            raise unavailable(ex) from ex
-        finally:
-            self._idle_readers.append(connection)
+            return Reader(self._connect(), self._idle_readers)
 
     def close(self) -> None:
         self._closing = True
@@ -317,7 +328,7 @@ class Catalog:
         with self._turn:
             self._writer.close()
         while self._idle_readers:
-            self._idle_readers.pop().close()
+            self._idle_readers.pop().connection.close()
         os.close(self._lock_file)
 
 

@@ -224,6 +224,8 @@ class EmbeddedPfs(Uploads):
     def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """As the protocol says; a file of many parts stays readable for `janitor.GRACE_MS` after it was deleted."""
         end = file.size if stop is None else min(stop, file.size)
+        if isinstance(file.content, files.Held):
+            return _small(file.content.data[start:end])
         try:
             return self._open(file, start, end)
         except FileNotFoundError:  # collected since its row was read, so that now there is no row
@@ -248,8 +250,7 @@ class EmbeddedPfs(Uploads):
         if many:
             return pieces.Chain(where, self._open_content)
         if data is not None:
-            # A generator, not iter(): it has the `close()` that readers are promised.
-            return (chunk for chunk in (data[start:stop],) if chunk)
+            return _small(data[start:stop])
         return self._contents.open(sha256, size, start, stop)
 
     def check_write(self, ref: Ref, path: str) -> None:
@@ -351,6 +352,12 @@ class EmbeddedPfs(Uploads):
         self._work.set()
         self._cleaning.join()
         self._catalog.close()
+
+
+def _small(data: bytes) -> Iterator[bytes]:
+    """A generator, not iter(): it has the `close()` that readers are promised."""
+    if data:
+        yield data
 
 
 def _not_found(connection: Connection, view: View, ref: Ref, path: str) -> NoReturn:

@@ -34,24 +34,41 @@ def _file(repo: Repo, path: str, version: Version) -> FileInfo:
     return FileInfo(commit, path, version.size, version.etag, version.modified_ms, attributes, version.content)
 
 
-# The newest version of a path in the line of a branch's head, in one statement: what most reads ask for.
+class Held(int):
+    """The number of a content that was found together with its bytes: it is that number, wherever one is wanted."""
+
+    data: bytes
+
+    @classmethod
+    def of(cls, number: int, data: bytes) -> Held:
+        held = cls(number)
+        held.data = data
+        return held
+
+
+# The newest version of a path in the line of a branch's head, and its bytes if these are in the catalog: what most
+# reads ask for, in one statement, whose joins are in the order in which each finds one row.
 AT_HEAD = (
-    "SELECT made.id, content, size, etag, modified_ms, attributes FROM repo JOIN branch ON branch.repo = repo.id"
-    ' JOIN "commit" AS head ON head.number = branch.head'
-    " JOIN version ON version.line = head.line AND version.path = ? AND version.number ="
-    " (SELECT max(number) FROM version WHERE line = head.line AND path = ? AND number <= head.number)"
-    ' JOIN "commit" AS made ON made.number = version.number'
-    " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?"
+    "SELECT made.id, version.content, version.size, etag, modified_ms, attributes, data FROM repo"
+    ' CROSS JOIN branch ON branch.repo = repo.id CROSS JOIN "commit" AS head ON head.number = branch.head'
+    " CROSS JOIN version ON version.line = head.line AND version.path = ? AND version.number <= head.number"
+    ' CROSS JOIN "commit" AS made ON made.number = version.number LEFT JOIN content ON content.id = version.content'
+    " WHERE repo.project = ? AND repo.name = ? AND branch.name = ? ORDER BY version.number DESC LIMIT 1"
 )
 
 
 def find_at_head(connection: Connection, branch: Branch, path: str) -> FileInfo | None:
     """The file as the branch shows it; None also where only `find` can tell: the line's base has it, or nothing has."""
+    repo = branch.repo
     try:
-        row = connection.execute(AT_HEAD, (path, path, branch.repo.project, branch.repo.name, branch.name)).fetchone()
+        row = connection.execute(AT_HEAD, (path, repo.project, repo.name, branch.name)).fetchone()
     except UnicodeEncodeError:
         return None
-    return _file(branch.repo, path, Version._make(row)) if row is not None and row[1] is not None else None
+    if row is None or row[1] is None:
+        return None
+    identity, number, size, etag, modified_ms, attributes, data = row
+    content = number if data is None else Held.of(number, data)
+    return FileInfo(Commit(repo, identity.hex()), path, size, etag, modified_ms, decoded(attributes), content)
 
 
 class Write(NamedTuple):

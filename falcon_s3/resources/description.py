@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate
-
 import falcon
 
 from falcon_s3 import body, errors, multipart, tags, xml
+from falcon_s3.conditions import http_date
 from falcon_s3.pfs import FileInfo, Pfs
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
@@ -38,7 +37,7 @@ class Description:
             "StorageClass": "<StorageClass>STANDARD</StorageClass>",
             "ObjectSize": xml.element("ObjectSize", str(file.size)),
         }
-        resp.set_header("Last-Modified", formatdate(file.modified_ms // 1000, usegmt=True))
+        resp.set_header("Last-Modified", http_date(file.modified_ms // 1000))
         resp.set_header("x-amz-version-id", file.commit.id)
         resp.data = xml.document(
             "GetObjectAttributesResponse", "".join(text for name, text in told.items() if name in wanted)

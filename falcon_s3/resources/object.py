@@ -7,11 +7,11 @@ what is kept.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import formatdate
 
 import falcon
 
 from falcon_s3 import attributes, body, checksums, conditions, errors, multipart, pfs
+from falcon_s3.conditions import http_date
 from falcon_s3.pfs import FileInfo
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
@@ -43,16 +43,17 @@ class Object:
 
     def _answer(self, req: S3Request, resp: falcon.Response, file: FileInfo) -> tuple[int, int] | None:
         """Set status and headers; gives the bytes [start, stop) to be sent, None for an answer without any."""
-        headers = req.lower_headers
-        resp.set_header("ETag", f'"{file.etag}"')
-        resp.set_header("Last-Modified", formatdate(file.modified_ms // 1000, usegmt=True))
-        resp.set_header("x-amz-version-id", file.commit.id)
+        headers, kept = req.lower_headers, file.attributes
+        answer = {
+            "ETag": f'"{file.etag}"',
+            "Last-Modified": http_date(file.modified_ms // 1000),
+            "x-amz-version-id": file.commit.id,
+        }
         if conditions.not_modified(headers, file.etag, file.modified_ms):
-            for name in file.attributes.keys() & attributes.CACHE_HEADERS:
-                resp.set_header(name, file.attributes[name])
+            resp.set_headers(answer | {name: kept[name] for name in kept.keys() & attributes.CACHE_HEADERS})
             resp.status = 304
             return None
-        checksum = file.attributes
+        checksum = kept
         if "partNumber" in req.query:
             wanted, checksum = self._part(req, resp, file)
         else:
@@ -60,13 +61,14 @@ class Object:
             if wanted is not None:  # S3 has no checksum of a range, and clients would hold it against the bytes
                 checksum = {}
         start, stop = (0, file.size) if wanted is None else wanted
-        resp.set_header("Accept-Ranges", "bytes")
-        resp.content_type = file.attributes.get("content-type", attributes.DEFAULT_CONTENT_TYPE)
-        for name, value in attributes.told(file.attributes).items():
-            resp.set_header(name, value)
-        if headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
-            for name, value in checksums.kept(checksum).items():
-                resp.set_header(name, value)
+        answer["Accept-Ranges"] = "bytes"
+        answer["Content-Type"] = attributes.DEFAULT_CONTENT_TYPE
+        answer["Content-Length"] = str(stop - start)
+        resp.set_headers(answer)
+        if kept:
+            resp.set_headers(attributes.told(kept))
+        if checksum and headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+            resp.set_headers(checksums.kept(checksum))
         for name, value in req.query.items():
             if name.startswith("response-"):
                 resp.set_header(name.removeprefix("response-"), header_value(value))
@@ -74,7 +76,6 @@ class Object:
             resp.status = 206
             if stop > start:  # of a part of no bytes there is nothing that a Content-Range could say
                 resp.set_header("Content-Range", f"bytes {start}-{stop - 1}/{file.size}")
-        resp.content_length = stop - start
         return start, stop
 
     def _part(
