@@ -47,6 +47,7 @@ SCHEMA = f"""
 CREATE TABLE repo (              -- project is NULL when it was deleted and waits to be purged; name only: a file set
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   project TEXT, name TEXT, created_ms INTEGER NOT NULL,
+  purged INTEGER NOT NULL DEFAULT 0,  -- how many versions of it were taken out of history
   UNIQUE (project, name));
 
 CREATE TABLE branch (
@@ -122,6 +123,7 @@ CREATE TABLE moved (
 INSERT INTO moved SELECT page, path, first, last, size || ' ' || modified_ms || ' ' || etag FROM entry;
 DROP TABLE entry;
 ALTER TABLE moved RENAME TO entry;
+ALTER TABLE repo ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;
 """
 }
 

@@ -51,6 +51,7 @@ from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.history import RepoInfo
+from falcon_s3.pfs.recent import Asked, Recent
 from falcon_s3.pfs.tree import View
 from falcon_s3.pfs.uploads import Uploads
 
@@ -60,6 +61,8 @@ logger = logging.getLogger(__name__)
 COMMITS_AT_ONCE = 500
 # How often what is no longer needed is removed.
 CLEAN_SECONDS = 3600
+# Of packed entries, what is remembered of listings.
+RECENT_BYTES = 8 << 20
 
 
 class EmbeddedPfs(Uploads):
@@ -72,6 +75,7 @@ class EmbeddedPfs(Uploads):
 
     def __init__(self, data: Path, upload_ms: int | None = None):
         self._upload_ms = upload_ms
+        self._recent = Recent(RECENT_BYTES)
         try:
             data.mkdir(parents=True, exist_ok=True)
             self._contents = Contents(data)
@@ -181,8 +185,15 @@ class EmbeddedPfs(Uploads):
 
     def list_page(self, ref: Ref, prefix: str, after: str, delimiter: str, most: int) -> Listed:
         with self._catalog.read() as connection:
-            view = files.view_of(connection, ref)
-        return tree.listed(self._catalog, view, prefix, after, delimiter, most)
+            shown = history.shown(connection, ref)
+        if shown.open:
+            return tree.listed(self._catalog, shown.view, prefix, after, delimiter, most)
+        asked = Asked(shown.view.line, shown.view.number, shown.purged, prefix, after, delimiter, most)
+        listed = self._recent.get(asked)
+        if listed is None:
+            listed = tree.listed(self._catalog, shown.view, prefix, after, delimiter, most)
+            self._recent.put(asked, listed)
+        return listed
 
     def list_versions(
         self, ref: Ref, prefix: str = "", after: str = "", after_commit: str = "", delimiter: str = ""

@@ -19,8 +19,7 @@ from falcon_s3.pfs.tree import Version, View
 
 def view_of(connection: Connection, ref: Ref) -> View:
     """Raises BranchNotFound, CommitNotFound."""
-    found = history.point(connection, ref)
-    return history.view(connection, found.line, found.number)
+    return history.shown(connection, ref).view
 
 
 def find(connection: Connection, view: View, repo: Repo, path: str) -> FileInfo | None:

@@ -114,6 +114,41 @@ def view(connection: Connection, line: int, number: int) -> View:
     return found
 
 
+class Shown(NamedTuple):
+    """What a commit shows, as a view. Once it is not open that never changes, but with `purged`."""
+
+    view: View
+    open: bool
+    purged: int
+
+
+SHOWN = (
+    'SELECT "commit".line, "commit".number, base_line, base_number, "commit".finished_ms IS NULL, repo.purged'
+    ' FROM repo {join} JOIN line ON line.id = "commit".line'
+    " WHERE repo.project = ? AND repo.name = ? AND {condition} = ?"
+)
+SHOWN_BY_BRANCH = SHOWN.format(
+    join='JOIN branch ON branch.repo = repo.id JOIN "commit" ON "commit".number = branch.head', condition="branch.name"
+)
+SHOWN_BY_ID = SHOWN.format(join='JOIN "commit" ON "commit".repo = repo.id', condition='"commit".id')
+
+
+def shown(connection: Connection, ref: Ref) -> Shown:
+    """Raises BranchNotFound or CommitNotFound."""
+    if isinstance(ref, Branch):
+        row = _row(connection, SHOWN_BY_BRANCH, (ref.repo.project, ref.repo.name, ref.name))
+        if row is None:
+            raise BranchNotFound(ref)
+    else:
+        identity = bytes.fromhex(ref.id) if is_commit_id(ref.id) else b""
+        row = _row(connection, SHOWN_BY_ID, (ref.repo.project, ref.repo.name, identity))
+        if row is None:
+            raise CommitNotFound(ref)
+    line, number, base_line, base_number, is_open, purged = row
+    base = None if base_line is None else view(connection, base_line, base_number)
+    return Shown(View(line, number, base), bool(is_open), purged)
+
+
 def check_writable(found: Point, ref: Ref) -> None:
     """Raise OutputBranch or CommitFinished if no write may come to `ref` now."""
     if found.open:

@@ -194,6 +194,7 @@ def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
     number = -row.age
     connection.execute("DELETE FROM version WHERE line = ? AND path = ? AND number = ?", (line, row.path, number))
     connection.execute("INSERT INTO removed (line, path, number) VALUES (?, ?, ?)", (line, row.path, number))
+    connection.execute("UPDATE repo SET purged = purged + 1 WHERE id = ?", (repo_id,))
     if row.content is not None:
         release(connection, row.content)
     for affected in _lines_on(connection, repo_id, line, number):

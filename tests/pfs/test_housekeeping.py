@@ -255,7 +255,8 @@ def test_a_store_of_the_first_version_is_taken_over(data):
     first.executescript(
         "DROP TABLE entry; CREATE TABLE entry (page INTEGER NOT NULL, path TEXT NOT NULL, first INTEGER NOT NULL,"
         " last INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL,"
-        " PRIMARY KEY (page, path, first)) WITHOUT ROWID; PRAGMA user_version = 1"
+        " PRIMARY KEY (page, path, first)) WITHOUT ROWID;"
+        " ALTER TABLE repo DROP COLUMN purged; PRAGMA user_version = 1"
     )
     for *place, about in rows:
         size, modified_ms, etag = about.split(" ")
