@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from falcon_s3 import buckets, pfs
-from falcon_s3.pfs import Entry, FileInfo, Ref
+from falcon_s3.pfs import Entry, FileInfo, Listed, Ref
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -130,3 +130,8 @@ class JobPfs:
         if ref == self._output:
             return iter(())
         return self._store.list_files(ref, prefix, after, delimiter)
+
+    def list_page(self, ref: Ref, prefix: str, after: str, delimiter: str, most: int) -> Listed:
+        if ref == self._output:
+            return Listed.of((), most)
+        return self._store.list_page(ref, prefix, after, delimiter, most)

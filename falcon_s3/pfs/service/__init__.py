@@ -12,6 +12,7 @@ What pachd does and the store cannot is answered UNIMPLEMENTED with a sentence. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -46,14 +47,18 @@ OPTIONS = (
 
 
 class Server:
-    """The store in the folder `data` on an address, HOST:PORT. Raises Unavailable, and OSError for the address."""
+    """The store in the folder `data` on an address, HOST:PORT. Raises Unavailable, and OSError for the address.
 
-    def __init__(self, listen: str, data: Path):
+    `interceptors` see each call before it is answered.
+    """
+
+    def __init__(self, listen: str, data: Path, interceptors: Sequence[grpc.ServerInterceptor] = ()):
         self._store = ExtendedPfs(data)
         self._waiting = Waiting()
         self._server = grpc.server(
             ThreadPoolExecutor(THREADS, thread_name_prefix="call"),
             handlers=[self._pfs(), *self._others(data)],
+            interceptors=list(interceptors),
             options=OPTIONS,
         )
         health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), self._server)
