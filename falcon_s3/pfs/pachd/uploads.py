@@ -40,6 +40,7 @@ from falcon_s3.pfs import (
     Check,
     Commit,
     CommitFinished,
+    CommitNotFound,
     FileInfo,
     FileNotFound,
     NotFound,
@@ -232,11 +233,13 @@ def finish(
             raise PartNotFound(identity, number)
     writing.check_ref(calls, ref)
     content = Content(sum(there[number].size for number, _ in wanted))
-    file_set = writing.composed(calls, path, [(staged.commit, f"{number:05}/data") for number, _ in wanted])
     try:
+        file_set = writing.composed(calls, path, [(staged.commit, f"{number:05}/data") for number, _ in wanted])
         writing.check_file_set(calls, file_set, path, content)
     except FileNotFound:
         raise Unavailable(f"the parts of upload {identity} changed while they were put together") from None
+    except CommitNotFound:  # it was aborted meanwhile
+        raise UploadNotFound(identity) from None
     commit = locking.add(calls, ref, file_set, Condition([path], check))
     file = writing.written(calls, commit, path, content, None)
     _conclude(calls, staged, commit)

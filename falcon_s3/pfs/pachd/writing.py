@@ -240,6 +240,12 @@ def delete_files(calls: Calls, ref: Ref, wanted: Iterable[str]) -> Commit | None
     return names.branch_info(reading.inspect_branch(calls, ref)).head if isinstance(ref, Branch) else ref
 
 
+def _empty(stream: Stream, path: str) -> Content:
+    stream.send(delete(path))
+    stream.send(add(path, b""))
+    return Content()
+
+
 def composed(calls: Calls, path: str, sources: Sequence[tuple[Commit, str]]) -> str:
     """A file set in which the path has the bytes of all these files, one after another; its id.
 
@@ -257,6 +263,8 @@ def composed(calls: Calls, path: str, sources: Sequence[tuple[Commit, str]]) -> 
 
         return file_set(calls, sources[number][0], fill)[0]
 
+    if not sources:
+        return file_set(calls, Commit(names.FILE_SETS, ""), lambda stream: _empty(stream, path))[0]
     with ThreadPoolExecutor(min(LAYERS_AT_ONCE, len(sources)), thread_name_prefix="layer") as threads:
         layers = list(threads.map(layer, range(len(sources))))
     if len(layers) == 1:

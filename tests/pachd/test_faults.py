@@ -1,0 +1,183 @@
+"""pachd slow, cut off, refusing or restarted: a failure in words and in time, nothing half-written, and back again."""
+
+import threading
+import time
+
+import pytest
+
+from falcon_s3.pfs import Branch, Repo, Unavailable
+from falcon_s3.pfs.pachd.address import parse
+from tests.conftest import free_port
+from tests.pachd.proxy import Proxy
+from tests.pfs.bodies import Bytes, get, names, put
+from tests.pfsd.conftest import running_pfsd
+
+MEBIBYTE = 1 << 20
+# A call fails within its deadline, which is two seconds here; the rest is for a machine with much to do.
+PATIENCE_SECONDS = 20
+
+
+@pytest.fixture
+def filled(far, pfs, branch):
+    """A branch of two files, one of them large, which the far store has talked to."""
+    put(pfs, branch, "a", b"small")
+    put(pfs, branch, "large", bytes(range(256)) * 4096 * 16)
+    assert names(far, branch) == ["a", "large"]
+    return branch
+
+
+def every_read(far, branch, file):
+    return [
+        lambda: far.inspect_file(branch, "a"),
+        lambda: far.list_branches(),
+        lambda: names(far, branch),
+        lambda: far.open_file(file),
+        far.who_am_i,
+        far.check_version,
+    ]
+
+
+def every_write(far, branch):
+    return [
+        lambda: put(far, branch, "b"),
+        lambda: put(far, branch, "b", check=lambda found: None),
+    ]
+
+
+@pytest.mark.parametrize("trouble", ["stalled", "refusing"])
+def test_every_call_fails_in_time_and_works_again_afterwards(far, pfs, filled, proxy, trouble):
+    file = far.inspect_file(filled, "large")
+    before = pfs.inspect_branch(filled).head
+    if trouble == "stalled":
+        proxy.stalled = True
+    else:
+        proxy.refuse()
+        proxy.cut()
+    for call in every_read(far, filled, file) + every_write(far, filled):
+        begun = time.monotonic()
+        with pytest.raises(Unavailable):
+            call()
+        assert time.monotonic() - begun < PATIENCE_SECONDS
+    assert pfs.inspect_branch(filled).head == before
+    if trouble == "stalled":
+        proxy.cut()
+        proxy.stalled = False
+    else:
+        proxy.accept()
+    eventually(lambda: names(far, filled) == ["a", "large"])
+    put(far, filled, "b", b"back")
+    assert get(far, filled, "b") == b"back"
+
+
+def eventually(holds):
+    """Ask again and again until something holds; what is not there for a while is no failure."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            assert holds()
+        except (Unavailable, AssertionError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def test_a_lost_connection_costs_a_read_nothing(far, filled, proxy):
+    """The read is asked a second time, over a new connection."""
+    for _ in range(3):
+        proxy.cut()
+        assert get(far, filled, "a") == b"small"
+        proxy.cut()
+        assert names(far, filled) == ["a", "large"]
+
+
+@pytest.mark.parametrize("trouble", ["stalled", "cut"])
+def test_a_read_that_is_cut_or_stalled_in_the_middle_is_no_whole_file(far, filled, proxy, trouble):
+    file = far.inspect_file(filled, "large")
+    reader = far.open_file(file)
+    received = len(next(reader))
+    proxy.stalled = trouble == "stalled"
+    if trouble == "cut":
+        proxy.cut()
+    with pytest.raises(Unavailable):
+        for chunk in reader:
+            received += len(chunk)
+    assert received < file.size
+
+
+@pytest.mark.parametrize("check", [None, lambda found: None], ids=["plain", "under a condition"])
+def test_a_write_that_is_cut_in_the_middle_leaves_nothing(far, pfs, filled, proxy, check):
+    before = pfs.inspect_branch(filled)
+
+    class Cut(Bytes):
+        def __iter__(self):
+            for number, chunk in enumerate(super().__iter__()):
+                yield chunk
+                if number == 4:
+                    proxy.cut()
+
+    for path in ("a", "b"):
+        with pytest.raises(Unavailable):
+            far.put_file(filled, path, Cut(bytes(10 * MEBIBYTE)), None, check)
+    time.sleep(0.2)
+    assert pfs.inspect_branch(filled) == before
+    assert get(pfs, filled, "a") == b"small"
+
+
+def test_a_listing_that_is_cut_is_not_taken_for_its_end(far, pfs, branch, proxy):
+    for number in range(3):
+        put(pfs, branch, f"{number}")
+    assert len(names(far, branch)) == 3
+    proxy.stalled = True
+    with pytest.raises(Unavailable):
+        names(far, branch)
+
+
+def test_a_restart_is_got_over(open_pfs, tmp_path):
+    """Another process at the same address: the channel finds it by itself."""
+    with Proxy(("127.0.0.1", 1)) as proxy:
+        store = open_pfs(parse(f"127.0.0.1:{proxy.port}"), deadline=5.0)
+        for number in range(2):
+            with running_pfsd(tmp_path / "data", tmp_path / "log") as server:
+                proxy.target = ("127.0.0.1", server.port)
+                eventually(lambda: store.list_branches() is not None)
+                assert len(store.list_branches()) == number
+                store.create_branch(Branch(Repo("default", f"r{number}"), "master"))
+            proxy.cut()
+            with pytest.raises(Unavailable):
+                store.list_branches()
+
+
+def test_where_nothing_listens_the_version_says_so(open_pfs):
+    address = parse(f"grpc://127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable, match=f"no pachd answers at {address}"):
+        open_pfs(address, deadline=1.0).check_version()
+
+
+def test_many_threads_get_over_it_together(far, filled, proxy):
+    """Readers go on while connections break: each answer is right or a failure in words."""
+    wrong, right = [], []
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            try:
+                right.append(get(far, filled, "a") == b"small" and names(far, filled) == ["a", "large"])
+            except Unavailable:
+                pass
+            except BaseException as ex:
+                wrong.append(ex)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        time.sleep(0.1)
+        proxy.cut()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert right
+    assert all(right)

@@ -1,0 +1,147 @@
+"""Writes under a condition: an open commit is the lock, whoever else writes, and whoever dies."""
+
+import threading
+
+import pytest
+
+from falcon_s3.pfs import Unavailable
+from falcon_s3.pfs.pachd import locking, methods, names
+from falcon_s3.pfs.wire import pfs_pb2 as wire
+from tests.pfs.bodies import Bytes, Wrong, get, put
+from tests.pfs.bodies import names as listed
+
+
+def must_be_missing(found):
+    if found is not None:
+        raise Wrong
+
+
+def start(pfs, branch, description=""):
+    """Open a commit, as anybody may."""
+    request = wire.StartCommitRequest(branch=names.branch_message(branch), description=description)
+    return names.commit_of(pfs._calls.change(methods.START_COMMIT, request))
+
+
+def is_open(pfs, commit):
+    return pfs.inspect_commit(commit).finished_ms is None
+
+
+def test_of_writers_through_many_gateways_one_is_first(open_pfs, branch):
+    """Each thread has a store of its own, as each gateway has."""
+    stores = [open_pfs() for _ in range(6)]
+    for number in range(5):
+        path, outcome = f"race{number}", []
+        barrier = threading.Barrier(len(stores))
+
+        def race(store, name, path=path, outcome=outcome, barrier=barrier):
+            barrier.wait()
+            try:
+                put(store, branch, path, name, None, must_be_missing)
+                outcome.append(name)
+            except Wrong:
+                outcome.append(None)
+
+        threads = [
+            threading.Thread(target=race, args=(store, b"%d" % position * 1000))
+            for position, store in enumerate(stores)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        [winner] = [name for name in outcome if name is not None]
+        assert len(outcome) == len(stores)
+        assert get(stores[0], branch, path) == winner
+    assert not is_open(stores[0], stores[0].inspect_branch(branch).head)
+
+
+def test_plain_writers_beside_conditional_ones_lose_nothing(open_pfs, branch):
+    """They join the open commit that is the lock; all that was acknowledged is there."""
+    plain, conditional = open_pfs(), open_pfs()
+    failures = []
+
+    def write(store, name, check):
+        try:
+            for number in range(25):
+                put(store, branch, f"{name}{number}", name.encode(), None, check)
+        except BaseException as ex:
+            failures.append(ex)
+
+    jobs = [(plain, "a", None), (plain, "b", None), (conditional, "c", must_be_missing), (plain, "d", must_be_missing)]
+    threads = [threading.Thread(target=write, args=job) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert listed(plain, branch) == sorted(f"{name}{number}" for name in "abcd" for number in range(25))
+
+
+def test_a_refused_write_makes_no_commit_and_holds_no_lock(pfs, branch):
+    put(pfs, branch, "a", b"1")
+    before = pfs.inspect_branch(branch)
+    with pytest.raises(Wrong):
+        put(pfs, branch, "a", b"2", None, must_be_missing)
+    with pytest.raises(Wrong):
+        pfs.delete_files(branch, ["a"], must_be_missing)
+    assert pfs.inspect_branch(branch) == before
+
+
+def test_a_write_that_is_refused_under_the_lock_gives_it_back(open_pfs, pfs, branch):
+    """What was seen before the lock has changed by then; the commit is finished, for others may be in it."""
+    other = open_pfs()
+    real = pfs._calls.change
+
+    def change(method, request):
+        if method is methods.START_COMMIT:
+            put(other, branch, "a", b"quicker")
+        return real(method, request)
+
+    pfs._calls.change = change
+    with pytest.raises(Wrong):
+        put(pfs, branch, "a", b"slower", None, must_be_missing)
+    assert get(pfs, branch, "a") == b"quicker"
+    assert not is_open(pfs, pfs.inspect_branch(branch).head)
+
+
+def test_a_head_that_somebody_else_opened_is_joined(pfs, branch):
+    commit = start(pfs, branch)
+    assert put(pfs, branch, "a", b"1", None, must_be_missing).commit == commit
+    with pytest.raises(Wrong):
+        put(pfs, branch, "a", b"2", None, must_be_missing)
+    assert pfs.delete_files(branch, ["a"], lambda found: None) == commit
+    assert is_open(pfs, commit)
+    assert pfs.inspect_branch(branch).head == commit
+
+
+def test_a_lock_whose_owner_died_is_taken_over(pfs, branch, monkeypatch):
+    monkeypatch.setattr(locking, "HELD_SECONDS", 1.5)
+    lock = start(pfs, branch, locking.MARK)
+    put(pfs, lock, "joined", b"1")
+    file = put(pfs, branch, "a", b"2", None, must_be_missing)
+    assert file.commit != lock
+    assert not is_open(pfs, lock)
+    assert listed(pfs, branch) == ["a", "joined"]
+
+
+def test_an_owner_that_was_taken_for_dead_writes_nothing(open_pfs, pfs, branch):
+    """The commit was finished under its hands: pachd refuses it the file set."""
+    other = open_pfs()
+    real = pfs._calls.change
+
+    def change(method, request):
+        if method is methods.ADD_FILE_SET:
+            locking._finish(other._calls, names.commit_of(request.commit))
+        return real(method, request)
+
+    pfs._calls.change = change
+    with pytest.raises(Unavailable, match="took too long"):
+        put(pfs, branch, "a", b"1", None, must_be_missing)
+    assert listed(pfs, branch) == []
+
+
+def test_a_lock_that_is_held_for_long_is_a_failure_in_words(pfs, branch, monkeypatch):
+    monkeypatch.setattr(locking, "WAIT_SECONDS", 0.5)
+    start(pfs, branch, locking.MARK)
+    with pytest.raises(Unavailable, match="all the time"):
+        pfs.put_file(branch, "a", Bytes(b"1"), None, must_be_missing)

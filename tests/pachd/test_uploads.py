@@ -1,0 +1,104 @@
+"""Uploads in parts are kept in pachd, where nobody sees them and every gateway finds them."""
+
+import pytest
+
+from falcon_s3.pfs import Branch, BranchNotFound, InvalidName, Unavailable, UploadNotFound
+from falcon_s3.pfs.pachd import PachdPfs, methods, uploads
+from tests.pfs.bodies import Bytes, get, names, put
+
+
+def hidden(pfs, branch):
+    """The branches that uploads of a repo are kept on, as pachd itself has them."""
+    return [name for name in uploads._names(pfs._calls, branch) if name.startswith(uploads.PREFIX)]
+
+
+def test_an_upload_goes_on_through_any_gateway(open_pfs, branch):
+    first = open_pfs()
+    upload = first.start_upload(branch, "a", {"x": "1"})
+    one = first.put_part(branch, "a", upload.id, 1, Bytes(b"1" * 100_000), {"n": "1"})
+    first.close()
+    second, third = open_pfs(), open_pfs()
+    two = second.put_part(branch, "a", upload.id, 2, Bytes(b"2"))
+    assert third.list_parts(branch, "a", upload.id) == [one, two]
+    assert list(third.list_uploads(branch)) == [upload]
+    file = third.finish_upload(branch, "a", upload.id, [(1, one.etag), (2, two.etag)], "")
+    assert second.inspect_finished(branch, "a", upload.id) == file
+    assert get(second, branch, "a") == b"1" * 100_000 + b"2"
+
+
+def test_the_branch_of_an_upload_is_no_bucket(pfs, branch):
+    pfs.start_upload(branch, "a")
+    [name] = hidden(pfs, branch)
+    secret = Branch(branch.repo, name)
+    assert [info.branch for info in pfs.list_branches() if info.branch.repo == branch.repo] == [branch]
+    for call in (pfs.inspect_branch, pfs.delete_branch, pfs.list_files, lambda ref: put(pfs, ref, "a")):
+        with pytest.raises(BranchNotFound):
+            call(secret)
+    with pytest.raises(InvalidName):
+        pfs.create_branch(secret)
+
+
+def test_what_ended_leaves_no_branch(pfs, branch):
+    """An upload that was aborted goes at once; the result of one that was finished is kept for a day."""
+    aborted, done = pfs.start_upload(branch, "a").id, pfs.start_upload(branch, "b").id
+    pfs.abort_upload(branch, "a", aborted)
+    assert hidden(pfs, branch) == [uploads.PREFIX + done]
+    pfs.finish_upload(branch, "b", done, [], "")
+    assert hidden(pfs, branch) == [uploads.PREFIX + done]
+    pfs.delete_branch(branch)
+    assert all(info.branch.repo != branch.repo for info in pfs.list_branches())
+
+
+@pytest.mark.parametrize("age_ms", [0, 3_600_000])
+def test_uploads_that_nobody_finishes_expire(open_pfs, branch, monkeypatch, age_ms):
+    """And the results of old ones; younger ones stay."""
+    pfs = open_pfs()
+    open_one, done = pfs.start_upload(branch, "a").id, pfs.start_upload(branch, "b").id
+    pfs.finish_upload(branch, "b", done, [], "")
+    monkeypatch.setattr(uploads, "FINISHED_MS", age_ms)
+    monkeypatch.setattr(pfs, "_upload_ms", age_ms)
+    count = pfs.expire_uploads()
+    if age_ms:
+        assert (count, len(hidden(pfs, branch))) == (0, 2)
+        assert pfs.inspect_upload(branch, "a", open_one).id == open_one
+    else:
+        assert count >= 2
+        assert hidden(pfs, branch) == []
+        with pytest.raises(UploadNotFound):
+            pfs.inspect_upload(branch, "a", open_one)
+    assert names(pfs, branch) == ["b"]
+
+
+def test_uploads_without_an_end_stay_when_none_is_set(pfs, branch):
+    upload = pfs.start_upload(branch, "a").id
+    pfs.expire_uploads()
+    assert isinstance(pfs, PachdPfs)
+    assert pfs.inspect_upload(branch, "a", upload).id == upload
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (lambda pfs, *upload: pfs.abort_upload(*upload), UploadNotFound),
+        (lambda pfs, *upload: pfs.put_part(*upload, 2, Bytes(b"shorter")), Unavailable),
+    ],
+    ids=["aborted", "replaced"],
+)
+def test_parts_that_change_while_they_are_put_together_make_no_file(open_pfs, pfs, branch, trouble, kind):
+    """pachd copies what is not there to nothing: the file is counted before anybody sees it."""
+    other = open_pfs()
+    upload = pfs.start_upload(branch, "a").id
+    parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x" * 1000)) for number in (1, 2)]
+    before = pfs.inspect_branch(branch)
+    real = pfs._calls.read
+
+    def read(method, request):
+        if method is methods.INSPECT_BRANCH:  # the last call before they are put together
+            trouble(other, branch, "a", upload)
+        return real(method, request)
+
+    pfs._calls.read = read
+    with pytest.raises(kind):
+        pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "")
+    assert other.inspect_branch(branch) == before
+    assert names(other, branch) == []
