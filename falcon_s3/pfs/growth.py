@@ -118,13 +118,13 @@ def _live_page(connection: Connection, view: View, path: str) -> Page:
     if row is not None and (row[2] is None or row[2] > path):
         return Page._make(row)
     if view.base is None:
-        return _new_page(connection, view, "", None)
+        return new_page(connection, view, "", None)
     cover = covering(connection, view.base, path)
-    page = _new_page(connection, view, cover.low, cover.high)
-    return _copy(connection, cover.page, cover.number, page)
+    page = new_page(connection, view, cover.low, cover.high)
+    return copy(connection, cover.page, cover.number, page)
 
 
-def _new_page(connection: Connection, view: View, low: str, high: str | None) -> Page:
+def new_page(connection: Connection, view: View, low: str, high: str | None) -> Page:
     cursor = connection.execute(
         "INSERT INTO page (line, low, high, first, last, total, live) VALUES (?, ?, ?, ?, ?, 0, 0)",
         (view.line, low, high, view.number, NEVER),
@@ -133,7 +133,7 @@ def _new_page(connection: Connection, view: View, low: str, high: str | None) ->
     return Page(cursor.lastrowid, low, high, view.number, 0, 0)
 
 
-def _copy(connection: Connection, source: int, number: int, page: Page) -> Page:
+def copy(connection: Connection, source: int, number: int, page: Page) -> Page:
     """Copy into `page` what `source` shows of its range at the commit `number`."""
     cursor = connection.execute(
         f"INSERT INTO entry (page, {COLUMNS})"
@@ -161,9 +161,9 @@ def _rebuild(connection: Connection, view: View, pages: list[Page], written: str
     cuts = [pages[0].low, *_cuts(connection, pages, written)]
     ends = [*cuts[1:], pages[-1].high]
     for low, high in zip(cuts, ends, strict=True):
-        page = _new_page(connection, view, low, high)
+        page = new_page(connection, view, low, high)
         for source in pages:
-            page = _copy(connection, source.id, view.number, page)
+            page = copy(connection, source.id, view.number, page)
     for page in pages:
         if page.first == view.number:  # no earlier commit needs it
             connection.execute("DELETE FROM entry WHERE page = ?", (page.id,))

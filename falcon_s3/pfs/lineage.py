@@ -228,6 +228,14 @@ def finish_commit(connection: Connection, target: Target, message: str) -> None:
     )
 
 
+def forget_commit(connection: Connection, target: Target) -> None:
+    """Remove the commit itself; what it wrote and who points at it is the caller's."""
+    connection.execute('DELETE FROM "commit" WHERE number = ?', (target.point.number,))
+    connection.execute("DELETE FROM pach_error WHERE number = ?", (target.point.number,))
+    # An upload that was finished to it cannot be asked for again.
+    connection.execute("DELETE FROM upload WHERE commit_id = ?", (target.point.id,))
+
+
 def children(connection: Connection, target: Target) -> list[Commit]:
     rows = connection.execute(
         'SELECT id FROM "commit" WHERE parent = ? ORDER BY number', (target.point.number,)

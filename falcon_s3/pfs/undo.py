@@ -1,8 +1,8 @@
 """Commits taken back: emptied, or dropped altogether.
 
 What a commit did is undone path by path, as `versions` takes versions out of history, so that every listing shows
-what was there before. Only commits that nothing follows are dropped: what stands on a commit is never changed.
-All of it runs inside a job of the catalog; nothing here may be called for a commit that has children, but `descendants`.
+what was there before. Only commits that nothing follows are dropped: what stands on a commit is never changed. (See `squash` for others.)
+All of it runs inside a job of the catalog; nothing here may be called for a commit that has children.
 """
 
 from __future__ import annotations
@@ -10,17 +10,6 @@ from __future__ import annotations
 from falcon_s3.pfs import Branch, lineage, versions
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.lineage import Refused, Target
-
-
-def descendants(connection: Connection, target: Target) -> list[Target]:
-    """All commits that follow it, the newest first."""
-    rows = connection.execute(
-        "WITH RECURSIVE step (number) AS (SELECT ? UNION ALL"
-        ' SELECT "commit".number FROM step JOIN "commit" ON "commit".parent = step.number)'
-        " SELECT number FROM step WHERE number <> ? ORDER BY number DESC",
-        (target.point.number, target.point.number),
-    ).fetchall()
-    return [Target(target.repo, lineage.at(connection, number)) for (number,) in rows]
 
 
 def clear(connection: Connection, target: Target) -> None:
@@ -48,11 +37,8 @@ def drop(connection: Connection, target: Target) -> None:
     clear(connection, target)
     line, number = target.point.line, target.point.number
     (parent,) = connection.execute('SELECT parent FROM "commit" WHERE number = ?', (number,)).fetchone()
+    lineage.forget_commit(connection, target)
     _leave_line(connection, line, number)
-    connection.execute('DELETE FROM "commit" WHERE number = ?', (number,))
-    connection.execute("DELETE FROM pach_error WHERE number = ?", (number,))
-    # An upload that was finished to it cannot be asked for again.
-    connection.execute("DELETE FROM upload WHERE commit_id = ?", (target.point.id,))
     if parent is not None:
         connection.execute("UPDATE branch SET head = ? WHERE head = ?", (parent, number))
         return
@@ -69,11 +55,21 @@ def _leave_line(connection: Connection, line: int, number: int) -> None:
     ).fetchone()
     if tip is not None:
         connection.execute("UPDATE line SET tip = ? WHERE id = ?", (tip, line))
+    else:
+        _forget_line(connection, line)
+
+
+def _forget_line(connection: Connection, line: int) -> None:
+    """Remove a line that has no commit, and what it stands on likewise, unless others stand on it (see `squash`)."""
+    if connection.execute("SELECT 1 FROM line WHERE base_line = ?", (line,)).fetchone():
         return
+    (base,) = connection.execute("SELECT base_line FROM line WHERE id = ?", (line,)).fetchone()
     connection.execute("DELETE FROM entry WHERE page IN (SELECT id FROM page WHERE line = ?)", (line,))
     connection.execute("DELETE FROM page WHERE line = ?", (line,))
     connection.execute("DELETE FROM removed WHERE line = ?", (line,))
     connection.execute("DELETE FROM line WHERE id = ?", (line,))
+    if base is not None and not connection.execute('SELECT 1 FROM "commit" WHERE line = ?', (base,)).fetchone():
+        _forget_line(connection, base)
 
 
 def fail(connection: Connection, target: Target, error: str) -> None:

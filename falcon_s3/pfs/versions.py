@@ -197,8 +197,8 @@ def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
     connection.execute("UPDATE repo SET purged = purged + 1 WHERE id = ?", (repo_id,))
     if row.content is not None:
         release(connection, row.content)
-    for affected in _lines_on(connection, repo_id, line, number):
-        _list_anew(connection, affected, row.path, number)
+    for affected in lines_on(connection, repo_id, line, number):
+        list_anew(connection, affected, row.path, number)
     return _file_version(row, latest)
 
 
@@ -214,7 +214,7 @@ def set_attributes(connection: Connection, file: FileInfo, attributes: str | Non
         raise FileNotFound(file.path, file.commit)
 
 
-def _lines_on(connection: Connection, repo_id: int, line: int, number: int) -> list[int]:
+def lines_on(connection: Connection, repo_id: int, line: int, number: int) -> list[int]:
     """The line itself and every line that stands on its commit `number`."""
     rows = connection.execute("SELECT id, base_line, base_number FROM line WHERE repo = ? ORDER BY id", (repo_id,))
     found = {line}
@@ -224,7 +224,7 @@ def _lines_on(connection: Connection, repo_id: int, line: int, number: int) -> l
     return sorted(found)
 
 
-def _list_anew(connection: Connection, line: int, path: str, number: int) -> None:
+def list_anew(connection: Connection, line: int, path: str, number: int) -> None:
     """Let the pages of the line show, in place of the version `number` of the path, the one before."""
     view = history.view(connection, line, NEVER - 1)
     before = _newest(connection, view, path, number)

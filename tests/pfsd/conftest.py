@@ -33,6 +33,7 @@ REPLIES = {
     "ListCommit": pfs_pb2.CommitInfo,
     "SubscribeCommit": pfs_pb2.CommitInfo,
     "DropCommit": pfs_pb2.DropCommitResponse,
+    "SquashCommit": pfs_pb2.SquashCommitResponse,
     "InspectCommitSet": pfs_pb2.CommitInfo,
     "ListCommitSet": pfs_pb2.CommitSetInfo,
     "InspectBranch": pfs_pb2.BranchInfo,

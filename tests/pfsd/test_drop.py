@@ -31,17 +31,20 @@ def test_the_newest_commit_is_dropped(pfsd, repo):
     assert pfsd.call("Fsck", pfs_pb2.FsckRequest()) == []
 
 
-def test_a_commit_that_others_follow_is_dropped_with_them_only(pfsd, repo):
-    """On whatever branch they are; what does not follow it stays."""
+def test_a_commit_that_others_follow_is_not_dropped(pfsd, repo):
+    """On whatever branch they are, and with `recursive` neither, which pachd takes for commits of pipelines."""
     for number in range(3):
         pfsd.write(head(repo), ("a", b"%d" % number))
     ids = pfsd.commits(repo)
     second = pfs_pb2.Commit(repo=repo, id=ids[1])
     pfsd.call("CreateBranch", pfs_pb2.CreateBranchRequest(branch=branch(repo, "fork"), head=second))
     pfsd.write(head(repo, "fork"), ("b", b"1"))
-    request = pfs_pb2.DropCommitRequest(commit=second)
-    assert "cannot drop a commit that has children" in pfsd.refused("UNKNOWN", "DropCommit", request)
-    drop(pfsd, second, recursive=True)
+    for recursive in (False, True):
+        request = pfs_pb2.DropCommitRequest(commit=second, recursive=recursive)
+        assert "cannot drop a commit that has children" in pfsd.refused("UNKNOWN", "DropCommit", request)
+    drop(pfsd, head(repo, "fork"))
+    drop(pfsd, head(repo))
+    drop(pfsd, second)
     assert pfsd.commits(repo) == [ids[2]]
     for name in ("master", "fork"):
         assert (pfsd.list(head(repo, name)), pfsd.read(head(repo, name), "a")) == (["/a"], b"0")
@@ -82,14 +85,6 @@ def test_a_commit_that_failed_shows_what_its_parent_shows(pfsd, repo):
     info = pfsd.call("InspectCommit", pfs_pb2.InspectCommitRequest(commit=commit))
     assert (info.error, info.HasField("finished"), info.details.size_bytes) == ("it went wrong", True, 1)
     assert (pfsd.list(head(repo)), pfsd.read(head(repo), "a")) == (["/a"], b"1")
-
-
-def test_commits_are_not_squashed(pfsd, repo):
-    """Which is said in words, and changes nothing."""
-    pfsd.write(head(repo), ("a", b"1"))
-    request = pfs_pb2.SquashCommitSetRequest(commit_set=pfs_pb2.CommitSet(id=pfsd.commits(repo)[0]))
-    assert "squashes no commits" in pfsd.refused("UNIMPLEMENTED", "SquashCommitSet", request)
-    assert "squashes no commits" in pfsd.refused("UNIMPLEMENTED", "SquashCommit", request)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -10,19 +10,16 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
-from typing import NoReturn
 
-import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import Branch, CommitInfo, history, lineage, repos, undo
+from falcon_s3.pfs import Branch, CommitInfo, history, lineage, repos, squash, undo
 from falcon_s3.pfs.catalog import NEVER, Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.lineage import Named, Target
-from falcon_s3.pfs.service.calls import Context, Handler, Waiting, refusing, streaming, unary
+from falcon_s3.pfs.service.calls import Context, Handler, Waiting, streaming, unary
 from falcon_s3.pfs.service.names import (
     Unclear,
-    Unsupported,
     branch_of,
     commit_info,
     commit_message,
@@ -36,11 +33,6 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 LOOK_SECONDS = 0.05
 # States of a commit that is finished here as soon as it is one of them.
 ENDED = (wire.FINISHING, wire.FINISHED)
-
-NOT_SQUASHED = (
-    "falcon-s3 pfsd squashes no commits, since others stand on them: drop the newest ones, or remove single versions"
-    " of files over S3, with DeleteObject and a versionId"
-)
 
 # What may be part of a transaction: it is given a connection, and the id for its commits.
 
@@ -67,10 +59,11 @@ def finish_commit(connection: Connection, request: wire.FinishCommitRequest, _id
     return Empty()
 
 
-def squash_commit_set(
-    connection: Connection, request: wire.SquashCommitSetRequest, _identity: bytes | None
-) -> NoReturn:
-    raise Unsupported(NOT_SQUASHED)
+def squash_commit_set(connection: Connection, request: wire.SquashCommitSetRequest, _identity: bytes | None) -> Empty:
+    """All of its commits, or none if one of them cannot be."""
+    for info in lineage.commit_set(connection, request.commit_set.id.lower()):
+        squash.squash(connection, lineage.resolve(connection, Named(info.commit.repo, "", info.commit.id)))
+    return Empty()
 
 
 class Commits:
@@ -87,7 +80,7 @@ class Commits:
             "ClearCommit": unary(wire.ClearCommitRequest, self.clear),
             "DropCommit": unary(wire.DropCommitRequest, self.drop),
             "DropCommitSet": unary(wire.DropCommitSetRequest, self.drop_set),
-            "SquashCommit": refusing(grpc.StatusCode.UNIMPLEMENTED, NOT_SQUASHED),
+            "SquashCommit": unary(wire.SquashCommitRequest, self.squash),
             "ListCommitSet": streaming(wire.ListCommitSetRequest, self.list_sets),
         }
 
@@ -206,17 +199,16 @@ class Commits:
         self._store.change(job)
         return Empty()
 
-    def drop(self, request: wire.DropCommitRequest, _context: Context) -> wire.DropCommitResponse:
-        """A commit that no other follows, or, with `recursive`, with all that follow it."""
+    def squash(self, request: wire.SquashCommitRequest, _context: Context) -> wire.SquashCommitResponse:
+        """What it did becomes part of what follows it. `recursive` means commits of pipelines, which are none."""
         named = named_of(request.commit)
+        self._store.change(lambda connection: squash.squash(connection, lineage.resolve(connection, named)))
+        return wire.SquashCommitResponse()
 
-        def job(connection: Connection) -> None:
-            target = lineage.resolve(connection, named)
-            for each in undo.descendants(connection, target) if request.recursive else []:
-                undo.drop(connection, each)
-            undo.drop(connection, target)
-
-        self._store.change(job)
+    def drop(self, request: wire.DropCommitRequest, _context: Context) -> wire.DropCommitResponse:
+        """A commit that no other follows, with all that it did. `recursive` as for `squash`."""
+        named = named_of(request.commit)
+        self._store.change(lambda connection: undo.drop(connection, lineage.resolve(connection, named)))
         return wire.DropCommitResponse()
 
     def drop_set(self, request: wire.DropCommitSetRequest, _context: Context) -> Empty:
