@@ -2,12 +2,15 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import report
+
+from falcon_s3 import _speedups
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -68,6 +71,15 @@ def test_the_readme_shows_the_newest_results():
 
     assert shown.strip() == (report.section(json.loads(newest.read_bytes())).strip() if newest else "")
     assert report.PLOT.exists() == (newest is not None)
+
+
+@pytest.mark.parametrize("name", sorted(set(_speedups.__all__) - {"BodyEnd", "ChunkEnd", "compiled"}))
+def test_every_compiled_function_has_its_figure(name):
+    """_speedups/README.md shows of each that it is at least twice as fast as its twin on some shape."""
+    text = (ROOT / "_speedups" / "README.md").read_text()
+    ratios = re.findall(rf"^\| `{name}` \|[^|]*\|[^|]*µs \|[^|]*µs \| ([0-9.]+) \|$", text, re.MULTILINE)
+
+    assert max(map(float, ratios), default=0) >= 2
 
 
 def test_goals_are_told_from_figures():
