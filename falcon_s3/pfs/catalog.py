@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from falcon_s3.pfs import Unavailable
+from falcon_s3.pfs.kept import Kept
 
 logger = logging.getLogger(__name__)
 
@@ -172,8 +173,10 @@ class Catalog:
         self._led = False  # a thread runs what waits, or is about to
         self._idle_readers: list[Reader] = []
         with self.turn():
+            self.kept = Kept(self._lock_file)
             self._writer = self._connect()
-            self._prepare(self._writer)
+            with self.kept.changing():
+                self._prepare(self._writer)
         self._jobs = 0  # since the last checkpoint of this process began
         self._checkpoint_due = threading.Event()
         self._closing = False
@@ -271,6 +274,10 @@ class Catalog:
         connection.close()
 
     def _run(self, jobs: Sequence[Job[Any]]) -> None:
+        with self.kept.changing():
+            self._run_all(jobs)
+
+    def _run_all(self, jobs: Sequence[Job[Any]]) -> None:
         writer = self._writer
         try:
             if not self._run_together(jobs):
@@ -331,6 +338,7 @@ class Catalog:
             self._writer.close()
         while self._idle_readers:
             self._idle_readers.pop().connection.close()
+        self.kept.close()
         os.close(self._lock_file)
 
 

@@ -162,6 +162,19 @@ class EmbeddedPfs(Uploads):
     # Files
 
     def inspect_file(self, ref: Ref, path: str) -> FileInfo:
+        if not isinstance(ref, Branch):
+            return self._inspect_file(ref, path)
+        kept, repo = self._catalog.kept, ref.repo
+        asked = (path, ref.name, repo.name, repo.project)
+        file: FileInfo | None = kept.get(asked)
+        if file is None:
+            state = kept.state()
+            file = self._inspect_file(ref, path)
+            size = file.size if isinstance(file.content, files.Held) else 0
+            kept.keep(asked, file, size + len(path), state)
+        return file
+
+    def _inspect_file(self, ref: Ref, path: str) -> FileInfo:
         with self._catalog.read() as connection:
             if isinstance(ref, Branch) and (file := files.find_at_head(connection, ref, path)) is not None:
                 return file
