@@ -191,6 +191,13 @@ def test_no_message_but_that_of_an_empty_file_is_empty(pfsd, repo):
     assert untarred(pfsd, head(repo), "/") == {"/": None} | {"/" + path: content for path, content in files.items()}
 
 
+def test_two_backslashes_mean_one(pfsd, repo):
+    """As in pachd, where the path of GetFile is a glob; one alone is found too, if nothing else is meant."""
+    pfsd.write(head(repo), ("a\\b", b"1"), ("a\\\\b", b"2"), ("c\\d", b"3"))
+    paths = ("a\\\\b", "a[\\\\]b", "a\\\\\\\\b", "c\\d")
+    assert [pfsd.read(head(repo), path) for path in paths] == [b"1", b"1", b"2", b"3"]
+
+
 def untarred(pfsd, commit, path):
     request = pfs_pb2.GetFileRequest(file=file(commit, path))
     stream = io.BytesIO(b"".join(message.value for message in pfsd.call("GetFileTAR", request)))

@@ -42,6 +42,14 @@ def sent(path: str) -> str:
     return "/" + path
 
 
+def as_glob(path: str) -> str:
+    """As GetFile takes it, where a backslash takes the next character as it is.
+
+    Two would do for a glob, but pachd looks only among the paths that begin as the glob does before its first `[`.
+    """
+    return sent(path).replace("\\", "[\\\\]")
+
+
 def received(path: str) -> str:
     """The path of a reply; that of a folder keeps the slash at its end."""
     return path.removeprefix("/")

@@ -80,6 +80,7 @@ class Reader(Iterator[bytes]):
         self._replies: Replies | None = None
         if self._left:
             request = wire.GetFileRequest(file=names.file_message(file.commit, file.path), offset=start)
+            request.file.path = paths.as_glob(file.path)
             with failures.about(file.commit, file.path):
                 self._replies = calls.replies(methods.GET_FILE, request)
             self._take()

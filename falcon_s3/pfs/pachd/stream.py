@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 
-from falcon_s3.pfs import Ref, Unavailable
+from falcon_s3.pfs import Commit, CommitFinished, Ref, Unavailable
 from falcon_s3.pfs.pachd import failures
 from falcon_s3.pfs.pachd.calls import Calls, Method
 
@@ -87,4 +87,6 @@ class Stream:
         except grpc.FutureCancelledError:
             raise Unavailable("the call was cancelled") from None
         except grpc.RpcError as ex:
+            if failures.FORGOTTEN in failures.text_of(ex) and isinstance(self._ref, Commit):
+                raise CommitFinished(self._ref) from ex  # while the messages were on their way
             raise failures.meaning(ex, self._ref) from ex

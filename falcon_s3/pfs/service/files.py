@@ -157,21 +157,27 @@ class Files:
         return self._shown(request.file)
 
     def _matching(self, shown: Shown, request: wire.GetFileRequest) -> Iterator[Item]:
-        """What the path names as it stands, else what it matches as a glob. Raises NotFound for nothing."""
+        """What the path names as it stands, else what it matches as a glob. Raises NotFound for nothing.
+
+        A path with a backslash is a glob before it is a name: who means that character writes two, as pachd needs it.
+        """
         path = request.file.path
-        named = folders.find(self._store, shown.view, path)
-        if named is not None:
-            items: Iterator[Item] = iter((named,))
-        elif glob.is_glob(path):
-            items = glob.matching(self._store, shown.view, path)
-        else:
-            raise shown.not_found(path)
-        items = in_range(items, request.path_range)
-        first = next(items, None)
-        if first is None:
-            raise shown.not_found(path)
-        yield first
-        yield from items
+        ways = (self._globbed, self._named) if "\\" in path else (self._named, self._globbed)
+        for way in ways:
+            items = in_range(way(shown, path), request.path_range)
+            first = next(items, None)
+            if first is not None:
+                yield first
+                yield from items
+                return
+        raise shown.not_found(path)
+
+    def _named(self, shown: Shown, path: str) -> Iterator[Item]:
+        item = folders.find(self._store, shown.view, path)
+        return iter(() if item is None else (item,))
+
+    def _globbed(self, shown: Shown, path: str) -> Iterator[Item]:
+        return glob.matching(self._store, shown.view, path) if glob.is_glob(path) else iter(())
 
     def _with_contents(self, shown: Shown, items: Iterable[Item]) -> Iterator[Item]:
         """The items, and all that is in the folders among them, each once."""
