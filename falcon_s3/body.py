@@ -186,7 +186,7 @@ class VerifiedBody:
         self._verifier = verifier if expected.signed else None
         self._algorithm = algorithm or expected.checksum
         self._attributes = attributes
-        self._hashes = Hashes(self._algorithm)
+        self._hashes = Hashes(self._algorithm, expected.checksum, "sha256" if expected.sha256 else None)
 
     def digests(self) -> pfs.Digests:
         return self._hashes.finish()

@@ -1,7 +1,7 @@
 """Digests over a body: each computed once, and for big bodies beside the disk write.
 
-hashlib lets go of the interpreter for large chunks, so the MD5, the SHA-256 and the caller's own work on a chunk
-run at the same time. Memory stays bounded: a chunk is handed to the threads only when they are done with the one
+hashlib lets go of the interpreter for large chunks, so the MD5, a checksum and the caller's own work on a chunk run at
+the same time. Memory stays bounded: a chunk is handed to the threads only when they are done with the one
 before it, so a body has at most two in flight, and one that is given up leaves nothing running. Small bodies are
 hashed where they are: for them a thread is slower than the hash.
 """
@@ -70,12 +70,13 @@ os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 class Hashes:
-    """The MD5 and SHA-256 of a body, and one checksum more if `checksum` names it."""
+    """The MD5 of a body, and the checksums that are named; None names none."""
 
-    def __init__(self, checksum: str | None = None):
-        self._hashes: dict[str, Hash] = {"md5": md5(), "sha256": hashlib.sha256()}
-        if checksum is not None and checksum not in self._hashes:
-            self._hashes[checksum] = CHECKSUMS[checksum]()
+    def __init__(self, *named: str | None):
+        self._hashes: dict[str, Hash] = {"md5": md5()}
+        for name in named:
+            if name is not None and name not in self._hashes:
+                self._hashes[name] = CHECKSUMS[name]()
         self._under_way: list[Future[None]] = []
 
     def update(self, chunk: bytes) -> None:
@@ -94,7 +95,7 @@ class Hashes:
         self._under_way = []
 
     def digest(self, name: str) -> bytes:
-        """What a digest came to over all chunks taken; `name` is "md5", "sha256" or the checksum asked for."""
+        """What a digest came to over all chunks taken; `name` is "md5" or one of those named."""
         self._wait()
         return self._hashes[name].digest()
 
@@ -103,7 +104,7 @@ class Hashes:
         return base64.b64encode(self.digest(name)).decode()
 
     def finish(self) -> pfs.Digests:
-        return pfs.Digests(self.digest("md5"), self.digest("sha256"))
+        return pfs.Digests(self.digest("md5"), self.digest("sha256") if "sha256" in self._hashes else None)
 
 
 class HashedBody:

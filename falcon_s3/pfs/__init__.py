@@ -187,7 +187,7 @@ class Digests(NamedTuple):
     """What was computed over a whole body, as raw bytes."""
 
     md5: bytes
-    sha256: bytes
+    sha256: bytes | None = None  # None: nobody asked for it
 
 
 class Body(Protocol):

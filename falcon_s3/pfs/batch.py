@@ -166,7 +166,7 @@ class Batch:
 
     def _acquire(self, connection: Connection, staged: Staged) -> Given:
         if id(staged) in self._moved:
-            known = connection.execute("SELECT 1 FROM content WHERE sha256 = ?", (staged.sha256,)).fetchone()
+            known = connection.execute("SELECT 1 FROM content WHERE digest = ?", (staged.digest,)).fetchone()
             if known is None:
                 raise Unavailable("the stream took so long that what it began with was removed: send it again")
         content = self._contents.acquire(connection, staged)

@@ -92,11 +92,12 @@ CREATE TABLE entry (             -- a file as listings show it, for the commits 
   about TEXT NOT NULL,
   PRIMARY KEY (page, path, first)) WITHOUT ROWID;
 
-CREATE TABLE content (           -- data NULL: the bytes are a file named by sha256; freed_ms: when uses fell to 0
+CREATE TABLE content (           -- kind: of the digest; freed_ms: when uses fell to 0; bytes: in a file, or data
   id INTEGER PRIMARY KEY AUTOINCREMENT,
-  sha256 BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, uses INTEGER NOT NULL, freed_ms INTEGER, data BLOB,
-  pieces INTEGER NOT NULL DEFAULT 0);
+  digest BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL, size INTEGER NOT NULL, uses INTEGER NOT NULL, freed_ms INTEGER,
+  pieces INTEGER NOT NULL DEFAULT 0, file TEXT, data BLOB);
 CREATE INDEX content_freed ON content (freed_ms) WHERE freed_ms IS NOT NULL;
+CREATE UNIQUE INDEX content_file ON content (file) WHERE file IS NOT NULL;
 
 CREATE TABLE piece (             -- of a content that has `pieces`: the contents that it is put together from, in order
   content INTEGER NOT NULL, position INTEGER NOT NULL, part INTEGER NOT NULL,
@@ -125,6 +126,11 @@ INSERT INTO moved SELECT page, path, first, last, size || ' ' || modified_ms || 
 DROP TABLE entry;
 ALTER TABLE moved RENAME TO entry;
 ALTER TABLE repo ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE content RENAME COLUMN sha256 TO digest;
+ALTER TABLE content ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE content ADD COLUMN file TEXT;
+UPDATE content SET file = lower(hex(digest)) WHERE data IS NULL AND pieces = 0;
+CREATE UNIQUE INDEX content_file ON content (file) WHERE file IS NOT NULL;
 """
 }
 

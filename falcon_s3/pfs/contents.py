@@ -1,52 +1,68 @@
 """The bytes of the embedded store: written aside, synced, moved into place, and only then named.
 
-Small content lives in the catalog, inside the transaction that names it (one sync). Larger content is a file,
-named by its SHA-256, in one of 256 folders. The order that makes a crash harmless:
+Small content lives in the catalog, inside the transaction that names it (one sync). Larger content is a file under a
+name of its own, in one of 256 folders. The order that makes a crash harmless:
 
-1. `stage` writes `incoming/<name>`, syncs it, and holds a lock on it as long as the process lives;
-2. `acquire`, in a job of the catalog, moves it to `contents/ab/<sha256>`, syncs that folder, and adds the row
-   that says the content is there; the row is true once the job's transaction is on disk.
+1. `stage` writes `incoming/<name>`, syncs it, moves it to `contents/<na>/<name>`, and syncs that folder. It holds a
+   lock on the file as long as the process lives;
+2. `acquire`, in a job of the catalog, adds the row that says the content is there; the row is true once the job's
+   transaction is on disk. Where the content is known already, `discard` removes the file.
 
-A kill during 1 leaves a file in `incoming` whose lock nobody holds; a kill during 2 one in `contents` without a
-row. `stale` finds the first, `orphans` the second, during a turn of the catalog, when nobody is between moving
-and naming. A row without a file cannot be: when content is no longer used its row goes first, the file after.
+A kill leaves a file in `incoming` or in `contents` whose lock nobody holds and that no row names: `stale` finds the
+first, `orphans` the second. A row without a file cannot be: when content is no longer used its row goes first, the
+file after, and no name is used twice.
+
+Content is known by its digest, and each row says of which kind that is. It is BLAKE3, which costs a third of SHA-256
+(`benchmarks/bench_digests.py`) and whose equality means equal bytes; the MD5 that S3 asks for does not.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import time
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
+
+from blake3 import blake3
 
 from falcon_s3.pfs import CHUNK_BYTES, Body, Unavailable
+from falcon_s3.pfs.blocks import BlockFile
 from falcon_s3.pfs.catalog import Connection
 
 # Up to here a content lives in the catalog: one sync instead of two, and no file for every small object.
 INLINE_BYTES = 16 << 10
-# A file is synced while it is still being written, whenever so much more of it is there: its end waits for less.
-SYNC_BYTES = 8 << 20
 # A file in `incoming` gets its lock right after it is made; one without a lock after this time has lost its writer.
 LOCKED_WITHIN_SECONDS = 60
+
+
+class Hash(Protocol):
+    def update(self, data: bytes, /) -> object: ...
+    def digest(self) -> bytes: ...
+
+
+# `content.kind`: of contents made of pieces and those of format 1, and of all others.
+SHA256, BLAKE3 = 0, 1
+DIGESTS: dict[int, Callable[[], Hash]] = {SHA256: hashlib.sha256, BLAKE3: blake3}
 
 
 @dataclass(slots=True)
 class Staged:
     """Content that is safe on disk (or small and in memory) and not yet named."""
 
-    sha256: bytes
+    digest: bytes  # BLAKE3
     md5: bytes
     size: int
     data: bytes | None  # None: it is in `file`
     file: Path | None = None
-    lock: int | None = None
+    lock: BlockFile | None = None
+    named: bool = False  # a row names `file`, or did in a transaction that failed
 
 
 class Contents:
@@ -70,8 +86,7 @@ class Contents:
                 fresh.rmdir()
             sync_folder(data)
 
-    def path(self, sha256: bytes) -> Path:
-        name = sha256.hex()
+    def path(self, name: str) -> Path:
         return self._contents / name[:2] / name
 
     def stage(self, body: Body) -> Staged:
@@ -87,105 +102,101 @@ class Contents:
             size += len(chunk)
             if size > INLINE_BYTES:
                 return self._stage_file(held, chunks, body)
-        digests = body.digests()
-        return Staged(digests.sha256, digests.md5, size, b"".join(held))
+        data = held[0] if len(held) == 1 else b"".join(held)
+        return Staged(blake3(data).digest(), body.digests().md5, size, data)
 
     def _stage_file(self, held: list[bytes], chunks: Iterator[bytes], body: Body) -> Staged:
-        file = self._incoming / uuid.uuid4().hex
-        handle = -1
-        syncing: Future[None] | None = None
+        name = uuid.uuid4().hex
+        file = self._incoming / name
+        with _or_unavailable():
+            blocks = BlockFile(file)
         try:
-            with _or_unavailable():
-                handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(blocks.handle, fcntl.LOCK_EX)
             size = 0
-            synced = SYNC_BYTES
-            for chunk in chain(held, chunks):
+            digest = blake3()
+            for chunk in chain((held.pop(0) for _ in range(len(held))), chunks):
+                digest.update(chunk)
+                size += len(chunk)
                 with _or_unavailable():
-                    size += write_all(handle, chunk)
-                    if size >= synced and (syncing is None or syncing.done()):
-                        syncing = _syncers().submit(os.fdatasync, handle)
-                        synced = size + SYNC_BYTES
-            digests = body.digests()
+                    blocks.write(chunk)
+            md5 = body.digests().md5
             with _or_unavailable():
-                if syncing is not None:
-                    syncing.result()
-                os.fdatasync(handle)
+                blocks.finish()
+                file = file.rename(self.path(name))
+                sync_folder(file.parent)
         except BaseException:
-            if handle >= 0:
-                if syncing is not None:
-                    wait([syncing])  # it must not sync what gets this number next
-                file.unlink()
-                os.close(handle)
+            file.unlink()
+            blocks.close()
             raise
-        return Staged(digests.sha256, digests.md5, size, None, file, handle)
+        return Staged(digest.digest(), md5, size, None, file, blocks)
 
     def discard(self, staged: Staged) -> None:
         """Let go of what was staged, whether it got its name or not."""
-        if staged.file is not None:
+        if staged.file is not None and not staged.named:
             staged.file.unlink(missing_ok=True)
-            staged.file = None
+        staged.file = None
         if staged.lock is not None:
-            os.close(staged.lock)
+            staged.lock.close()
             staged.lock = None
 
     def acquire(self, connection: Connection, staged: Staged) -> int:
-        """Inside a job: the number of the content, with one use more; new content gets its place and its row.
-
-        Raises Unavailable when the disk is full.
-        """
-        known = connection.execute("SELECT id FROM content WHERE sha256 = ?", (staged.sha256,)).fetchone()
+        """Inside a job: the number of the content, with one use more; new content gets its row."""
+        known = connection.execute("SELECT id FROM content WHERE digest = ?", (staged.digest,)).fetchone()
+        staged.named = known is None
         if known is not None:
             connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", known)
             number: int = known[0]
             return number
-        if staged.file is not None:
-            place = self.path(staged.sha256)
-            with _or_unavailable():
-                os.rename(staged.file, place)
-                staged.file = None
-                sync_folder(place.parent)
         cursor = connection.execute(
-            "INSERT INTO content (sha256, size, uses, data) VALUES (?, ?, 1, ?)",
-            (staged.sha256, staged.size, staged.data),
+            "INSERT INTO content (digest, kind, size, uses, file, data) VALUES (?, ?, ?, 1, ?, ?)",
+            (staged.digest, BLAKE3, staged.size, staged.file and staged.file.name, staged.data),
         )
         assert cursor.lastrowid is not None  # an INSERT that did not raise has one
         return cursor.lastrowid
 
-    def open(self, sha256: bytes, size: int, start: int, stop: int) -> Iterator[bytes]:
+    def open(self, name: str, size: int, start: int, stop: int) -> Iterator[bytes]:
         """The bytes [start, stop) of a content file, which is opened now and read as the iterator is walked."""
-        handle = os.open(self.path(sha256), os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
         if os.fstat(handle).st_size != size:
             os.close(handle)
-            raise OSError(f"content {sha256.hex()} is damaged: it does not have its {size} bytes")
+            raise OSError(f"content file {name} is damaged: it does not have its {size} bytes")
         return _Reader(handle, start, stop)
 
     def shards(self) -> list[Path]:
         return sorted(self._contents.iterdir())
 
     def orphans(self, connection: Connection, shard: Path) -> list[Path]:
-        """During a turn of the catalog: the files of a shard that no row names."""
-        return [shard / item.name for item in os.scandir(shard) if not is_named(connection, item.name)]
+        """The files of a shard that no row names and no writer is about to name.
+
+        Their writers are asked first: one who let go of a file has named it by then, or never will.
+        """
+        unlocked = [Path(item.path) for item in list(os.scandir(shard)) if _is_left(item.path, older=0)]
+        return [file for file in unlocked if not is_named(connection, file.name)]
 
     def stale(self) -> list[Path]:
-        """What writers left in `incoming` when they were killed: files whose lock nobody holds."""
-        found = []
-        for item in list(os.scandir(self._incoming)):
-            try:
-                handle = os.open(item.path, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                status = os.fstat(handle)
-                # Between a writer's open and its lock a file is empty and young: that one is not stale.
-                if status.st_size or time.time() - status.st_mtime > LOCKED_WITHIN_SECONDS:
-                    found.append(Path(item.path))
-            except BlockingIOError:
-                continue
-            finally:
-                os.close(handle)
-        return found
+        """What writers left in `incoming` when they were killed: files whose lock nobody holds.
+
+        Between a writer's open and its lock a file is empty and young: that one is not stale.
+        """
+        return [
+            Path(item.path) for item in list(os.scandir(self._incoming)) if _is_left(item.path, LOCKED_WITHIN_SECONDS)
+        ]
+
+
+def _is_left(path: str, older: float) -> bool:
+    """Whether no writer holds the file; an empty one must have been changed `older` seconds ago."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status = os.fstat(handle)
+        return bool(status.st_size) or time.time() - status.st_mtime >= older
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
 
 
 class _Reader:
@@ -219,12 +230,6 @@ class _Reader:
     __del__ = close
 
 
-@cache
-def _syncers() -> ThreadPoolExecutor:
-    """The threads that sync files under way, for all uploads of a process; made when first needed."""
-    return ThreadPoolExecutor(4, thread_name_prefix="sync")
-
-
 @contextmanager
 def _or_unavailable() -> Iterator[None]:
     """What the disk refuses is Unavailable. Around the disk's work only: what a body raises passes unchanged."""
@@ -232,13 +237,6 @@ def _or_unavailable() -> Iterator[None]:
         yield
     except OSError as ex:
         raise Unavailable(f"the object cannot be stored now: {ex.strerror or ex}") from ex
-
-
-def write_all(handle: int, chunk: bytes) -> int:
-    written = os.write(handle, chunk)
-    while written < len(chunk):
-        written += os.write(handle, memoryview(chunk)[written:])
-    return written
 
 
 def sync_folder(folder: Path) -> None:
@@ -253,13 +251,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_named(connection: Connection, name: str) -> bool:
-    """Whether the file `name` (hexadecimal SHA-256) is the content of a row."""
-    try:
-        sha256 = bytes.fromhex(name)
-    except ValueError:
-        return False
-    row = connection.execute("SELECT 1 FROM content WHERE sha256 = ? AND data IS NULL", (sha256,)).fetchone()
-    return row is not None
+    """Whether the file `name` is the content of a row."""
+    return connection.execute("SELECT 1 FROM content WHERE file = ?", (name,)).fetchone() is not None
 
 
 def release(connection: Connection, content: int, uses: int = 1) -> None:

@@ -264,18 +264,16 @@ class EmbeddedPfs(Uploads):
 
     def _open_content(self, content: int, start: int, stop: int) -> Iterator[bytes] | None:
         with self._catalog.read() as connection:
-            row = connection.execute(
-                "SELECT data, sha256, size, pieces FROM content WHERE id = ?", (content,)
-            ).fetchone()
+            row = connection.execute("SELECT data, file, size, pieces FROM content WHERE id = ?", (content,)).fetchone()
             where = pieces.places(connection, content, start, stop) if row is not None and row[3] else []
         if row is None:
             return None
-        data, sha256, size, many = row
+        data, file, size, many = row
         if many:
             return pieces.Chain(where, self._open_content)
         if data is not None:
             return _small(data[start:stop])
-        return self._contents.open(sha256, size, start, stop)
+        return self._contents.open(file, size, start, stop)
 
     def check_write(self, ref: Ref, path: str) -> None:
         check_path(path)

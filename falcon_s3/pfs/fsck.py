@@ -5,14 +5,13 @@ Reads one moment of the catalog while the gateway may go on working. Says what d
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from falcon_s3.pfs import tree
 from falcon_s3.pfs.catalog import NEVER, Catalog, Connection
-from falcon_s3.pfs.contents import Contents
+from falcon_s3.pfs.contents import DIGESTS, Contents
 from falcon_s3.pfs.history import view
 
 # Called now and then on long work: what is being done, how much of it is done, how much there is.
@@ -162,16 +161,18 @@ def _check_contents(connection: Connection, contents: Contents, report: Report, 
     report.contents, total = connection.execute(
         "SELECT count(*), coalesce(sum(size), 0) FROM content WHERE pieces = 0"
     ).fetchone()
-    for number, sha256, size, data in connection.execute("SELECT id, sha256, size, data FROM content WHERE pieces = 0"):
+    for number, digest, kind, size, file, data in connection.execute(
+        "SELECT id, digest, kind, size, file, data FROM content WHERE pieces = 0"
+    ):
         progress("bytes", report.bytes, total)
-        digest = hashlib.sha256()
+        found = DIGESTS[kind]()
         try:
-            for chunk in [data] if data is not None else contents.open(sha256, size, 0, size):
-                digest.update(chunk)
+            for chunk in [data] if data is not None else contents.open(file, size, 0, size):
+                found.update(chunk)
         except OSError as ex:
             report.problems.append(f"content {number} cannot be read: {ex}")
             continue
-        if digest.digest() != sha256:
+        if found.digest() != digest:
             report.problems.append(f"content {number} is damaged: its bytes do not have its digest")
         report.bytes += size
 
@@ -179,6 +180,6 @@ def _check_contents(connection: Connection, contents: Contents, report: Report, 
 def _count_orphans(catalog: Catalog, contents: Contents) -> int:
     count = len(contents.stale())
     for shard in contents.shards():
-        with catalog.turn(), catalog.read() as connection:
+        with catalog.read() as connection:
             count += len(contents.orphans(connection, shard))
     return count

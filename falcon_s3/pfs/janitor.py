@@ -15,7 +15,7 @@ from pathlib import Path
 
 from falcon_s3.pfs import filesets, pieces
 from falcon_s3.pfs.catalog import Catalog, Connection
-from falcon_s3.pfs.contents import Contents, is_named, release
+from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.history import now_ms
 from falcon_s3.pfs.uploads import drop_stale
 
@@ -55,17 +55,16 @@ def collect(
     count = 0
     while not stop():
         freed = catalog.write(lambda connection: _delete_freed(connection, now_ms() - grace_ms))
-        with catalog.turn(), catalog.read() as connection:
-            for sha256 in freed:
-                if not is_named(connection, sha256.hex()):  # the same bytes may have come again
-                    contents.path(sha256).unlink(missing_ok=True)
+        for name in freed:
+            if name is not None:
+                contents.path(name).unlink(missing_ok=True)
         count += len(freed)
         if not freed:
             break
     for shard in [None, *contents.shards()] if orphans else []:
         if stop():
             break
-        with catalog.turn(), catalog.read() as connection:
+        with catalog.read() as connection:
             for file in contents.stale() if shard is None else contents.orphans(connection, shard):
                 file.unlink(missing_ok=True)
                 count += 1
@@ -85,10 +84,10 @@ def alone(lock: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def _delete_freed(connection: Connection, before_ms: int) -> list[bytes]:
-    """Delete a batch of contents that nothing has used since `before_ms`; gives the SHA-256 of each."""
+def _delete_freed(connection: Connection, before_ms: int) -> list[str | None]:
+    """Delete a batch of contents that nothing has used since `before_ms`; gives the file of each that has one."""
     rows = connection.execute(
-        "SELECT id, sha256, pieces FROM content WHERE freed_ms <= ? ORDER BY freed_ms LIMIT ?", (before_ms, BATCH)
+        "SELECT id, file, pieces FROM content WHERE freed_ms <= ? ORDER BY freed_ms LIMIT ?", (before_ms, BATCH)
     ).fetchall()
     connection.executemany("DELETE FROM content WHERE id = ?", [(row[0],) for row in rows])
     for content, _, many in rows:

@@ -22,18 +22,16 @@ class Bytes:
     def __init__(self, chunks: Iterable[bytes]):
         self._chunks = chunks
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
             for start in range(0, len(chunk), CHUNK_BYTES):
                 piece = chunk[start : start + CHUNK_BYTES]
                 self._md5.update(piece)
-                self._sha256.update(piece)
                 yield piece
 
     def digests(self) -> Digests:
-        return Digests(self._md5.digest(), self._sha256.digest())
+        return Digests(self._md5.digest())
 
 
 class Given(NamedTuple):
@@ -75,13 +73,13 @@ def _data(connection: Connection, content: int) -> bytes | None:
 def _as_pieces(connection: Connection, content: int, etag: str) -> Sequence[Piece]:
     """The content, or what it is put together from, with one use more of each."""
     rows = connection.execute(
-        "SELECT part, sha256, piece.size, etag, modified_ms, attributes FROM piece"
+        "SELECT part, digest, piece.size, etag, modified_ms, attributes FROM piece"
         " JOIN content ON content.id = piece.part WHERE piece.content = ? ORDER BY position",
         (content,),
     ).fetchall()
     if not rows:
-        sha256, size = connection.execute("SELECT sha256, size FROM content WHERE id = ?", (content,)).fetchone()
-        rows = [(content, sha256, size, etag, history.now_ms(), None)]
+        digest, size = connection.execute("SELECT digest, size FROM content WHERE id = ?", (content,)).fetchone()
+        rows = [(content, digest, size, etag, history.now_ms(), None)]
     found = [Piece._make(row) for row in rows]
     for piece in found:
         connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", (piece.content,))

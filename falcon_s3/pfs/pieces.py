@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from falcon_s3.pfs.catalog import Connection
-from falcon_s3.pfs.contents import release
+from falcon_s3.pfs.contents import SHA256, release
 
 # Sets the digests of pieces apart from those of bytes.
 MARK = b"falcon-s3 pieces\n"
@@ -21,7 +21,7 @@ class Piece(NamedTuple):
     """A content and what is told of it as a part: the row of `piece` without its place."""
 
     content: int
-    sha256: bytes
+    digest: bytes
     size: int
     etag: str
     modified_ms: int
@@ -36,9 +36,9 @@ def acquire(connection: Connection, pieces: Sequence[Piece]) -> int:
     digest = hashlib.sha256(MARK)
     for piece in pieces:
         digest.update(
-            b"%s %d %s %s\n" % (piece.sha256, piece.size, piece.etag.encode(), (piece.attributes or "").encode())
+            b"%s %d %s %s\n" % (piece.digest, piece.size, piece.etag.encode(), (piece.attributes or "").encode())
         )
-    known = connection.execute("SELECT id FROM content WHERE sha256 = ?", (digest.digest(),)).fetchone()
+    known = connection.execute("SELECT id FROM content WHERE digest = ?", (digest.digest(),)).fetchone()
     if known is not None:
         connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", known)
         for piece in pieces:
@@ -46,8 +46,8 @@ def acquire(connection: Connection, pieces: Sequence[Piece]) -> int:
         number: int = known[0]
         return number
     cursor = connection.execute(
-        "INSERT INTO content (sha256, size, uses, pieces) VALUES (?, ?, 1, ?)",
-        (digest.digest(), sum(piece.size for piece in pieces), len(pieces)),
+        "INSERT INTO content (digest, kind, size, uses, pieces) VALUES (?, ?, ?, 1, ?)",
+        (digest.digest(), SHA256, sum(piece.size for piece in pieces), len(pieces)),
     )
     assert cursor.lastrowid is not None  # an INSERT that did not raise has one
     start = 0

@@ -239,7 +239,7 @@ def _inspect(connection: Connection, ref: Ref, path: str, upload: str) -> Upload
 def _take_parts(connection: Connection, upload: str, wanted: Sequence[tuple[int, str]]) -> list[Piece]:
     """The wanted parts as pieces, whose uses are the caller's; the others are let go. Raises PartNotFound."""
     rows = connection.execute(
-        "SELECT number, content.id, sha256, part.size, etag, modified_ms, attributes FROM part"
+        "SELECT number, content.id, digest, part.size, etag, modified_ms, attributes FROM part"
         " JOIN content ON content.id = part.content WHERE upload = ?",
         (upload,),
     ).fetchall()

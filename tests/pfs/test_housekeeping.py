@@ -240,36 +240,6 @@ def test_a_store_of_a_newer_version_is_left_alone(data):
         EmbeddedPfs(data)
 
 
-def test_a_store_of_the_first_version_is_taken_over(data):
-    """What entries say of a file was in three columns; listings, also of old commits, are the same afterwards."""
-    pfs = EmbeddedPfs(data)
-    pfs.create_branch(MASTER)
-    put(pfs, MASTER, "a", b"1")
-    put(pfs, MASTER, "b", b"22")
-    old = pfs.inspect_branch(MASTER).head
-    put(pfs, MASTER, "a", b"333")
-    before = [list(pfs.list_files(ref)) for ref in (MASTER, old)]
-    pfs.close()
-    first = sqlite3.connect(data / "catalog.sqlite3")
-    rows = first.execute("SELECT page, path, first, last, about FROM entry").fetchall()
-    first.executescript(
-        "DROP TABLE entry; CREATE TABLE entry (page INTEGER NOT NULL, path TEXT NOT NULL, first INTEGER NOT NULL,"
-        " last INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL,"
-        " PRIMARY KEY (page, path, first)) WITHOUT ROWID;"
-        " ALTER TABLE repo DROP COLUMN purged; PRAGMA user_version = 1"
-    )
-    for *place, about in rows:
-        size, modified_ms, etag = about.split(" ")
-        first.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", (*place, int(size), etag, int(modified_ms)))
-    first.commit()
-    first.close()
-    for _ in range(2):  # to be taken over, and as any other
-        pfs = EmbeddedPfs(data)
-        assert [list(pfs.list_files(ref)) for ref in (MASTER, old)] == before
-        assert pfs.fsck().problems == []
-        pfs.close()
-
-
 def test_a_folder_that_cannot_be_used_says_so(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(Unavailable, match="file"):

@@ -50,8 +50,8 @@ def bitwise(name, data):
     return (value ^ ones).to_bytes(width // 8, "big")
 
 
-def hashed(chunks, checksum=None):
-    hashes = Hashes(checksum)
+def hashed(chunks, *named):
+    hashes = Hashes(*named)
     for chunk in chunks:
         hashes.update(chunk)
     return hashes
@@ -96,7 +96,7 @@ def test_chunks_hashed_here_and_on_threads_come_in_order(name, first, second):
     """A small chunk behind a large one waits for it, and the other way round."""
     chunks = [BLOCK[:first], BLOCK[7 : 7 + second], b"between", BLOCK[9 : 9 + first], BLOCK[:second]]
     data = b"".join(chunks)
-    hashes = hashed(chunks, name)
+    hashes = hashed(chunks, name, "sha256")
     assert hashes.finish() == pfs.Digests(hashlib.md5(data).digest(), hashlib.sha256(data).digest())
     assert hashes.digest("md5") == hashlib.md5(data).digest()
     assert hashes.digest("sha256") == hashlib.sha256(data).digest()
@@ -132,9 +132,14 @@ def test_an_unknown_checksum_is_a_key_error(name):
         Hashes(name)
 
 
-def test_a_sha256_that_is_also_the_checksum_is_computed_once():
-    """The hash that every body has serves as the checksum."""
-    assert list(Hashes("sha256")._hashes) == ["md5", "sha256"]
+def test_a_checksum_that_is_named_twice_is_computed_once():
+    """And the MD5 of every body also where it is named."""
+    assert list(Hashes("sha256", None, "sha256", "md5")._hashes) == ["md5", "sha256"]
+
+
+def test_a_sha256_that_nobody_asked_for_is_not_computed():
+    """Of all digests it is the one that costs most besides the MD5."""
+    assert hashed([CHECK]).finish() == pfs.Digests(hashlib.md5(CHECK).digest(), None)
 
 
 @pytest.mark.parametrize("bad", ["text", None, 7])
@@ -218,7 +223,7 @@ def test_many_bodies_are_hashed_at_once():
     def one(number):
         chunks = [bytes([number]) * (INLINE_BYTES + 1)] * 3
         results[number] = hashed(chunks).finish() == hashed([b"".join(chunks)[:0], *chunks]).finish()
-        results[number] &= hashed(chunks).digest("sha256") == hashlib.sha256(b"".join(chunks)).digest()
+        results[number] &= hashed(chunks, "sha256").digest("sha256") == hashlib.sha256(b"".join(chunks)).digest()
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(40)]
     for each in threads:
@@ -273,7 +278,7 @@ def test_a_body_of_bytes_at_hand(chunks, kind):
     data = b"".join(chunks)
     assert b"".join(found) == data
     assert all(0 < len(chunk) <= pfs.CHUNK_BYTES for chunk in found)
-    assert made.digests() == pfs.Digests(hashlib.md5(data).digest(), hashlib.sha256(data).digest())
+    assert made.digests() == pfs.Digests(hashlib.md5(data).digest())
 
 
 @pytest.mark.parametrize("name", PUBLISHED.keys() - {"md5"})

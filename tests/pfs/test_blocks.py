@@ -1,0 +1,48 @@
+"""A file written in blocks has the bytes that were written, whatever their number and whatever the file system takes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from falcon_s3.pfs import blocks
+from falcon_s3.pfs.blocks import BLOCK_BYTES, BUFFER_BYTES, BlockFile
+
+WHOLE = random.Random(7).randbytes(3 * BUFFER_BYTES + 123)
+EDGES = [BLOCK_BYTES, BUFFER_BYTES, 2 * BUFFER_BYTES, 3 * BUFFER_BYTES]
+SIZES = [0, 1, *(edge + step for edge in EDGES for step in (-1, 0, 1)), len(WHOLE)]
+
+
+def written(path, data, chunk):
+    file = BlockFile(path)
+    for start in range(0, len(data), chunk):
+        file.write(data[start : start + chunk])
+    file.finish()
+    file.close()
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("chunk", [70_000, BUFFER_BYTES, BUFFER_BYTES + 1, len(WHOLE)])
+@pytest.mark.parametrize("size", SIZES)
+def test_what_was_written_is_there(tmp_path, size, chunk):
+    """To the byte, on both sides of every edge, in any chunks."""
+    assert written(tmp_path / "file", WHOLE[:size], chunk) == WHOLE[:size]
+
+
+@pytest.mark.parametrize(("name", "value"), [("DIRECT", 0), ("BLOCK_BYTES", 64)])
+@pytest.mark.parametrize("size", SIZES)
+def test_where_blocks_are_not_taken_the_cache_is_used(tmp_path, monkeypatch, name, value, size):
+    """On a system without direct writes, and where the kernel refuses one as these blocks make it do."""
+    monkeypatch.setattr(blocks, name, value)
+    assert written(tmp_path / "file", WHOLE[:size], 70_000) == WHOLE[:size]
+
+
+def test_a_file_that_is_given_up_leaves_its_buffer_to_the_next(tmp_path):
+    """Its bytes do not come into the next file."""
+    given_up = BlockFile(tmp_path / "given up")
+    given_up.write(b"x" * BUFFER_BYTES)
+    given_up.close()
+    given_up.close()
+    assert written(tmp_path / "file", b"next", 4) == b"next"
+    assert len(blocks._buffers) <= blocks.KEPT_BUFFERS
