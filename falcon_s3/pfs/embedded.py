@@ -184,7 +184,7 @@ class EmbeddedPfs(Uploads):
     def inspect_version(self, commit: Commit, path: str) -> FileInfo:
         with self._catalog.read() as connection:
             found = history.point(connection, commit)
-            view = history.view(connection, found.line, found.number)
+            view = history.view_at(connection, found)
             file = files.find(connection, view, commit.repo, path)
             if file is None or file.commit != commit:  # it may have had a version of its own
                 if versions.is_removed(connection, found.line, path, found.number):
@@ -213,7 +213,7 @@ class EmbeddedPfs(Uploads):
     ) -> Iterator[FileVersion]:
         with self._catalog.read() as connection:
             found = history.point(connection, ref)
-            view = history.view(connection, found.line, found.number)
+            view = history.view_at(connection, found)
             behind = versions.number_of(connection, found.repo_id, after_commit) if after_commit else (0, 0)
         if behind is None:
             raise CommitNotFound(Commit(ref.repo, after_commit))
@@ -230,7 +230,7 @@ class EmbeddedPfs(Uploads):
                 raise CommitFinished(ref)
             if found.output:
                 raise OutputBranch(ref)
-            view = history.view(connection, found.line, found.number)
+            view = history.view_at(connection, found)
             removed: list[FileVersion | None] = []
             for path, commit in wanted:
                 version = versions.find(connection, found.repo_id, view, path, commit)
@@ -309,7 +309,7 @@ class EmbeddedPfs(Uploads):
         def job(connection: Connection) -> Commit | None:
             found = history.point(connection, ref)
             history.check_writable(found, ref)
-            now = history.view(connection, found.line, found.number)
+            now = history.view_at(connection, found)
             if check is not None:
                 for path in wanted:
                     check(files.find(connection, now, ref.repo, path))
@@ -319,7 +319,7 @@ class EmbeddedPfs(Uploads):
                 gone.update(present)
             if not present:
                 return None
-            view, identity = history.begin_write(connection, ref)
+            view, identity = history.begin_write(connection, ref, found)
             for path in present:
                 replaced = growth.remove(connection, view, path, history.now_ms())
                 if replaced is not None:

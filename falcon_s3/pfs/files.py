@@ -75,14 +75,16 @@ class Write(NamedTuple):
 
     view: View
     commit: Commit
+    fresh: bool  # nothing is in the commit yet
 
 
 def begin_write(connection: Connection, ref: Ref, path: str, check: Check | None) -> Write:
     """One write more to `ref`, once `check` has seen what is at the path now. Raises what `Pfs.check_write` raises."""
+    found = history.point(connection, ref)
     if check is not None:
-        check(find(connection, view_of(connection, ref), ref.repo, path))
-    view, identity = history.begin_write(connection, ref)
-    return Write(view, Commit(ref.repo, identity.hex()))
+        check(find(connection, history.view_at(connection, found), ref.repo, path))
+    view, identity = history.begin_write(connection, ref, found)
+    return Write(view, Commit(ref.repo, identity.hex()), not found.open)
 
 
 def name(
@@ -97,7 +99,7 @@ def name(
     """Make `content`, whose use is taken over, what the write's commit shows at the path."""
     now = history.now_ms()
     version = Version(b"", content, size, etag, now, encoded(attributes))
-    replaced = growth.put(connection, write.view, path, version)
+    replaced = growth.put(connection, write.view, path, version, fresh=write.fresh)
     if replaced is not None:
         release(connection, replaced)
     return FileInfo(write.commit, path, size, etag, now, attributes or {}, content)

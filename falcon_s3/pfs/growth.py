@@ -31,24 +31,28 @@ class Page(NamedTuple):
 
 
 PAGE = "SELECT id, low, high, first, total, live FROM page "
+# The live page whose range begins at a path or before, and `first` of the live entry that it has of the path, if any.
+PAGE_FOR = (
+    "SELECT id, low, high, first, total, live, (SELECT entry.first FROM entry"
+    f" WHERE entry.page = page.id AND entry.path = ? AND entry.last = {NEVER})"
+    f" FROM page WHERE line = ? AND last = {NEVER} AND low <= ? ORDER BY low DESC LIMIT 1"
+)
 
 
-def put(connection: Connection, view: View, path: str, version: Version) -> int | None:
-    """Make `version` what the line's newest commit, `view.number`, shows at `path`.
+def put(connection: Connection, view: View, path: str, version: Version, *, fresh: bool = False) -> int | None:
+    """Make `version` what the line's newest commit, `view.number`, shows at `path`; `fresh`: nothing is in it yet.
 
     Gives the content that the same commit had put there before and that nobody can read any more, if any.
     """
     number = view.number
-    replaced = connection.execute(
-        "SELECT content FROM version WHERE line = ? AND path = ? AND number = ?", (view.line, path, number)
-    ).fetchone()
+    replaced = None if fresh else _replaced(connection, view, path)
     connection.execute(
         "INSERT OR REPLACE INTO version (line, path, number, content, size, etag, modified_ms, attributes)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (view.line, path, number, *version[1:]),
     )
-    page = _live_page(connection, view, path)
-    ended = _end_entry(connection, page, path, number)
+    page, before = _live_page(connection, view, path)
+    ended = _end_entry(connection, page, path, number, before)
     connection.execute(
         f"INSERT INTO entry (page, {COLUMNS}) VALUES (?, ?, ?, ?, ?)",
         (page.id, path, number, NEVER, about(version.size, version.etag, version.modified_ms)),
@@ -57,28 +61,34 @@ def put(connection: Connection, view: View, path: str, version: Version) -> int 
     page = _counted(connection, page, grown, 1 if ended is Ended.NOTHING else 0)
     if page.total > PAGE_ENTRIES:
         _rebuild(connection, view, [page], path)
-    return replaced[0] if replaced else None
+    return replaced
 
 
 def remove(connection: Connection, view: View, path: str, modified_ms: int) -> int | None:
     """Make `path` shown by the line's newest commit no more. It must be shown now. Gives what `put` gives."""
     number = view.number
-    replaced = connection.execute(
-        "SELECT content FROM version WHERE line = ? AND path = ? AND number = ?", (view.line, path, number)
-    ).fetchone()
+    replaced = _replaced(connection, view, path)
     connection.execute(
         "INSERT OR REPLACE INTO version (line, path, number, content, size, etag, modified_ms)"
         " VALUES (?, ?, ?, NULL, 0, '', ?)",
         (view.line, path, number, modified_ms),
     )
-    page = _live_page(connection, view, path)
-    ended = _end_entry(connection, page, path, number)
+    page, before = _live_page(connection, view, path)
+    ended = _end_entry(connection, page, path, number, before)
     page = _counted(connection, page, -1 if ended is Ended.VANISHED else 0, 0 if ended is Ended.NOTHING else -1)
     if page.live < SPARSE:
         neighbour = _neighbour(connection, view, page)
         if neighbour is not None:
             _rebuild(connection, view, sorted([page, neighbour], key=lambda each: each.low), path)
-    return replaced[0] if replaced else None
+    return replaced
+
+
+def _replaced(connection: Connection, view: View, path: str) -> int | None:
+    """The content that the view's own commit has at the path."""
+    row = connection.execute(
+        "SELECT content FROM version WHERE line = ? AND path = ? AND number = ?", (view.line, path, view.number)
+    ).fetchone()
+    return row[0] if row is not None else None
 
 
 class Ended(Enum):
@@ -89,17 +99,15 @@ class Ended(Enum):
     VANISHED = "it was of this commit too and is gone"
 
 
-def _end_entry(connection: Connection, page: Page, path: str, number: int) -> Ended:
-    row = connection.execute(
-        "SELECT first FROM entry WHERE page = ? AND path = ? AND last = ?", (page.id, path, NEVER)
-    ).fetchone()
-    if row is None:
+def _end_entry(connection: Connection, page: Page, path: str, number: int, first: int | None) -> Ended:
+    """End the live entry of the path, which began at `first`; None: there is none."""
+    if first is None:
         return Ended.NOTHING
-    if row[0] == number:
+    if first == number:
         connection.execute("DELETE FROM entry WHERE page = ? AND path = ? AND first = ?", (page.id, path, number))
         return Ended.VANISHED
     connection.execute(
-        "UPDATE entry SET last = ? WHERE page = ? AND path = ? AND first = ?", (number, page.id, path, row[0])
+        "UPDATE entry SET last = ? WHERE page = ? AND path = ? AND first = ?", (number, page.id, path, first)
     )
     return Ended.CLOSED
 
@@ -110,18 +118,19 @@ def _counted(connection: Connection, page: Page, total: int, live: int) -> Page:
     return page._replace(total=page.total + total, live=page.live + live)
 
 
-def _live_page(connection: Connection, view: View, path: str) -> Page:
-    """The line's page for `path`: its own, or a copy of its base's, or the first there ever was."""
-    row = connection.execute(
-        PAGE + f"WHERE line = ? AND last = {NEVER} AND low <= ? ORDER BY low DESC LIMIT 1", (view.line, path)
-    ).fetchone()
-    if row is not None and (row[2] is None or row[2] > path):
-        return Page._make(row)
-    if view.base is None:
-        return new_page(connection, view, "", None)
-    cover = covering(connection, view.base, path)
-    page = new_page(connection, view, cover.low, cover.high)
-    return copy(connection, cover.page, cover.number, page)
+def _live_page(connection: Connection, view: View, path: str) -> tuple[Page, int | None]:
+    """The line's page for `path`: its own, or a copy of its base's, or the first there ever was.
+
+    And where the page's live entry of the path began, None: it has none.
+    """
+    row = connection.execute(PAGE_FOR, (path, view.line, path)).fetchone()
+    if row is None or (row[2] is not None and row[2] <= path):
+        if view.base is None:
+            return new_page(connection, view, "", None), None
+        cover = covering(connection, view.base, path)
+        copy(connection, cover.page, cover.number, new_page(connection, view, cover.low, cover.high))
+        row = connection.execute(PAGE_FOR, (path, view.line, path)).fetchone()
+    return Page._make(row[:6]), row[6]
 
 
 def new_page(connection: Connection, view: View, low: str, high: str | None) -> Page:

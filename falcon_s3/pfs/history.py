@@ -8,8 +8,8 @@ something run inside a job of the catalog.
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -50,11 +50,15 @@ class Point(NamedTuple):
     open: bool
     output: bool  # found by a branch that has provenance
     branch_id: int  # 0: found by its id
+    tip: int  # the newest commit of its line
+    forked: bool  # its line stands on another
 
 
 POINT = (
-    'SELECT repo.id, "commit".number, "commit".id, "commit".line, "commit".finished_ms IS NULL, {output}, {branch_id}'
-    " FROM repo {join} WHERE repo.project = ? AND repo.name = ? AND {condition} = ?"
+    'SELECT repo.id, "commit".number, "commit".id, "commit".line, "commit".finished_ms IS NULL, {output}, {branch_id},'
+    " line.tip, line.base_line IS NOT NULL"
+    ' FROM repo {join} JOIN line ON line.id = "commit".line'
+    " WHERE repo.project = ? AND repo.name = ? AND {condition} = ?"
 )
 POINT_BY_BRANCH = POINT.format(
     output="EXISTS (SELECT 1 FROM provenance WHERE provenance.branch = branch.id)",
@@ -98,6 +102,22 @@ def point(connection: Connection, ref: Ref) -> Point:
     if row is None:
         raise BranchNotFound(ref) if isinstance(ref, Branch) else CommitNotFound(ref)
     return Point._make(row)
+
+
+def new_id() -> bytes:
+    """The id of a commit: a UUID of version 4 by its form, that grows with time (48 bits); 74 bits are random.
+
+    So the index on ids is written at its end, where random ones would change a page of it for every commit.
+    """
+    drawn = bytearray(os.urandom(10))
+    drawn[0] = drawn[0] & 0x0F | 0x40
+    drawn[2] = drawn[2] & 0x3F | 0x80
+    return now_ms().to_bytes(6, "big") + drawn
+
+
+def view_at(connection: Connection, found: Point) -> View:
+    """The view of a commit that was found."""
+    return view(connection, found.line, found.number) if found.forked else View(found.line, found.number, None)
 
 
 def view(connection: Connection, line: int, number: int) -> View:
@@ -159,12 +179,11 @@ def check_writable(found: Point, ref: Ref) -> None:
         raise OutputBranch(ref)
 
 
-def begin_write(connection: Connection, ref: Ref) -> tuple[View, bytes]:
+def begin_write(connection: Connection, ref: Ref, found: Point) -> tuple[View, bytes]:
     """Where the write goes: the view of the head if that is open, else of a new finished commit; and its id."""
-    found = point(connection, ref)
     check_writable(found, ref)
     if found.open:
-        return view(connection, found.line, found.number), found.id
+        return view_at(connection, found), found.id
     assert isinstance(ref, Branch)  # a finished commit was refused above
     now = now_ms()
     return _follow(connection, found, ref, now, now, "")
@@ -174,12 +193,14 @@ def _follow(
     connection: Connection, head: Point, branch: Branch, started_ms: int, finished_ms: int | None, message: str
 ) -> tuple[View, bytes]:
     """A new commit after `head`, which becomes the branch's head."""
-    (tip,) = connection.execute("SELECT tip FROM line WHERE id = ?", (head.line,)).fetchone()
-    line = head.line if tip == head.number else _new_line(connection, head.repo_id, head.line, head.number)
+    goes_on = head.number == head.tip
+    line = head.line if goes_on else _new_line(connection, head.repo_id, head.line, head.number)
     number, identity = _new_commit(
         connection, head.repo_id, line, head.number, branch.name, started_ms, finished_ms, message
     )
     connection.execute("UPDATE branch SET head = ? WHERE id = ?", (number, head.branch_id))
+    if goes_on and not head.forked:
+        return View(line, number, None), identity
     return view(connection, line, number), identity
 
 
@@ -201,7 +222,7 @@ def _new_commit(
     finished_ms: int | None,
     message: str,
 ) -> tuple[int, bytes]:
-    identity = uuid.uuid4().bytes
+    identity = new_id()
     number = insert(
         connection,
         'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'

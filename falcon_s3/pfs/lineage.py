@@ -8,7 +8,6 @@ a connection; what changes something runs inside a job of the catalog.
 from __future__ import annotations
 
 import re
-import uuid
 from typing import NamedTuple
 
 from falcon_s3.pfs import (
@@ -100,7 +99,9 @@ def resolve(connection: Connection, named: Named) -> Target:
 def at(connection: Connection, number: int) -> Point:
     """The commit of that number, which is there."""
     row = connection.execute(
-        'SELECT repo, number, id, line, finished_ms IS NULL, 0, 0 FROM "commit" WHERE number = ?', (number,)
+        'SELECT "commit".repo, number, "commit".id, line, finished_ms IS NULL, 0, 0, tip, base_line IS NOT NULL'
+        ' FROM "commit" JOIN line ON line.id = "commit".line WHERE number = ?',
+        (number,),
     ).fetchone()
     return Point._make(row)
 
@@ -123,7 +124,7 @@ def _step(connection: Connection, number: int, kind: str, count: int) -> int | N
 
 
 def view_of(connection: Connection, target: Target) -> View:
-    return history.view(connection, target.point.line, target.point.number)
+    return history.view_at(connection, target.point)
 
 
 # Commits
@@ -198,7 +199,7 @@ def add_commit(
         connection,
         'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (identity or uuid.uuid4().bytes, number, line, parent, branch.name, now, now if finished else None, message),
+        (identity or history.new_id(), number, line, parent, branch.name, now, now if finished else None, message),
     )
     connection.execute("UPDATE line SET tip = ? WHERE id = ?", (made, line))
     if head is not None:
