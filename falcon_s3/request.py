@@ -24,7 +24,7 @@ class S3Request(falcon.Request):
         bucket, key: from the path; empty where the path has none (routing).
         place: the bucket by its full name, `[commit.][branch.]repo[.project]` (routing).
         places: the full names of buckets where only some are shown; None: all (routing).
-        is_reading: whether the body was asked for, which invites a client that waits for 100 Continue (here).
+        is_reading: whether some of the body was asked for, which invites a client that waits for 100 Continue (here).
         access_key: whose signature was verified; "" for nobody's (auth).
         rights: what whoever asks may do; without a gatekeeper everything (auth).
         everybody: what those may do who do not sign; without a gatekeeper everything (auth).
@@ -96,10 +96,14 @@ class S3Request(falcon.Request):
         return object.__getattribute__(self, name)
 
     def open_body(self) -> Callable[[int], bytes]:
-        """A function that reads so many bytes of the body, fewer only at its end."""
-        self.is_reading = True
+        """A function that reads so many bytes of the body, fewer only at its end. Until it is called nothing is read."""
         read: Callable[[int], bytes] = self.env["wsgi.input"].read
-        return read
+
+        def reading(size: int) -> bytes:
+            self.is_reading = True
+            return read(size)
+
+        return reading
 
 
 def parse_query(query: str) -> dict[str, str]:
