@@ -54,6 +54,7 @@ class Config:
     pachd: str = ""  # an address, or "config"; "": the embedded store, in `data`
     pachd_ca: Path | None = None  # a file with the certificates that sign pachd's
     job: Path | None = None  # the file of a job, whose buckets alone are shown
+    grpc: str = ""  # HOST:PORT where the folder is served over gRPC too; "": nowhere
     access_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     keys_secret: str | None = field(default=None, repr=False)  # what the stored access keys are encrypted with
@@ -117,6 +118,8 @@ class Config:
                 "in front of pachd the access keys are Pachyderm's tokens: unset FALCON_S3_ACCESS_KEY and"
                 " FALCON_S3_SECRET_KEY"
             )
+        if self.grpc and self.pachd:
+            raise ConfigError("--grpc serves the store in a folder, and --pachd has none: leave out one of them")
         if self.pachd_ca is not None and not self.pachd:
             raise ConfigError("pachd_ca is about the pachd that --pachd names, and none is named")
 

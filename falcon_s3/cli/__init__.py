@@ -84,6 +84,13 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     help="A TOML or JSON file that describes a job: its inputs are shown as buckets that can be read, its output is"
     " the bucket out, which can be written, and nothing else is shown. See the README.",
 )
+@click.option(
+    "--grpc",
+    envvar="FALCON_S3_GRPC",
+    show_envvar=True,
+    metavar="HOST:PORT",
+    help="Serve the folder over gRPC too, as `falcon-s3 pfsd` does, in a process of its own: 127.0.0.1:30650, say.",
+)
 @option("workers", default="the number of cores", type=int, metavar="N", help="Worker processes.")
 @option("threads", default=DEFAULTS.threads, type=int, metavar="N", help="Requests that one worker serves at a time.")
 @option(
@@ -153,6 +160,7 @@ def serve(config_file: Path | None, **chosen: Any) -> None:
     \b
       falcon-s3 serve
       falcon-s3 serve --listen 127.0.0.1:9000 --data /srv/s3 --workers 4
+      falcon-s3 serve --grpc 127.0.0.1:30650
       falcon-s3 serve --pachd grpc://127.0.0.1:30650
       FALCON_S3_ACCESS_KEY=me FALCON_S3_SECRET_KEY=... falcon-s3 serve --listen 0.0.0.0:30600
     """  # noqa: D301  \b is what click keeps lines by
@@ -173,7 +181,7 @@ def configured(config_file: Path | None, chosen: dict[str, Any]) -> Config:
         raise ConfigError(
             "what is in front of pachd keeps no data itself: leave out --data (or FALCON_S3_DATA), or --pachd"
         )
-    if not {"pachd", "data"} & settings.keys():
+    if not {"pachd", "data", "grpc"} & settings.keys():
         settings["pachd"] = os.environ.get("PACHD_ADDRESS") or ("config" if os.environ.get("PACH_CONFIG") else "")
     for name in ("data", "pachd_ca", "job"):
         if name in settings:
@@ -189,6 +197,8 @@ def greet(config: Config, greeting: Greeting) -> None:
         f"falcon-s3 {__version__} on {config.url}, {greeting.where}",
         greeting.who,
     ]
+    if config.grpc:
+        lines.append(f"pfsd on grpc://{config.grpc}: everybody who reaches that may do everything, without a key")
     if config.job is not None:
         lines += [f"only the buckets of a job are shown: {read_job(config.job).describe()}"]
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from pathlib import Path
@@ -10,13 +11,12 @@ from pathlib import Path
 import click
 
 from falcon_s3 import __version__
-from falcon_s3.config import Config, ConfigError, is_loopback
+from falcon_s3.config import LOG_LEVELS, Config, ConfigError
 from falcon_s3.pfs import Unavailable
 from falcon_s3.server import check_address, configure_logging
+from falcon_s3.server.pfsd import DRAIN_SECONDS, INSTALL, SIGNALS, checked
 
 LISTEN = "127.0.0.1:30650"
-# How long running calls are given to end.
-STOP_SECONDS = 30
 
 logger = logging.getLogger("falcon_s3")
 
@@ -34,7 +34,12 @@ logger = logging.getLogger("falcon_s3")
     "--anonymous", envvar="FALCON_S3_ANONYMOUS", show_envvar=True, is_flag=True,
     help="Allow listening beyond this machine, where everybody may do everything.",
 )  # fmt: skip
-def pfsd(listen: str, data: Path, anonymous: bool) -> None:
+@click.option(
+    "--log-level", envvar="FALCON_S3_LOG_LEVEL", show_envvar=True, default=Config.log_level, show_default=True,
+    type=click.Choice(LOG_LEVELS), help="What is logged.",
+)  # fmt: skip
+@click.option("--end-with", type=int, metavar="PID", hidden=True, help="End when this is no longer the parent.")
+def pfsd(listen: str, data: Path, anonymous: bool, log_level: str, end_with: int | None) -> None:
     """Serve the embedded store over gRPC, as pachd does (pfs_v2.API of Pachyderm 2).
 
     A gateway may serve the same folder at the same time: what is written through one is read through the other.
@@ -42,34 +47,35 @@ def pfsd(listen: str, data: Path, anonymous: bool) -> None:
 
     \b
       falcon-s3 pfsd
-      falcon-s3 serve & falcon-s3 pfsd --listen 127.0.0.1:30650
+      falcon-s3 serve --grpc 127.0.0.1:30650             both in one
     """  # noqa: D301  \b is what click keeps lines by
     try:
         from falcon_s3.pfs.service import Server
     except ImportError as ex:
-        raise click.ClickException(f"pfsd needs grpcio ({ex}): pip install 'falcon-s3[pachd]'") from ex
+        raise click.ClickException(f"pfsd needs grpcio ({ex}): {INSTALL}") from ex
     try:
-        server = Server(checked(listen, anonymous), data)
+        address = checked(listen, anonymous)
+        check_address(address)
+        server = Server(full(address), data)
     except (ConfigError, Unavailable, OSError) as ex:
         raise click.ClickException(str(ex)) from ex
-    configure_logging("info")
+    configure_logging(log_level)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ending.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # a gateway may have started it with them blocked
     server.start()
-    click.echo(f"falcon-s3 {__version__} pfsd on grpc://{listen}, data in {data.resolve()}", err=True)
-    ending.wait()
-    logger.info("ending: running calls have %d seconds", STOP_SECONDS)
-    server.stop(STOP_SECONDS)
+    if end_with is None:
+        click.echo(f"falcon-s3 {__version__} pfsd on grpc://{listen}, data in {data.resolve()}", err=True)
+    else:
+        logger.info("pfsd is ready")
+    while not ending.wait(None if end_with is None else 1):
+        if os.getppid() != end_with:
+            break
+    logger.info("ending: running calls have %d seconds", DRAIN_SECONDS)
+    server.stop(DRAIN_SECONDS)
 
 
-def checked(listen: str, anonymous: bool) -> str:
-    """The address in full. Raises ConfigError for one that cannot be listened on, or should not be."""
-    config = Config(listen=listen)
-    if not anonymous and not is_loopback(config.host):
-        raise ConfigError(
-            f"everybody who reaches {listen} could read, write and delete everything: listen on 127.0.0.1,"
-            " or say --anonymous if that is what you want"
-        )
-    check_address(config)
-    return f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
+def full(address: Config) -> str:
+    """The address as grpc takes it."""
+    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"

@@ -19,6 +19,7 @@ from falcon_s3 import _speedups, job
 from falcon_s3.app import create_app
 from falcon_s3.config import Config, ConfigError
 from falcon_s3.job import Job
+from falcon_s3.server import pfsd
 from falcon_s3.server.backend import Backend, Greeting
 
 logger = logging.getLogger("falcon_s3")
@@ -35,6 +36,8 @@ def serve(config: Config, ready: Callable[[Greeting], None]) -> None:
     config.check()
     configure_logging(config.log_level)
     check_address(config)
+    if config.grpc:
+        check_address(pfsd.check(config), option="--grpc")
     job_of(config)  # what is wrong with it is said before anything starts
     greeting = backend_of(config).check(config)
     load = functools.partial(load_app, config)
@@ -43,12 +46,14 @@ def serve(config: Config, ready: Callable[[Greeting], None]) -> None:
 
         meinheld.engine()
         ready(greeting)
-        meinheld.run(config.host, config.port, config.workers, load)
+        with pfsd.beside(config):
+            meinheld.run(config.host, config.port, config.workers, load)
     else:
         from falcon_s3.server import granian
 
         ready(greeting)
-        granian.run(config.host, config.port, config.workers, config.threads, load)
+        with pfsd.beside(config):
+            granian.run(config.host, config.port, config.workers, config.threads, load)
 
 
 def backend_of(config: Config) -> Any:
@@ -83,7 +88,7 @@ def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
     return app, backend.close
 
 
-def check_address(config: Config) -> None:
+def check_address(config: Config, option: str = "--listen") -> None:
     """Raise ConfigError now if the address cannot be listened on: an engine would say it worse."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -92,7 +97,7 @@ def check_address(config: Config) -> None:
             probe.bind((config.host, config.port))
         except OSError as ex:
             raise ConfigError(
-                f"cannot listen on {config.listen}: {ex.strerror}; stop what uses it, or choose another with --listen"
+                f"cannot listen on {config.listen}: {ex.strerror}; stop what uses it, or choose another with {option}"
             ) from ex
 
 

@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from falcon_s3 import cli
-from falcon_s3.cli.pfsd import checked
+from falcon_s3.cli.pfsd import full
+from falcon_s3.server.pfsd import checked
+from tests.conftest import free_port
 
 pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
 CLEAN = {name: None for name in os.environ if name.startswith("FALCON_S3_")}
@@ -37,12 +39,11 @@ def test_a_bad_address_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "listen, full", [(":{}", "0.0.0.0:{}"), ("[::1]:{}", "[::1]:{}"), ("127.0.0.1:{}", "127.0.0.1:{}")]
+    "listen, taken", [(":{}", "0.0.0.0:{}"), ("[::1]:{}", "[::1]:{}"), ("127.0.0.1:{}", "127.0.0.1:{}")]
 )
-def test_addresses_in_every_form(monkeypatch, listen, full):
-    """As `serve` takes them, and as grpc does; not every machine has IPv6."""
-    monkeypatch.setattr(sys.modules[checked.__module__], "check_address", lambda config: None)
-    assert checked(listen.format(30650), anonymous=True) == full.format(30650)
+def test_addresses_in_every_form(listen, taken):
+    """As `serve` takes them, and as grpc does."""
+    assert full(checked(listen.format(30650), anonymous=True)) == taken.format(30650)
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):
@@ -58,3 +59,34 @@ def test_without_grpc_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "grpc", None)
     assert "falcon-s3[pachd]" in refused()
     assert CliRunner().invoke(cli.main, ["--version"]).exit_code == 0
+
+
+def refused_beside(*arguments, **variables):
+    result = CliRunner().invoke(cli.main, ["serve", *arguments], env=CLEAN | variables)
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+def test_what_cannot_be_beside_a_gateway_is_refused_before_anything_starts(tmp_path):
+    """An address that others reach, that is taken, that is the gateway's own, or a gateway without a folder."""
+    data = ("--data", str(tmp_path / "data"))
+    assert "--anonymous" in refused_beside("--grpc", "0.0.0.0:30650", *data)
+    assert "--anonymous" in refused_beside(
+        "--grpc", "0.0.0.0:1", *data, FALCON_S3_ACCESS_KEY="a", FALCON_S3_SECRET_KEY="b"
+    )
+    assert "the gateway itself" in refused_beside("--grpc", "127.0.0.1:1234", "--listen", "127.0.0.1:1234", *data)
+    assert "grpc must be HOST:PORT" in refused_beside("--grpc", "here", *data)
+    assert "leave out one" in refused_beside("--grpc", "127.0.0.1:30650", "--pachd", "grpc://127.0.0.1:30651")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        told = refused_beside(*data, "--listen", f"127.0.0.1:{free_port()}", FALCON_S3_GRPC=address)
+        assert f"cannot listen on {address}" in told and "with --grpc" in told
+    assert not (tmp_path / "data").exists()
+
+
+def test_beside_a_gateway_without_grpc_it_says_what_to_install(monkeypatch, tmp_path):
+    """Before anything starts."""
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    told = refused_beside("--grpc", "127.0.0.1:30650", "--data", str(tmp_path / "data"))
+    assert "falcon-s3[pachd]" in told and not (tmp_path / "data").exists()

@@ -1,0 +1,115 @@
+"""`serve --grpc`: pfsd beside the workers, looked after and ended with them."""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+grpc = pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
+
+from falcon_s3.pfs.wire import pfs_pb2  # noqa: E402
+from tests.conftest import free_port  # noqa: E402
+from tests.pfsd.conftest import Pfsd, branch, head, repo_message, wait_until_ready  # noqa: E402
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="processes are found and looked at through Linux's /proc"
+)
+ENGINES = ["granian", *(["meinheld"] if importlib.util.find_spec("meinheld") else [])]
+
+
+@contextlib.contextmanager
+def both(start_gateway, engine="granian", **options):
+    """A gateway with pfsd beside it; gives both."""
+    port = free_port()
+    arguments = [*options.pop("arguments", []), "--grpc", f"127.0.0.1:{port}"]
+    with start_gateway(workers=1, engine=engine, arguments=arguments, **options) as gateway:
+        server = Pfsd(port, gateway.data, gateway.log, gateway.process)
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as server.channel:
+            wait_until_ready(server)
+            yield gateway, server
+
+
+def pfsd_process(gateway):
+    """The process id of pfsd; None while there is none."""
+    for process in Path(f"/proc/{gateway.process.pid}/task").glob("*/children"):
+        for number in process.read_text().split():
+            with contextlib.suppress(OSError):
+                if b"\0pfsd\0" in Path(f"/proc/{number}/cmdline").read_bytes():
+                    return int(number)
+    return None
+
+
+def is_there(process):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("on", ENGINES)
+def test_one_folder_both_ways(start_gateway, on):
+    """What is written over S3 is read over gRPC, and the other way round; pfsd is replaced when it dies."""
+    with both(start_gateway, on) as (gateway, pfsd):
+        assert f"pfsd on grpc://127.0.0.1:{pfsd.port}" in gateway.log.read_text()
+        gateway.s3.create_bucket(Bucket="master.images")
+        gateway.s3.put_object(Bucket="master.images", Key="a", Body=b"over S3")
+        images = repo_message("images")
+        assert pfsd.read(head(images), "a") == b"over S3"
+        pfsd.write(head(images), ("b", b"over gRPC"))
+        assert gateway.s3.get_object(Bucket="master.images", Key="b")["Body"].read() == b"over gRPC"
+        victim = pfsd_process(gateway)
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: pfsd_process(gateway) not in (None, victim))
+        wait_until_ready(pfsd)
+        request = pfs_pb2.InspectBranchRequest(branch=branch(images))
+        until(lambda: answers(pfsd, request))
+        assert "pfsd has died; it is replaced" in gateway.log.read_text()
+        successor = pfsd_process(gateway)
+    assert not is_there(successor)
+    assert "Traceback" not in gateway.log.read_text()
+
+
+def answers(pfsd, request):
+    with contextlib.suppress(grpc.RpcError):
+        return pfsd.call("InspectBranch", request).branch.name == "master"
+    return False
+
+
+@pytest.mark.parametrize("on", ENGINES)
+def test_running_calls_end_before_the_gateway_does(start_gateway, on):
+    """A stream that is being sent when SIGTERM comes is a commit in the end, and then nothing is left."""
+    with both(start_gateway, on) as (gateway, pfsd):
+        repo = pfsd.new_repo()
+
+        def messages():
+            yield pfs_pb2.ModifyFileRequest(set_commit=head(repo))
+            os.kill(gateway.process.pid, signal.SIGTERM)
+            time.sleep(1)
+            yield pfs_pb2.ModifyFileRequest(add_file=pfs_pb2.AddFile(path="a", raw={"value": b"whole"}))
+
+        process = pfsd_process(gateway)
+        pfsd.call("ModifyFile", messages())
+        gateway.process.wait(40)
+        assert not is_there(process)
+        assert "replaced" not in gateway.log.read_text()
+        with both(start_gateway, on, data=gateway.data) as (_, again):
+            assert again.read(head(repo), "a") == b"whole"
+
+
+def test_pfsd_ends_when_the_gateway_is_killed(start_gateway):
+    """It would hold the address, and serve on unseen."""
+    with both(start_gateway) as (gateway, _):
+        process = pfsd_process(gateway)
+        gateway.process.kill()
+        gateway.process.wait()
+        until(lambda: not is_there(process))
