@@ -32,10 +32,13 @@ from falcon_s3.pfs.catalog import Connection
 PAGE_ENTRIES = 512
 # Fewer live entries than this, and a removal joins the page with its neighbour.
 SPARSE = PAGE_ENTRIES // 8
-# How many rows a folded listing fetches at first. Where a fetch shows one folder at most, jumping is cheaper than
-# reading on and the next fetch is half as long; where it shows more, four times as long.
+# How many rows a folded listing reads at first. Where they show more than one folder or file, it reads on, four times
+# as many; where they do not, it jumps, over so many folders at first, and over twice as many the next time. A jump
+# costs as much as about 30 rows.
 FOLDED_ROWS = 16
 LEAST_FOLDED_ROWS = 2
+JUMPS = 8
+MOST_JUMPS = 256
 # Greater than every path: SQLite orders blobs after texts.
 END = b""
 
@@ -70,6 +73,40 @@ FIRST = (
     "SELECT CAST(group_concat(packed, char(0)) AS BLOB), count(*)"
     f" FROM (SELECT about || char(0) || path AS packed{SPAN} ORDER BY path LIMIT ?)"
 )
+
+# What a folded listing shows from a position on, of a line without a base, by one search each: the file that is next,
+# or the folder that it is in; and the position behind that, which is the end of the page where the page has no more.
+# `behind`: where in a path the first delimiter may begin, counted from 1 in characters; `following`: the least text
+# that is greater than all that begin with the delimiter.
+JUMP = """
+WITH RECURSIVE jump (position, path, about, mark) AS (
+  SELECT :start, NULL, NULL, 0
+  UNION ALL
+  SELECT
+    CASE
+      WHEN entry.path IS NULL THEN page.high
+      WHEN instr(substr(entry.path, :behind), :delimiter) THEN
+        substr(entry.path, 1, :behind + instr(substr(entry.path, :behind), :delimiter) - 2) || :following
+      ELSE entry.path || char(0)
+    END,
+    entry.path, entry.about, instr(substr(entry.path, :behind), :delimiter)
+  FROM jump
+  JOIN page ON page.id = (
+    SELECT id FROM page WHERE line = :line AND low <= jump.position AND first <= :number AND last > :number
+    ORDER BY low DESC, first DESC LIMIT 1)
+  LEFT JOIN entry ON entry.page = page.id AND entry.first <= :number AND entry.last > :number AND entry.path = (
+    SELECT path FROM entry
+    WHERE page = page.id AND path >= jump.position AND path < :stop AND first <= :number AND last > :number
+    ORDER BY path LIMIT 1)
+  WHERE jump.position < :stop
+  LIMIT :most)
+SELECT
+  CAST(group_concat(
+    CASE WHEN mark THEN '-1 0 ' || char(0) || substr(path, 1, :behind + mark + :width - 2)
+    ELSE about || char(0) || path END,
+    char(0)) AS BLOB),
+  count(path), max(position), count(*)
+FROM jump"""
 
 
 def about(size: int, etag: str, modified_ms: int) -> str:
@@ -160,6 +197,27 @@ def _rows(connection: Connection, view: View, start: str, stop: str | None, most
     return rows or b"", count, None if end is None or end == stop else end
 
 
+def _jumped(
+    connection: Connection, view: View, start: str, stop: str | None, prefix: str, delimiter: str, most: int
+) -> tuple[bytes, int, str | None]:
+    """As `_rows`, of a folded listing, and of all pages of a line without a base: what is shown, at most `most`."""
+    rows, count, position, steps = connection.execute(
+        JUMP,
+        {
+            "start": start,
+            "stop": END if stop is None else stop,
+            "behind": len(prefix) + 1,
+            "delimiter": delimiter,
+            "width": len(delimiter),
+            "following": after_prefix(delimiter),
+            "line": view.line,
+            "number": view.number,
+            "most": most + 1,  # the first of them is the start
+        },
+    ).fetchone()
+    return rows or b"", count, position if steps > most else None
+
+
 def _last(rows: bytes) -> str:
     """The path of the last of packed rows."""
     return rows[rows.rfind(b"\0") + 1 :].decode()
@@ -179,17 +237,27 @@ def _chunks(
         folder = folder_of(after, prefix, delimiter)
         if folder is not None:  # a folder not greater than `after` is left out with all that is below it
             position = after_prefix(folder)
-    fetched = FOLDED_ROWS if delimiter else PAGE_ENTRIES
+    fetched, jumps = FOLDED_ROWS if delimiter else PAGE_ENTRIES, JUMPS
     left = PAGE_ENTRIES if most is None else most
     behind, mark = len(prefix.encode()), delimiter.encode()
+    jumping, can_jump = False, view.base is None and bool(delimiter) and after_prefix(delimiter) is not None
     while left and position is not None and (stop is None or position < stop):
         with readers.read() as connection:
-            rows, count, position = _rows(connection, view, position, stop, min(left, fetched))
-        if delimiter and rows:
+            if jumping:
+                rows, count, position = _jumped(connection, view, position, stop, prefix, delimiter, min(left, jumps))
+            else:
+                rows, count, position = _rows(connection, view, position, stop, min(left, fetched))
+        if jumping:
+            jumps, jumping = min(jumps * 2, MOST_JUMPS), False
+        elif delimiter and rows:
             rows, count, skipped = _speedups.folded(rows, behind, mark)
-            fetched = min(fetched * 4, PAGE_ENTRIES) if count > 1 else max(fetched // 2, LEAST_FOLDED_ROWS)
             if skipped and position is not None and position.startswith(skipped):
                 position = after_prefix(skipped)
+            if count > 1:
+                fetched = min(fetched * 4, PAGE_ENTRIES)
+            else:
+                fetched = FOLDED_ROWS if can_jump else max(fetched // 2, LEAST_FOLDED_ROWS)
+                jumping = can_jump
         if most is not None:
             left -= count
         if count:

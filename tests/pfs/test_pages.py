@@ -11,6 +11,7 @@ import pytest
 from falcon_s3 import _speedups
 from falcon_s3.pfs import Branch, BranchNotFound, Commit, CommitNotFound, Entry, InvalidPath, Listed
 from tests.pfs.bodies import put
+from tests.pfs.reference import listing
 from tests.pfs.stores import MASTER, REPO
 from tests.pfs.test_listing import fill_in_one_commit
 
@@ -62,6 +63,27 @@ def test_pages_of_many_files(pfs):
             check(pfs, ref, "3/", "", "/", most)
             check(pfs, ref, "", chance.choice(["", *every]), "/", most)
             check(pfs, ref, "", "", "1", most)
+
+
+def test_folders_of_every_size(pfs):
+    """Between files, with prefixes and delimiters of many kinds, before and after files of them are removed."""
+    chance = random.Random(12)
+    every = []
+    for number in range(40):
+        folder = chance.choice(["p/", ""]) + f"{number:02}" + chance.choice(["/", "--", "-/-"])
+        every += [f"{folder}{name:03}" for name in range(chance.choice([1, 2, 15, 16, 17, 18, 40, 90]))]
+        every += [f"p/{number:02}.{name}" for name in range(chance.choice([0, 0, 1, 30]))]
+    fill_in_one_commit(pfs, every)
+    old = pfs.inspect_branch(MASTER).head
+    gone = [path for path in every if chance.random() < 0.7]
+    pfs.delete_files(MASTER, gone)
+    for ref, paths in ((old, every), (MASTER, sorted({*every} - {*gone}))):
+        for prefix, delimiter in itertools.product(("", "p/", "p/1", "3"), ("/", "-", "--", "/-", "0", "\U0001f600")):
+            for after in ("", chance.choice(every)):
+                assert [entry.path for entry in pfs.list_files(ref, prefix, after, delimiter)] == listing(
+                    paths, prefix, after, delimiter
+                )
+                check(pfs, ref, prefix, after, delimiter, chance.choice([1, 8, 9, 20, 1000]))
 
 
 def test_pages_of_a_branch_that_stands_on_another(pfs):
