@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from falcon_s3.pfs import Unavailable
-from falcon_s3.pfs.pachd import locking, methods, names
+from falcon_s3.pfs import BranchNotEmpty, Unavailable
+from falcon_s3.pfs.pachd import lock, methods, names
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.pfs.bodies import Bytes, Wrong, get, put
 from tests.pfs.bodies import names as listed
@@ -115,13 +115,26 @@ def test_a_head_that_somebody_else_opened_is_joined(pfs, branch):
 
 
 def test_a_lock_whose_owner_died_is_taken_over(pfs, branch, monkeypatch):
-    monkeypatch.setattr(locking, "HELD_SECONDS", 1.5)
-    lock = start(pfs, branch, locking.MARK)
-    put(pfs, lock, "joined", b"1")
+    monkeypatch.setattr(lock, "HELD_SECONDS", 1.5)
+    held = start(pfs, branch, lock.DESCRIPTION)
+    put(pfs, held, "joined", b"1")
     file = put(pfs, branch, "a", b"2", None, must_be_missing)
-    assert file.commit != lock
-    assert not is_open(pfs, lock)
+    assert file.commit != held
+    assert not is_open(pfs, held)
     assert listed(pfs, branch) == ["a", "joined"]
+
+
+def test_a_write_that_joined_a_lock_waits_for_it(open_pfs, pfs, branch):
+    """Only then is it known whether pachd keeps what is in the commit."""
+    held = start(pfs, branch, lock.DESCRIPTION)
+    acknowledged = []
+    writer = threading.Thread(target=lambda: acknowledged.append(put(open_pfs(), branch, "a", b"1")))
+    writer.start()
+    writer.join(1)
+    assert acknowledged == []
+    lock.give_back(pfs._calls, held)
+    writer.join()
+    assert [file.commit for file in acknowledged] == [held]
 
 
 def test_an_owner_that_was_taken_for_dead_writes_nothing(open_pfs, pfs, branch):
@@ -131,7 +144,7 @@ def test_an_owner_that_was_taken_for_dead_writes_nothing(open_pfs, pfs, branch):
 
     def change(method, request):
         if method is methods.ADD_FILE_SET:
-            locking._finish(other._calls, names.commit_of(request.commit))
+            lock.give_back(other._calls, names.commit_of(request.commit))
         return real(method, request)
 
     pfs._calls.change = change
@@ -141,7 +154,23 @@ def test_an_owner_that_was_taken_for_dead_writes_nothing(open_pfs, pfs, branch):
 
 
 def test_a_lock_that_is_held_for_long_is_a_failure_in_words(pfs, branch, monkeypatch):
-    monkeypatch.setattr(locking, "WAIT_SECONDS", 0.5)
-    start(pfs, branch, locking.MARK)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
+    start(pfs, branch, lock.DESCRIPTION)
     with pytest.raises(Unavailable, match="all the time"):
         pfs.put_file(branch, "a", Bytes(b"1"), None, must_be_missing)
+
+
+def test_a_file_that_comes_while_its_bucket_is_deleted_keeps_the_bucket(open_pfs, pfs, branch):
+    """The look that found nothing is older than the file; the deletion is taken back."""
+    other = open_pfs()
+    real = pfs._calls.change
+
+    def change(method, request):
+        if method is methods.DELETE_BRANCH:
+            put(other, branch, "a", b"1")
+        return real(method, request)
+
+    pfs._calls.change = change
+    with pytest.raises(BranchNotEmpty):
+        pfs.delete_branch(branch, if_empty=True)
+    assert get(other, branch, "a") == b"1"

@@ -1,9 +1,14 @@
 """Branches listed, made and deleted, with the repos and projects that they need.
 
-list_branches   ListRepo: one call for all repos, which name their branches
-inspect_branch  InspectBranch
-create_branch   InspectBranch, CreateBranch; CreateRepo and CreateProject where they are missing
-delete_branch   InspectBranch, InspectRepo, DeleteBranch; DeleteRepo with the last branch
+What each costs:
+
+    list_branches   ListRepo: one call for all repos, which name their branches
+    inspect_branch  InspectBranch
+    create_branch   InspectBranch, CreateBranch; CreateRepo and CreateProject where they are missing
+    delete_branch   InspectBranch, DeleteBranch, InspectRepo; DeleteRepo with the last branch; if it must be empty,
+                    WalkFile, and ListCommit before and after
+
+A branch is deleted with the uploads to it.
 """
 
 from __future__ import annotations
@@ -28,6 +33,9 @@ from falcon_s3.pfs.pachd import failures, listing, methods, names, reading, uplo
 from falcon_s3.pfs.pachd.calls import Calls, Method
 from falcon_s3.pfs.pachd.failures import Code
 from falcon_s3.pfs.wire import pfs_pb2 as wire
+
+# Among so many commits there is one that is of no upload, or none is looked for.
+NEWEST_COMMITS = 100
 
 
 class BranchEntry(NamedTuple):
@@ -97,22 +105,36 @@ def _missing(calls: Calls, method: Method, request: object) -> bool:
 
 
 def delete_branch(calls: Calls, branch: Branch, *, if_empty: bool) -> None:
-    """PFS deletes on no condition: a file that is written between the look and the deletion stays in its commit, and
-    goes with the repo only if the branch was the last, and the file came within the time of two calls.
+    """PFS deletes on no condition. What came between the look and the deletion is seen after it, and the branch made
+    again at it; only what comes between that and the deletion of the repo, with its last branch, is lost.
     """
     names.check_ref(branch)
+    newest = _newest(calls, branch) if if_empty else None
     info = reading.inspect_branch(calls, branch)
     head = names.branch_info(info).head
     if if_empty and next(listing.list_files(calls, head, "", "", ""), None) is not None:
         raise BranchNotEmpty(branch)
     with failures.about(branch):
         calls.change(methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=info.branch, force=True))
+        came = _newest(calls, branch) if if_empty else None
+        if came is not None and came != newest:
+            again = wire.CreateBranchRequest(branch=info.branch, head=names.ref_message(came))
+            calls.change(methods.CREATE_BRANCH, again)
+            raise BranchNotEmpty(branch)
         repo = calls.read(methods.INSPECT_REPO, wire.InspectRepoRequest(repo=names.repo_message(branch.repo)))
         left = [each.name for each in repo.branches]
         if any(not names.UPLOAD_BRANCH.match(name) for name in left):
             uploads.discard_all(calls, branch, left)
         else:
             calls.change(methods.DELETE_REPO, wire.DeleteRepoRequest(repo=names.repo_message(branch.repo), force=True))
+
+
+def _newest(calls: Calls, branch: Branch) -> Commit | None:
+    """The newest commit of the branch's repo, but for those of uploads."""
+    with failures.about(branch):
+        request = wire.ListCommitRequest(repo=names.repo_message(branch.repo), number=NEWEST_COMMITS)
+        found = list(calls.replies(methods.LIST_COMMIT, request))
+    return next((names.commit_of(info.commit) for info in found if not uploads.is_ours(info.description)), None)
 
 
 def collect_uploads(calls: Calls, upload_ms: int | None) -> int:

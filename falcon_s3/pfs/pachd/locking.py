@@ -12,9 +12,7 @@ Unconditional writers join the open commit: what they write to other paths is in
 also when the second check refuses, and is then an empty commit. One that writes the same path within those few calls
 is not seen by the check: its write comes before or after ours as if ours had begun earlier.
 
-A gateway that dies holding the lock leaves the commit open. It says in its description what it is, and after
-`HELD_SECONDS` whoever waits for it finishes it; should its owner still live, pachd refuses it the finished commit,
-and nothing of that write is seen.
+A gateway that dies holding the lock leaves the commit open, until someone else takes the lock from it (`lock`).
 
 A head that someone else has opened (a pipeline, a user's `start commit`) is joined: the check is asked about it and
 the file set added, in two calls, between which another may write. Two writers through one gateway's process exclude
@@ -23,24 +21,15 @@ each other even then.
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 
-from falcon_s3.pfs import Branch, Check, Commit, CommitFinished, FileInfo, Ref, Unavailable
-from falcon_s3.pfs.pachd import failures, methods, names, reading, writing
+from falcon_s3.pfs import Check, Commit, CommitFinished, FileInfo, Ref, Unavailable
+from falcon_s3.pfs.pachd import failures, lock, methods, names, reading, writing
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.failures import BaseUnfinished, ParentOpen
 from falcon_s3.pfs.wire import pfs_pb2 as wire
-
-# The description of the commits that are locks.
-MARK = "falcon-s3: a write under a condition"
-# A lock is held for four calls; one that is older has no owner.
-HELD_SECONDS = 60.0
-# How long a lock is waited for.
-WAIT_SECONDS = 60.0
-PAUSE_SECONDS = (0.005, 0.25)  # at first, at most
 
 # Writers of this process into open commits that are not ours.
 _joining = threading.Lock()
@@ -83,24 +72,17 @@ def add(calls: Calls, ref: Ref, file_set: str, condition: Condition) -> Commit:
     """Add a file set to a branch, as one commit, or to an open commit. Raises what the check raises, Unavailable."""
     if isinstance(ref, Commit):
         return _join(calls, ref, file_set, condition)
-    end = time.monotonic() + WAIT_SECONDS
-    pause, most = PAUSE_SECONDS
-    while time.monotonic() < end:
+    for _ in lock.pauses():
         condition.ask(calls, ref)
         try:
-            commit = _start(calls, ref)
+            commit = lock.take(calls, ref)
         except ParentOpen:
             info = reading.inspect_commit(calls, ref)
-            head = names.commit_of(info.commit)
-            if not info.HasField("finishing"):
-                if info.description != MARK:
-                    try:
-                        return _join(calls, head, file_set, condition)
-                    except CommitFinished:
-                        continue
-                _release(calls, head, info)
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
-            pause = min(most, pause * 2)
+            if lock.is_lock(info):
+                lock.release(calls, info)
+            elif not info.HasField("finishing"):
+                with suppress(CommitFinished):
+                    return _join(calls, names.commit_of(info.commit), file_set, condition)
             continue
         try:
             condition.ask(calls, commit)
@@ -108,7 +90,7 @@ def add(calls: Calls, ref: Ref, file_set: str, condition: Condition) -> Commit:
         except CommitFinished:  # it was taken for one without an owner
             raise Unavailable(f"the write to {ref} took too long, and was given up") from None
         finally:
-            _finish(calls, commit)
+            lock.give_back(calls, commit)
         return commit
     raise Unavailable(f"others were writing to {ref} all the time")
 
@@ -120,33 +102,10 @@ def _join(calls: Calls, commit: Commit, file_set: str, condition: Condition) -> 
     return commit
 
 
-def _start(calls: Calls, branch: Branch) -> Commit:
-    """Raises ParentOpen."""
-    request = wire.StartCommitRequest(branch=names.branch_message(branch), description=MARK)
-    with failures.about(branch):
-        reply = calls.change(methods.START_COMMIT, request)
-    return Commit(branch.repo, reply.id)
-
-
 def _add(calls: Calls, commit: Commit, file_set: str) -> None:
     request = wire.AddFileSetRequest(commit=names.ref_message(commit), file_set_id=file_set)
     with failures.about(commit):
         calls.change(methods.ADD_FILE_SET, request)
-
-
-def _finish(calls: Calls, commit: Commit) -> None:
-    """Close a commit of ours; that another has done so is no error."""
-    try:
-        with failures.about(commit):
-            calls.change(methods.FINISH_COMMIT, wire.FinishCommitRequest(commit=names.ref_message(commit)))
-    except CommitFinished:
-        pass
-
-
-def _release(calls: Calls, commit: Commit, info: wire.CommitInfo) -> None:
-    """Finish a lock whose owner has died."""
-    if time.time() - info.started.seconds > HELD_SECONDS:
-        _finish(calls, commit)
 
 
 def delete_files(calls: Calls, ref: Ref, paths: Sequence[str], check: Check) -> Commit | None:

@@ -94,11 +94,20 @@ def start(calls: Calls, ref: Ref, path: str, attributes: Mapping[str, str]) -> U
     upload = Upload(identity, path, started_ms(identity), dict(attributes))
     request = wire.StartCommitRequest(
         branch=names.branch_message(branch_of(ref.repo, identity)),
-        description=json.dumps({"path": path, "attributes": upload.attributes}),
+        description=_description(path, attributes=upload.attributes),
     )
     with failures.about(ref):
         calls.change(methods.START_COMMIT, request)
     return upload
+
+
+def _description(path: str, **more: object) -> str:
+    return json.dumps({"upload": {"path": path, **more}})
+
+
+def is_ours(description: str) -> bool:
+    """Whether a commit with this description is an upload, or was one."""
+    return description.startswith('{"upload":')
 
 
 def _look(calls: Calls, repo: Repo, identity: str) -> Staged | None:
@@ -107,9 +116,9 @@ def _look(calls: Calls, repo: Repo, identity: str) -> Staged | None:
         return None
     try:
         info = reading.inspect_commit(calls, branch_of(repo, identity))
-        described = json.loads(info.description)
+        described = json.loads(info.description)["upload"]
         upload = Upload(identity, described["path"], started_ms(identity), described.get("attributes", {}))
-    except (NotFound, ValueError, KeyError):
+    except (NotFound, ValueError, KeyError, TypeError):
         return None
     return Staged(upload, names.commit_of(info.commit), described.get("finished", ""))
 
@@ -250,7 +259,7 @@ def _conclude(calls: Calls, staged: Staged, commit: Commit) -> None:
     """Keep the result instead of the upload."""
     request = wire.FinishCommitRequest(
         commit=names.ref_message(staged.commit),
-        description=json.dumps({"path": staged.upload.path, "finished": commit.id}),
+        description=_description(staged.upload.path, finished=commit.id),
     )
     try:
         with failures.about(staged.commit):

@@ -24,6 +24,7 @@ from falcon_s3.pfs import (
     Branch,
     Commit,
     CommitFinished,
+    CommitNotFound,
     FileInfo,
     FileNotFound,
     InvalidPath,
@@ -33,7 +34,7 @@ from falcon_s3.pfs import (
     Unavailable,
     hashes,
 )
-from falcon_s3.pfs.pachd import failures, framing, methods, names, paths, reading
+from falcon_s3.pfs.pachd import failures, framing, lock, methods, names, paths, reading
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.stream import Stream
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -170,9 +171,9 @@ def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit 
     except InvalidPath:
         file = None
     if file is not None and (content.is_of(file) or isinstance(ref, Commit)):
-        info = reading.inspect_commit(calls, file.commit)
-        if not info.error:
-            return file
+        with suppress(CommitNotFound):  # given up, with what others had written
+            if not lock.settled(calls, reading.inspect_commit(calls, file.commit)).error:
+                return file
     for info in _commits(calls, ref, before):
         if info.error:
             _give_up(calls, info, path)
