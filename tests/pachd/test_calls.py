@@ -56,9 +56,14 @@ WRITES = [
         "put under a condition",
         lambda pfs, ref: pfs.put_file(ref, "n", Bytes(b"1"), None, refuse_nothing),
         [
-            *("InspectBranch", "CreateFileSet", "InspectFile", "StartCommit", "InspectFile", "AddFileSet"),
-            *("FinishCommit", "InspectFile", "InspectCommit"),
+            *("InspectBranch", "CreateFileSet", "InspectFile", "StartCommit", "InspectFile", "ModifyFile"),
+            *("DropCommitSet", "InspectFile", "InspectCommit"),
         ],
+    ),
+    (
+        "delete under a condition",
+        lambda pfs, ref: pfs.delete_files(ref, ["a"], refuse_nothing),
+        ["InspectFile", "StartCommit", "InspectFile", "ModifyFile", "DropCommitSet", "InspectBranch"],
     ),
 ]
 
@@ -91,8 +96,7 @@ def test_an_upload_in_parts_costs_these_calls(pfs, branch):
     pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "unused")
     assert pfs.calls() == [
         *("InspectCommit", "WalkFile", "InspectBranch", "CreateFileSet", "CreateFileSet", "CreateFileSet"),
-        *("ComposeFileSet", "InspectFile", "StartCommit", "AddFileSet", "FinishCommit"),
-        *("InspectFile", "InspectCommit", "FinishCommit"),
+        *("ComposeFileSet", "InspectFile", "ModifyFile", "InspectFile", "InspectCommit", "FinishCommit"),
     ]
     aborted = pfs.start_upload(branch, "a").id
     pfs.calls()

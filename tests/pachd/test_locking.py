@@ -1,10 +1,10 @@
-"""Writes under a condition: an open commit is the lock, whoever else writes, and whoever dies."""
+"""Writes under a condition: an open commit beside the branch is the lock, whoever else writes, and whoever dies."""
 
 import threading
 
 import pytest
 
-from falcon_s3.pfs import BranchNotEmpty, Unavailable
+from falcon_s3.pfs import Branch, BranchNotEmpty, BranchNotFound, CommitNotFound, InvalidName, Unavailable
 from falcon_s3.pfs.pachd import lock, methods, names
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.pfs.bodies import Bytes, Wrong, get, put
@@ -56,7 +56,7 @@ def test_of_writers_through_many_gateways_one_is_first(open_pfs, branch):
 
 
 def test_plain_writers_beside_conditional_ones_lose_nothing(open_pfs, branch):
-    """They join the open commit that is the lock; all that was acknowledged is there."""
+    """Nor do these open the branch: each write is a commit of its own, and all that was acknowledged is there."""
     plain, conditional = open_pfs(), open_pfs()
     failures = []
 
@@ -75,6 +75,9 @@ def test_plain_writers_beside_conditional_ones_lose_nothing(open_pfs, branch):
         thread.join()
     assert failures == []
     assert listed(plain, branch) == sorted(f"{name}{number}" for name in "abcd" for number in range(25))
+    request = wire.ListCommitRequest(repo=names.repo_message(branch.repo))
+    commits = list(plain._calls.replies(methods.LIST_COMMIT, request))
+    assert len([info for info in commits if info.details.size_bytes]) == 100
 
 
 def test_a_refused_write_makes_no_commit_and_holds_no_lock(pfs, branch):
@@ -88,7 +91,7 @@ def test_a_refused_write_makes_no_commit_and_holds_no_lock(pfs, branch):
 
 
 def test_a_write_that_is_refused_under_the_lock_gives_it_back(open_pfs, pfs, branch):
-    """What was seen before the lock has changed by then; the commit is finished, for others may be in it."""
+    """What was seen before the lock has changed by then."""
     other = open_pfs()
     real = pfs._calls.change
 
@@ -114,40 +117,41 @@ def test_a_head_that_somebody_else_opened_is_joined(pfs, branch):
     assert pfs.inspect_branch(branch).head == commit
 
 
+def hold(pfs, branch):
+    """Take the lock and die."""
+    return start(pfs, lock.branch_of(branch), lock.DESCRIPTION)
+
+
 def test_a_lock_whose_owner_died_is_taken_over(pfs, branch, monkeypatch):
     monkeypatch.setattr(lock, "HELD_SECONDS", 1.5)
-    held = start(pfs, branch, lock.DESCRIPTION)
-    put(pfs, held, "joined", b"1")
-    file = put(pfs, branch, "a", b"2", None, must_be_missing)
-    assert file.commit != held
-    assert not is_open(pfs, held)
-    assert listed(pfs, branch) == ["a", "joined"]
+    held = hold(pfs, branch)
+    put(pfs, branch, "a", b"1", None, must_be_missing)
+    assert listed(pfs, branch) == ["a"]
+    with pytest.raises(CommitNotFound):
+        pfs.inspect_commit(held)
 
 
-def test_a_write_that_joined_a_lock_waits_for_it(open_pfs, pfs, branch):
-    """Only then is it known whether pachd keeps what is in the commit."""
-    held = start(pfs, branch, lock.DESCRIPTION)
-    acknowledged = []
-    writer = threading.Thread(target=lambda: acknowledged.append(put(open_pfs(), branch, "a", b"1")))
-    writer.start()
-    writer.join(1)
-    assert acknowledged == []
-    lock.give_back(pfs._calls, held)
-    writer.join()
-    assert [file.commit for file in acknowledged] == [held]
+def test_a_lock_is_nobody_elses_business(pfs, branch):
+    """It is no bucket and hinders no plain write; it goes with its branch."""
+    hidden = lock.branch_of(branch)
+    hold(pfs, branch)
+    assert [each.branch for each in pfs.list_branches() if each.branch.repo == branch.repo] == [branch]
+    with pytest.raises(BranchNotFound):
+        pfs.inspect_file(hidden, "a")
+    with pytest.raises(InvalidName):
+        pfs.create_branch(hidden)
+    put(pfs, branch, "a", b"1")
+    assert not is_open(pfs, pfs.inspect_branch(branch).head)
+    other = pfs.create_branch(Branch(branch.repo, "other")).branch
+    pfs.delete_branch(branch)
+    request = wire.InspectRepoRequest(repo=names.repo_message(branch.repo))
+    left = pfs._calls.read(methods.INSPECT_REPO, request).branches
+    assert [each.name for each in left] == [other.name]
 
 
-def test_an_owner_that_was_taken_for_dead_writes_nothing(open_pfs, pfs, branch):
-    """The commit was finished under its hands: pachd refuses it the file set."""
-    other = open_pfs()
-    real = pfs._calls.change
-
-    def change(method, request):
-        if method is methods.ADD_FILE_SET:
-            lock.give_back(other._calls, names.commit_of(request.commit))
-        return real(method, request)
-
-    pfs._calls.change = change
+def test_an_owner_that_was_slow_writes_nothing(pfs, branch, monkeypatch):
+    """Another may have the lock by then."""
+    monkeypatch.setattr(lock, "OWNED_SECONDS", -1.0)
     with pytest.raises(Unavailable, match="took too long"):
         put(pfs, branch, "a", b"1", None, must_be_missing)
     assert listed(pfs, branch) == []
@@ -155,7 +159,7 @@ def test_an_owner_that_was_taken_for_dead_writes_nothing(open_pfs, pfs, branch):
 
 def test_a_lock_that_is_held_for_long_is_a_failure_in_words(pfs, branch, monkeypatch):
     monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
-    start(pfs, branch, lock.DESCRIPTION)
+    hold(pfs, branch)
     with pytest.raises(Unavailable, match="all the time"):
         pfs.put_file(branch, "a", Bytes(b"1"), None, must_be_missing)
 

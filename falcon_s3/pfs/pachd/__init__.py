@@ -6,7 +6,7 @@
     paths      which paths PFS takes                users      tokens, versions
     reading, listing                                branches
     stream, writing    changes on their way, as one commit
-    locking    writes under a condition             uploads    files in parts
+    lock, locking    writes under a condition       uploads    files in parts
 
 What PFS has no place for is not kept: attributes are dropped, but for those whose loss would be a lie, which are
 refused, and a content type is what the file's name tells. The ETag of a file is PFS's own hash of it. A file's commit
@@ -143,8 +143,8 @@ class PachdPfs:
         if check is None:
             return writing.put_file(self._calls, ref, path, body, head)
         file_set, content = writing.file_set(self._calls, ref, lambda stream: writing.send_body(stream, path, body))
-        commit = locking.add(self._calls, ref, file_set, Condition([path], check))
-        return writing.written(self._calls, commit, path, content, None)
+        locking.write(self._calls, ref, [writing.from_file_set(path, file_set)], Condition([path], check))
+        return writing.written(self._calls, ref, path, content, head)
 
     def copy_file(
         self,
@@ -155,20 +155,16 @@ class PachdPfs:
         check: Check | None = None,
     ) -> FileInfo:
         head = self._check(ref, path, attributes)
-        if check is None:
-            return writing.copy_file(self._calls, ref, path, source, head)
-        file_set = writing.copied(self._calls, ref, path, source)
-        commit = locking.add(self._calls, ref, file_set, Condition([path], check))
-        return reading.inspect_file(self._calls, commit, path)
+        change = writing.copy(path, source.commit, source.path, append=False)
+        locking.write(self._calls, ref, [change], Condition([path], check))
+        return writing.copied(self._calls, ref, path, source, head)
 
     def delete_files(
         self, ref: Ref, paths: Iterable[str], check: Check | None = None, gone: set[str] | None = None
     ) -> Commit | None:
         wanted = list(dict.fromkeys(paths))
-        if check is None:
-            commit = writing.delete_files(self._calls, ref, wanted)
-        else:
-            commit = locking.delete_files(self._calls, ref, wanted, check)
+        names.check_ref(ref)
+        commit = locking.delete_files(self._calls, ref, wanted, check)
         if gone is not None and commit is not None:
             gone.update(wanted)
         return commit

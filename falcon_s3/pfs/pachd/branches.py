@@ -29,7 +29,7 @@ from falcon_s3.pfs import (
     Repo,
     check_branch,
 )
-from falcon_s3.pfs.pachd import failures, listing, methods, names, reading, uploads
+from falcon_s3.pfs.pachd import failures, listing, lock, methods, names, reading, uploads
 from falcon_s3.pfs.pachd.calls import Calls, Method
 from falcon_s3.pfs.pachd.failures import Code
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -51,7 +51,7 @@ def list_branches(calls: Calls) -> list[BranchEntry]:
             BranchEntry(Branch(names.repo_of(info.repo), branch.name), names.milliseconds(info.created))
             for info in calls.replies(methods.LIST_REPO, wire.ListRepoRequest(type=names.USER))
             for branch in info.branches
-            if not names.UPLOAD_BRANCH.match(branch.name)
+            if not names.HIDDEN_BRANCH.match(branch.name)
         ]
     return sorted(found, key=lambda one: (one.branch.repo.project, one.branch.repo.name, one.branch.name))
 
@@ -59,8 +59,8 @@ def list_branches(calls: Calls) -> list[BranchEntry]:
 def create_branch(calls: Calls, branch: Branch, head: Commit | None) -> BranchInfo:
     """Pachd would move a branch that is there; that it is not is looked at just before."""
     check_branch(branch)
-    if names.UPLOAD_BRANCH.match(branch.name):
-        raise InvalidName(f"branch name ({branch.name}) invalid: it is one of those that uploads are kept on")
+    if names.HIDDEN_BRANCH.match(branch.name):
+        raise InvalidName(f"branch name ({branch.name}) invalid: it is one of those that are kept hidden")
     if head is not None and head.repo != branch.repo:
         raise CommitNotFound(Commit(branch.repo, head.id))
     try:
@@ -123,8 +123,9 @@ def delete_branch(calls: Calls, branch: Branch, *, if_empty: bool) -> None:
             raise BranchNotEmpty(branch)
         repo = calls.read(methods.INSPECT_REPO, wire.InspectRepoRequest(repo=names.repo_message(branch.repo)))
         left = [each.name for each in repo.branches]
-        if any(not names.UPLOAD_BRANCH.match(name) for name in left):
+        if any(not names.HIDDEN_BRANCH.match(name) for name in left):
             uploads.discard_all(calls, branch, left)
+            lock.discard(calls, branch)
         else:
             calls.change(methods.DELETE_REPO, wire.DeleteRepoRequest(repo=names.repo_message(branch.repo), force=True))
 
@@ -134,7 +135,11 @@ def _newest(calls: Calls, branch: Branch) -> Commit | None:
     with failures.about(branch):
         request = wire.ListCommitRequest(repo=names.repo_message(branch.repo), number=NEWEST_COMMITS)
         found = list(calls.replies(methods.LIST_COMMIT, request))
-    return next((names.commit_of(info.commit) for info in found if not uploads.is_ours(info.description)), None)
+    return next((names.commit_of(info.commit) for info in found if not _is_hidden(info)), None)
+
+
+def _is_hidden(info: wire.CommitInfo) -> bool:
+    return uploads.is_ours(info.description) or info.description == lock.DESCRIPTION
 
 
 def collect_uploads(calls: Calls, upload_ms: int | None) -> int:

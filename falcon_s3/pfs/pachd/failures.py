@@ -40,7 +40,7 @@ OPEN_BASE = re.compile(r"base commit .* unfinished|commit .* not finished", re.D
 NO_AUTH = "the auth service is not activated"
 
 
-class ParentOpen(PfsError):
+class ParentOpen(Unavailable):
     """A commit cannot be started: the branch's head is open."""
 
 

@@ -1,74 +1,96 @@
-"""The lock of a branch: an open commit, of which a branch has one at most, with a description that says what it is.
+"""The lock of a branch: an open commit on a hidden branch beside it, of which a branch has one at most.
 
-Who finds it held waits; who finds it without an owner finishes it. An owner that was taken for dead finds its commit
-finished, to which pachd adds nothing.
+    _lock_<digest of the branch's name>    held while its head is open, and says so in its description
+
+StartCommit refuses a second open commit, through whichever gateway it comes; DropCommitSet gives the lock back and
+leaves nothing. The branch itself would do, but is spoilt by it: pachd adds what a ModifyFile brings that began while
+the head was open to that very commit, also when it was finished meanwhile, which is then "forgotten" for ever; and
+writes that begin a moment earlier are refused, since the head has not been finished.
+
+Who finds the lock without an owner drops it. An owner that was slow gives up before it writes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from falcon_s3.pfs import Branch, Commit, CommitFinished
+from falcon_s3.pfs import Branch, Commit, NotFound, PfsError, Ref, Unavailable
 from falcon_s3.pfs.pachd import failures, methods, names, reading
 from falcon_s3.pfs.pachd.calls import Calls
+from falcon_s3.pfs.pachd.failures import ParentOpen
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
+PREFIX, DIGITS = "_lock_", 16
 DESCRIPTION = "falcon-s3: a write under a condition"
-# A lock is held for four calls; one that is older has no owner.
-HELD_SECONDS = 30.0
+# An owner that has held the lock for so long writes no more.
+OWNED_SECONDS = 15.0
+# A lock that is older has no owner: what the owner began last has come to its end, too.
+HELD_SECONDS = 120.0
 # How long a lock is waited for: longer than one without an owner is held.
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 PAUSE_SECONDS = (0.005, 0.25)  # at first, at most
 
 
-def is_lock(info: wire.CommitInfo) -> bool:
-    """Whether the commit is a lock that is held."""
-    return info.description == DESCRIPTION and not info.HasField("finishing")
+def branch_of(ref: Ref) -> Branch:
+    """The hidden branch for writes to a branch or open commit."""
+    text = ref.name if isinstance(ref, Branch) else ref.id
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=DIGITS // 2).hexdigest()
+    return Branch(ref.repo, PREFIX + digest)
 
 
-def take(calls: Calls, branch: Branch) -> Commit:
-    """Raises failures.ParentOpen while the branch's head is open."""
-    request = wire.StartCommitRequest(branch=names.branch_message(branch), description=DESCRIPTION)
-    with failures.about(branch):
-        reply = calls.change(methods.START_COMMIT, request)
-    return Commit(branch.repo, reply.id)
+@contextmanager
+def held(calls: Calls, ref: Ref) -> Iterator[Callable[[], None]]:
+    """Hold the lock; gives what raises Unavailable once it was held for too long. Raises Unavailable after a wait."""
+    commit = _take(calls, ref)
+    taken = time.monotonic()
 
+    def check() -> None:
+        if time.monotonic() - taken > OWNED_SECONDS:
+            raise Unavailable(f"the write to {ref} took too long, and was given up")
 
-def give_back(calls: Calls, commit: Commit) -> None:
-    """Finish the commit; that another has done so is no error."""
     try:
-        with failures.about(commit):
-            calls.change(methods.FINISH_COMMIT, wire.FinishCommitRequest(commit=names.ref_message(commit)))
-    except CommitFinished:
-        pass
+        yield check
+    finally:
+        with suppress(PfsError):  # it is given up after a while
+            drop(calls, commit)
 
 
-def release(calls: Calls, info: wire.CommitInfo) -> None:
-    """Finish a lock that has no owner any more."""
-    if time.time() - info.started.seconds > HELD_SECONDS:
-        give_back(calls, names.commit_of(info.commit))
-
-
-def settled(calls: Calls, info: wire.CommitInfo) -> wire.CommitInfo:
-    """The commit, once it is no lock that is held: whether pachd keeps what is in it shows when it is finished."""
-    commit = names.commit_of(info.commit)
-    for _ in pauses():
-        if not is_lock(info):
-            break
-        release(calls, info)
-        info = reading.inspect_commit(calls, commit)
-    if info.description == DESCRIPTION and info.HasField("finishing") and not info.HasField("finished"):
-        info = reading.inspect_commit(calls, commit, wire.FINISHED)
-    return info
-
-
-def pauses() -> Iterator[None]:
-    """Yields again and again, with longer and longer pauses, for as long as a lock is waited for."""
+def _take(calls: Calls, ref: Ref) -> Commit:
     end = time.monotonic() + WAIT_SECONDS
     pause, most = PAUSE_SECONDS
+    branch = branch_of(ref)
+    request = wire.StartCommitRequest(branch=names.branch_message(branch), description=DESCRIPTION)
     while time.monotonic() < end:
-        yield
+        try:
+            with failures.about(ref):
+                return Commit(ref.repo, calls.change(methods.START_COMMIT, request).id)
+        except ParentOpen:
+            _release(calls, branch)
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
         pause = min(most, pause * 2)
+    raise Unavailable(f"others were writing to {ref} all the time")
+
+
+def _release(calls: Calls, branch: Branch) -> None:
+    """Drop a lock that has no owner any more."""
+    with suppress(NotFound):  # given back meanwhile
+        info = reading.inspect_commit(calls, branch)
+        if not info.HasField("finishing") and time.time() - info.started.seconds > HELD_SECONDS:
+            drop(calls, names.commit_of(info.commit))
+
+
+def drop(calls: Calls, commit: Commit) -> None:
+    request = wire.DropCommitSetRequest(commit_set=wire.CommitSet(id=commit.id))
+    with suppress(NotFound), failures.about(commit):
+        calls.change(methods.DROP_COMMIT_SET, request)
+
+
+def discard(calls: Calls, branch: Branch) -> None:
+    """Delete the hidden branch of a branch that is being deleted, if there is one."""
+    hidden = branch_of(branch)
+    with suppress(NotFound), failures.about(hidden):
+        calls.change(methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=names.branch_message(hidden), force=True))

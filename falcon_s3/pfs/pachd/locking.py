@@ -1,47 +1,42 @@
 """Writes under a condition: of those that exclude each other, through any number of gateways, exactly one succeeds.
 
-PFS writes on no condition, but a branch has at most one open commit, and StartCommit refuses a second: the open commit
-is the lock. The bytes are brought first, as a file set that nobody sees; then
+PFS writes on no condition, so that those who write on one take turns by a lock beside the branch (`lock`). What takes
+long is brought first, as a file set that nobody sees; then
 
-    the check is asked about the branch's head: what it refuses costs no commit
-    StartCommit            the lock; while another holds it, this is tried again
-    the check is asked again, if what is there has changed
-    AddFileSet, FinishCommit
+    the check is asked about the branch's head: what it refuses costs no lock
+    the lock is taken, and the check asked again, if what is there has changed
+    ModifyFile: one commit, or part of an open one, with the removals and copies that bring the file
+    the lock is given back
 
-Unconditional writers join the open commit: what they write to other paths is in it and stays, so that it is finished
-also when the second check refuses, and is then an empty commit. One that writes the same path within those few calls
-is not seen by the check: its write comes before or after ours as if ours had begun earlier.
-
-A gateway that dies holding the lock leaves the commit open, until someone else takes the lock from it (`lock`).
-
-A head that someone else has opened (a pipeline, a user's `start commit`) is joined: the check is asked about it and
-the file set added, in two calls, between which another may write. Two writers through one gateway's process exclude
-each other even then.
+Writers without a condition take no lock. One that writes the same path within those few calls is not seen by the
+check: its write comes before or after ours as if ours had begun earlier.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
 
-from falcon_s3.pfs import Check, Commit, CommitFinished, FileInfo, Ref, Unavailable
-from falcon_s3.pfs.pachd import failures, lock, methods, names, reading, writing
+from falcon_s3.pfs import Check, Commit, FileInfo, Ref
+from falcon_s3.pfs.pachd import lock, reading, writing
 from falcon_s3.pfs.pachd.calls import Calls
-from falcon_s3.pfs.pachd.failures import BaseUnfinished, ParentOpen
+from falcon_s3.pfs.pachd.failures import BaseUnfinished
 from falcon_s3.pfs.wire import pfs_pb2 as wire
-
-# Writers of this process into open commits that are not ours.
-_joining = threading.Lock()
 
 
 class Condition:
     """Paths, and what is asked about each."""
 
     def __init__(self, paths: Sequence[str], check: Check | None):
-        self._paths = paths if check is not None else ()
+        self._paths = paths
         self._check = check
         self._seen: list[tuple[str, int] | None] | None = None
+
+    def __bool__(self) -> bool:
+        return self._check is not None
+
+    @property
+    def asked(self) -> bool:
+        return self._seen is not None
 
     def ask(self, calls: Calls, ref: Ref) -> bool:
         """Let the check decide on what `ref` shows, unless it is what it decided on before; whether any is there."""
@@ -68,51 +63,25 @@ def _find(calls: Calls, ref: Ref, path: str) -> FileInfo | None:
         return reading.find_file(calls, ref, path)
 
 
-def add(calls: Calls, ref: Ref, file_set: str, condition: Condition) -> Commit:
-    """Add a file set to a branch, as one commit, or to an open commit. Raises what the check raises, Unavailable."""
-    if isinstance(ref, Commit):
-        return _join(calls, ref, file_set, condition)
-    for _ in lock.pauses():
+def write(calls: Calls, ref: Ref, changes: Sequence[bytes], condition: Condition) -> None:
+    """Make changes, which take no time, as one commit. Raises what the check raises, and Unavailable."""
+    if not condition:
+        writing.modify(calls, ref, changes)
+        return
+    if not condition.asked:
         condition.ask(calls, ref)
-        try:
-            commit = lock.take(calls, ref)
-        except ParentOpen:
-            info = reading.inspect_commit(calls, ref)
-            if lock.is_lock(info):
-                lock.release(calls, info)
-            elif not info.HasField("finishing"):
-                with suppress(CommitFinished):
-                    return _join(calls, names.commit_of(info.commit), file_set, condition)
-            continue
-        try:
-            condition.ask(calls, commit)
-            _add(calls, commit, file_set)
-        except CommitFinished:  # it was taken for one without an owner
-            raise Unavailable(f"the write to {ref} took too long, and was given up") from None
-        finally:
-            lock.give_back(calls, commit)
-        return commit
-    raise Unavailable(f"others were writing to {ref} all the time")
+    with lock.held(calls, ref) as check_time:
+        condition.ask(calls, ref)
+        check_time()
+        writing.modify(calls, ref, changes)
 
 
-def _join(calls: Calls, commit: Commit, file_set: str, condition: Condition) -> Commit:
-    with _joining:
-        condition.ask(calls, commit)
-        _add(calls, commit, file_set)
-    return commit
-
-
-def _add(calls: Calls, commit: Commit, file_set: str) -> None:
-    request = wire.AddFileSetRequest(commit=names.ref_message(commit), file_set_id=file_set)
-    with failures.about(commit):
-        calls.change(methods.ADD_FILE_SET, request)
-
-
-def delete_files(calls: Calls, ref: Ref, paths: Sequence[str], check: Check) -> Commit | None:
+def delete_files(calls: Calls, ref: Ref, paths: Sequence[str], check: Check | None) -> Commit | None:
     """Remove files in one commit if the check lets each go; None, and no commit, where none is there."""
-    names.check_ref(ref)
+    changes = writing.deletions(paths)
     condition = Condition(paths, check)
-    if not condition.ask(calls, ref):
+    if not (condition.ask(calls, ref) if condition else writing.is_any(calls, ref, paths)):
         writing.check_ref(calls, ref)
         return None
-    return add(calls, ref, writing.removed(calls, ref, paths), condition)
+    write(calls, ref, changes, condition)
+    return writing.head_of(calls, ref)

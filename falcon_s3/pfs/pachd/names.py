@@ -36,8 +36,9 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 USER = "user"
 # Where file sets are read, by their ids as commits.
 FILE_SETS = Repo(DEFAULT_PROJECT, "__filesets__")
-# Branches on which uploads in parts are kept; they are shown to nobody.
+# Branches on which uploads in parts are kept, and those of locks; they are shown to nobody.
 UPLOAD_BRANCH = re.compile(r"_upload_[0-9a-f]{32}\Z")
+HIDDEN_BRANCH = re.compile(rf"{UPLOAD_BRANCH.pattern}|_lock_[0-9a-f]{{16}}\Z")
 
 _TYPES = mimetypes.MimeTypes()  # the types that Python knows: the same on every machine
 _PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
@@ -67,14 +68,14 @@ def file_message(ref: Ref, path: str) -> wire.File:
 
 
 def check_ref(ref: Ref) -> None:
-    """Raise BranchNotFound or CommitNotFound for what cannot be there, and for the branches of uploads.
+    """Raise BranchNotFound or CommitNotFound for what cannot be there, and for hidden branches.
 
     So names that pachd would read as something else (an id that is a branch's name, say) never get there.
     """
     if isinstance(ref, Commit):
         if not is_commit_id(ref.id) or not is_name(Branch(ref.repo, "any")):
             raise CommitNotFound(ref)
-    elif not is_name(ref) or UPLOAD_BRANCH.match(ref.name):
+    elif not is_name(ref) or HIDDEN_BRANCH.match(ref.name):
         raise BranchNotFound(ref)
 
 

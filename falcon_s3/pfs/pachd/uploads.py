@@ -240,7 +240,7 @@ def finish(
     for number, etag in wanted:
         if number not in there or there[number].etag != etag:
             raise PartNotFound(identity, number)
-    writing.check_ref(calls, ref)
+    head = writing.check_ref(calls, ref)
     content = Content(sum(there[number].size for number, _ in wanted))
     try:
         file_set = writing.composed(calls, path, [(staged.commit, f"{number:05}/data") for number, _ in wanted])
@@ -249,9 +249,9 @@ def finish(
         raise Unavailable(f"the parts of upload {identity} changed while they were put together") from None
     except CommitNotFound:  # it was aborted meanwhile
         raise UploadNotFound(identity) from None
-    commit = locking.add(calls, ref, file_set, Condition([path], check))
-    file = writing.written(calls, commit, path, content, None)
-    _conclude(calls, staged, commit)
+    locking.write(calls, ref, [writing.from_file_set(path, file_set)], Condition([path], check))
+    file = writing.written(calls, ref, path, content, head)
+    _conclude(calls, staged, file.commit)
     return file
 
 

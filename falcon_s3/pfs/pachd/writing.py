@@ -34,7 +34,7 @@ from falcon_s3.pfs import (
     Unavailable,
     hashes,
 )
-from falcon_s3.pfs.pachd import failures, framing, lock, methods, names, paths, reading
+from falcon_s3.pfs.pachd import failures, framing, methods, names, paths, reading
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.stream import Stream
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -172,7 +172,7 @@ def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit 
         file = None
     if file is not None and (content.is_of(file) or isinstance(ref, Commit)):
         with suppress(CommitNotFound):  # given up, with what others had written
-            if not lock.settled(calls, reading.inspect_commit(calls, file.commit)).error:
+            if not reading.inspect_commit(calls, file.commit).error:
                 return file
     for info in _commits(calls, ref, before):
         if info.error:
@@ -220,9 +220,8 @@ def put_file(calls: Calls, ref: Ref, path: str, body: Body, head: Commit | None)
     return written(calls, ref, path, content, head)
 
 
-def copy_file(calls: Calls, ref: Ref, path: str, source: FileInfo, head: Commit | None) -> FileInfo:
-    """A copy with the hash of its source, made by pachd. Raises FileNotFound if the source has gone."""
-    modify(calls, ref, [copy(path, source.commit, source.path, append=False)])
+def copied(calls: Calls, ref: Ref, path: str, source: FileInfo, head: Commit | None) -> FileInfo:
+    """The copy just made by pachd, which has the hash of its source. Raises FileNotFound if the source has gone."""
     try:
         return written(calls, ref, path, Content(source.size, {source.etag}), head)
     except Unavailable:
@@ -230,14 +229,24 @@ def copy_file(calls: Calls, ref: Ref, path: str, source: FileInfo, head: Commit 
         raise
 
 
-def delete_files(calls: Calls, ref: Ref, wanted: Iterable[str]) -> Commit | None:
-    """One stream for all. A path that nothing can have is not sent: PFS would take it for another."""
+def from_file_set(path: str, identity: str) -> bytes:
+    """Overwrite the path with what a file set has there."""
+    return copy(path, Commit(names.FILE_SETS, identity), path, append=False)
+
+
+def deletions(wanted: Iterable[str]) -> list[bytes]:
+    """A path that nothing can have is not sent: PFS would take it for another."""
+    return [delete(path) for path in wanted if paths.is_path(path)]
+
+
+def is_any(calls: Calls, ref: Ref, wanted: Iterable[str]) -> bool:
+    """Whether one of the files is there."""
     names.check_ref(ref)
-    known = [path for path in dict.fromkeys(wanted) if paths.is_path(path)]
-    if not any(reading.find_file(calls, ref, path) is not None for path in known):
-        check_ref(calls, ref)
-        return None
-    modify(calls, ref, map(delete, known))
+    return any(reading.find_file(calls, ref, path) is not None for path in wanted if paths.is_path(path))
+
+
+def head_of(calls: Calls, ref: Ref) -> Commit:
+    """The commit that shows what was just written."""
     return names.branch_info(reading.inspect_branch(calls, ref)).head if isinstance(ref, Branch) else ref
 
 
@@ -276,32 +285,8 @@ def composed(calls: Calls, path: str, sources: Sequence[tuple[Commit, str]]) -> 
     return identity
 
 
-def copied(calls: Calls, ref: Ref, path: str, source: FileInfo) -> str:
-    """A file set with a copy; its id. Raises FileNotFound if the source has gone."""
-
-    def fill(stream: Stream) -> Content:
-        stream.send(copy(path, source.commit, source.path, append=False))
-        return Content(source.size, {source.etag})
-
-    identity, content = file_set(calls, ref, fill)
-    check_file_set(calls, identity, path, content)
-    return identity
-
-
 def check_file_set(calls: Calls, identity: str, path: str, content: Content) -> None:
     """Raise FileNotFound unless the file set shows the file as it should be: pachd copies what is not there to nothing."""
     found = reading.find_file(calls, Commit(names.FILE_SETS, identity), path)
     if found is None or not content.is_of(found):
         raise FileNotFound(path, Commit(names.FILE_SETS, identity))
-
-
-def removed(calls: Calls, ref: Ref, wanted: Iterable[str]) -> str:
-    """A file set that removes files; its id."""
-
-    def fill(stream: Stream) -> Content:
-        for path in wanted:
-            if paths.is_path(path):
-                stream.send(delete(path))
-        return Content()
-
-    return file_set(calls, ref, fill)[0]
