@@ -14,7 +14,7 @@ from falcon_s3 import __version__
 from falcon_s3.config import LOG_LEVELS, Config, ConfigError
 from falcon_s3.pfs import Unavailable
 from falcon_s3.server import check_address, configure_logging
-from falcon_s3.server.pfsd import DRAIN_SECONDS, INSTALL, SIGNALS, checked
+from falcon_s3.server.pfsd import DRAIN_SECONDS, INSTALL, checked
 
 LISTEN = "127.0.0.1:30650"
 
@@ -63,7 +63,6 @@ def pfsd(listen: str, data: Path, anonymous: bool, log_level: str, end_with: int
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ending.set())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # a gateway may have started it with them blocked
     server.start()
     if end_with is None:
         click.echo(f"falcon-s3 {__version__} pfsd on grpc://{listen}, data in {data.resolve()}", err=True)

@@ -6,6 +6,7 @@ lets running calls end on SIGTERM, and ends when the gateway was killed.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -13,8 +14,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 from falcon_s3.config import Config, ConfigError, is_loopback
 
@@ -27,8 +30,8 @@ INSTALL = "pip install 'falcon-s3[pachd]'"
 DRAIN_SECONDS = 30
 # Between its death and its successor, in seconds.
 RESPAWN_SECONDS = 0.5
-# A thread that starts processes must not take what the gateway waits for.
-SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+# How often it is seen that the gateway is gone, in seconds.
+LOOK_SECONDS = 1
 
 
 def checked(listen: str, anonymous: bool) -> Config:
@@ -63,53 +66,77 @@ def check(config: Config) -> Config:
 
 @contextmanager
 def beside(config: Config) -> Iterator[None]:
-    """Runs it as long as the block lasts, where `--grpc` was said."""
+    """Runs it as long as the block lasts, where `--grpc` was said. Forks: no thread may be there yet."""
     if not config.grpc:
         yield
         return
-    keeper = Keeper([
-        *(sys.executable, "-m", "falcon_s3", "pfsd", "--listen", config.grpc, "--data", str(config.data.resolve())),
-        *("--log-level", config.log_level, "--end-with", str(os.getpid())),
-        *(["--anonymous"] if config.anonymous else []),
-    ])  # fmt: skip
+    gateway = os.getpid()
+    keeper = os.fork()
+    if not keeper:
+        code = 1
+        try:
+            Keeper(command(config), gateway).run()
+            code = 0
+        except BaseException:
+            logger.exception("pfsd cannot be run")
+        finally:
+            os._exit(code)
     try:
         yield
     finally:
-        keeper.end()
+        os.kill(keeper, signal.SIGTERM)
+        os.waitpid(keeper, 0)
+
+
+def command(config: Config) -> list[str]:
+    """What runs pfsd, from the process that looks after it."""
+    return [
+        *(sys.executable, "-m", "falcon_s3", "pfsd", "--listen", config.grpc, "--data", str(config.data.resolve())),
+        *("--log-level", config.log_level, "--end-with", str(os.getpid())),
+        *(["--anonymous"] if config.anonymous else []),
+    ]
 
 
 class Keeper:
-    """Runs a command until it is told to end, again whenever it dies."""
+    """A process that runs a command, again whenever it dies, until SIGTERM comes or the process `parent` is gone.
 
-    def __init__(self, command: Sequence[str]):
+    It is not the gateway's own: what its engine forks meanwhile would inherit the pipes of a command that is started.
+    """
+
+    def __init__(self, command: Sequence[str], parent: int):
         self._command = command
+        self._parent = parent
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._keep, name="pfsd", daemon=True)
-        self._thread.start()
 
-    def _keep(self) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        while (process := self._start()) is not None:
-            process.wait()
-            if not self._ending.wait(RESPAWN_SECONDS):
-                logger.error("pfsd has died; it is replaced")
+    def run(self) -> None:
+        os.setsid()  # ctrl-C in a terminal is for the gateway, which then ends this
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._end)
+        while not self._ending.is_set() and os.getppid() == self._parent:
+            if self._process is None:
+                self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)  # noqa: S603  our own
+                if self._ending.is_set():  # said before there was a process to say it to
+                    self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(LOOK_SECONDS)
+                if not self._ending.is_set():
+                    self._process = None
+                    logger.error("pfsd has died; it is replaced")
+                    time.sleep(RESPAWN_SECONDS)
+        self._drain()
 
-    def _start(self) -> subprocess.Popen[bytes] | None:
-        with self._lock:
-            if self._ending.is_set():
-                return None
-            # A session of its own: ctrl-C in a terminal is for the gateway, which then ends it.
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603  our own command
-            return self._process
-
-    def end(self) -> None:
-        """Let running calls end, and wait for that."""
-        with self._lock:
-            self._ending.set()
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        self._ending.set()
         if self._process is not None:
             self._process.terminate()
-        self._thread.join(DRAIN_SECONDS + 5)
-        if self._process is not None and self._process.poll() is None:
+
+    def _drain(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(DRAIN_SECONDS + 5)
+        except subprocess.TimeoutExpired:
             self._process.kill()
+            self._process.wait()

@@ -34,13 +34,20 @@ def both(start_gateway, engine="granian", **options):
 
 
 def pfsd_process(gateway):
-    """The process id of pfsd; None while there is none."""
-    for process in Path(f"/proc/{gateway.process.pid}/task").glob("*/children"):
-        for number in process.read_text().split():
+    """The process id of pfsd, whose parent the gateway started; None while there is none."""
+    for keeper in children(gateway.process.pid):
+        for number in children(keeper):
             with contextlib.suppress(OSError):
                 if b"\0pfsd\0" in Path(f"/proc/{number}/cmdline").read_bytes():
-                    return int(number)
+                    return number
     return None
+
+
+def children(process):
+    found = Path(f"/proc/{process}/task").glob("*/children")
+    with contextlib.suppress(OSError):
+        return [int(number) for each in found for number in each.read_text().split()]
+    return []
 
 
 def is_there(process):
