@@ -56,6 +56,7 @@ class Tally:
     sent: Counter[str] = field(default_factory=Counter)
     errors: Counter[tuple[str, str]] = field(default_factory=Counter)
     verified: int = 0
+    connections: int = 0  # that were opened
 
     def add(self, other: Tally) -> None:
         for kind, seconds in other.seconds.items():
@@ -64,6 +65,7 @@ class Tally:
         self.sent.update(other.sent)
         self.errors.update(other.errors)
         self.verified += other.verified
+        self.connections += other.connections
 
     @property
     def count(self) -> int:
@@ -145,6 +147,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self._run.tally.connections += 1
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
@@ -166,6 +169,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
+        self._keep = self._parser.should_keep_alive()
         if self._status >= 300:
             self._kept = []
 
@@ -176,6 +180,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._complete = self._status >= 200  # 100 Continue is none
+        self._keep = self._parser.should_keep_alive()  # the parser forgets it with the message
 
     def data_received(self, data: bytes) -> None:
         asked = self._asked
@@ -184,14 +189,12 @@ class Connection(asyncio.Protocol):
         self._parser.feed_data(data)
         if self._status >= 200 and asked.kind == "head" and not self._complete:
             # The parser cannot be told that no body follows.
-            self._complete, keep = True, self._parser.should_keep_alive()
+            self._complete = True
             self._parser = httptools.HttpResponseParser(self)
-        elif self._complete:
-            keep = self._parser.should_keep_alive()
-        else:
+        elif not self._complete:
             return
         self._end(self._wrong(asked))
-        if keep:
+        if self._keep:
             self._begin()
         else:
             self.transport.close()

@@ -173,6 +173,7 @@ def report(outcome: Outcome) -> dict[str, Any]:
         "kinds": kinds,
         "errors": {f"{kind} {code}": count for (kind, code), count in sorted(tally.errors.items())},
         "verified_bodies": tally.verified,
+        "connections_opened": tally.connections,
         "server": None
         if used is None
         else {

@@ -42,7 +42,7 @@ def load(start_gateway, tmp_path):
 @needs_client
 @pytest.mark.parametrize("sign", ["link", "header"])
 def test_load_of_every_kind(load, sign):
-    """A mix of all kinds is answered without an error, each is counted, and bodies are compared."""
+    """A mix of all kinds is answered without an error over the same connections, counted, and bodies are compared."""
     kinds = ["get", "head", "list", "put", "delete"]
     code, figures = load(f"--mix={','.join(kinds)}", "--requests=300", "--verify=1", f"--sign={sign}")
 
@@ -50,6 +50,7 @@ def test_load_of_every_kind(load, sign):
     assert figures["requests"] == sum(row["requests"] for row in figures["kinds"].values()) == 300
     assert set(figures["kinds"]) == set(kinds)
     assert figures["verified_bodies"] == figures["kinds"]["get"]["requests"]
+    assert figures["connections_opened"] == 16
     assert figures["server"]["cpu_us_per_request"] > 0
 
 
