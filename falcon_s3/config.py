@@ -22,6 +22,7 @@ else:
     import tomli as tomllib
 
 ENGINES = ("granian", "meinheld")
+DURABILITIES = ("strict", "relaxed")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # Letters, digits and hyphens between dots (RFC 1123 section 2.1), and the underscores that some networks have.
@@ -60,6 +61,7 @@ class Config:
     keys_secret: str | None = field(default=None, repr=False)  # what the stored access keys are encrypted with
     anonymous: bool = False  # listen beyond loopback without a key
     log_level: str = "info"
+    durability: str = "strict"  # or "relaxed": acknowledged before it is synced
     upload_days: int = 7  # multipart uploads that nobody completes are discarded after so many
 
     @property
@@ -99,6 +101,8 @@ class Config:
                 raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.engine not in ENGINES:
             raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, not {self.engine}")
+        if self.durability not in DURABILITIES:
+            raise ConfigError(f"durability must be one of {', '.join(DURABILITIES)}, not {self.durability}")
         if self.log_level not in LOG_LEVELS:
             raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level}")
         for domain in self.domains:

@@ -18,7 +18,7 @@ from falcon_s3 import __version__
 from falcon_s3.cli.key import key
 from falcon_s3.cli.pfsd import pfsd
 from falcon_s3.cli.store import branch, commit, fsck, repo
-from falcon_s3.config import ENGINES, LOG_LEVELS, Config, ConfigError, read_file
+from falcon_s3.config import DURABILITIES, ENGINES, LOG_LEVELS, Config, ConfigError, read_file
 from falcon_s3.job import read as read_job
 from falcon_s3.server import serve as run
 from falcon_s3.server.backend import Greeting
@@ -128,6 +128,13 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     is_flag=True,
     default=None,
     help="Allow listening beyond this machine without an access key.",
+)
+@option(
+    "durability",
+    default=DEFAULTS.durability,
+    type=click.Choice(DURABILITIES),
+    help="strict: what is acknowledged is on disk. relaxed: it is soon afterwards; a power cut may take back the last"
+    " second, and damages nothing.",
 )
 @option(
     "upload-days",

@@ -9,7 +9,8 @@ commits and branches in `history`, versions and listings in `tree`, bytes in `co
   one fsync serves them all. Then the first of those who came meanwhile leads, and only it is woken for that. When
   a job raises, all run again, each behind a savepoint of its own, so that it takes no other with it.
 * **Readers never wait.** The journal is a write-ahead log; a read runs on a connection of its own.
-* **Acknowledged is durable.** synchronous=FULL: `write` returns after the log is on disk.
+* **Acknowledged is durable.** synchronous=FULL: `write` returns after the log is on disk; or, where that was chosen,
+  soon before it is (see `late_sync`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any, Generic, TypeVar
 
 from falcon_s3.pfs import Unavailable
 from falcon_s3.pfs.kept import Kept
+from falcon_s3.pfs.late_sync import LateSync
 
 logger = logging.getLogger(__name__)
 
@@ -168,9 +170,12 @@ class Reader:
 
 
 class Catalog:
-    """The database in the folder `data`, created if it is not there. One per process, opened after the fork."""
+    """The database in the folder `data`, created if it is not there. One per process, opened after the fork.
 
-    def __init__(self, data: Path):
+    `relaxed`: writes are acknowledged before they are synced.
+    """
+
+    def __init__(self, data: Path, *, relaxed: bool = False):
         self._path = data / "catalog.sqlite3"
         self._lock_file = os.open(data / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._turn = threading.Lock()
@@ -183,6 +188,10 @@ class Catalog:
             self._writer = self._connect()
             with self.kept.changing():
                 self._prepare(self._writer)
+        self._late_sync: LateSync | None = None
+        if relaxed:
+            self._writer.execute("PRAGMA synchronous = NORMAL")
+            self._late_sync = LateSync(data / "catalog.sqlite3-wal")
         self._jobs = 0  # since the last checkpoint of this process began
         self._checkpoint_due = threading.Event()
         self._closing = False
@@ -261,6 +270,8 @@ class Catalog:
             for job in jobs[1:]:
                 job.woken.release()
 
+        if self._late_sync is not None:
+            self._late_sync.wrote()
         self._jobs += len(jobs)
         if self._jobs >= CHECKPOINT_JOBS:
             self._checkpoint_due.set()
@@ -340,6 +351,8 @@ class Catalog:
         self._closing = True
         self._checkpoint_due.set()
         self._checkpointing.join()
+        if self._late_sync is not None:
+            self._late_sync.close()
         with self._turn:
             self._writer.close()
         while self._idle_readers:

@@ -168,10 +168,11 @@ class Contents:
     def orphans(self, connection: Connection, shard: Path) -> list[Path]:
         """The files of a shard that no row names and no writer is about to name.
 
-        Their writers are asked first: one who let go of a file has named it by then, or never will.
+        Rows are asked again behind the writers: one who let go of a file has named it by then, or never will.
         """
-        unlocked = [Path(item.path) for item in list(os.scandir(shard)) if _is_left(item.path, older=0)]
-        return [file for file in unlocked if not is_named(connection, file.name)]
+        unnamed = [item for item in list(os.scandir(shard)) if not is_named(connection, item.name)]
+        left = [item for item in unnamed if _is_left(item.path, older=0)]
+        return [Path(item.path) for item in left if not is_named(connection, item.name)]
 
     def stale(self) -> list[Path]:
         """What writers left in `incoming` when they were killed: files whose lock nobody holds.

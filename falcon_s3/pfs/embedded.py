@@ -69,17 +69,18 @@ class EmbeddedPfs(Uploads):
     """The store in the folder `data`, which is created if missing. Implements `Pfs`; safe for many threads.
 
     `upload_ms`: uploads that are not finished so long after they began are discarded; None: they stay.
+    `relaxed`: writes are acknowledged up to `late_sync.LATE_SECONDS` before they are on disk.
 
     Raises Unavailable if the folder cannot be used or was written by a newer version.
     """
 
-    def __init__(self, data: Path, upload_ms: int | None = None):
+    def __init__(self, data: Path, upload_ms: int | None = None, *, relaxed: bool = False):
         self._upload_ms = upload_ms
         self._recent = Recent(RECENT_BYTES)
         try:
             data.mkdir(parents=True, exist_ok=True)
             self._contents = Contents(data)
-            self._catalog = Catalog(data)
+            self._catalog = Catalog(data, relaxed=relaxed)
             self._janitor_lock = data / "janitor.lock"
         except OSError as ex:
             raise Unavailable(f"the data folder {data} cannot be used: {ex.strerror or ex}") from ex

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from falcon_s3.config import Config, ConfigError
 from falcon_s3.keyring import Keyring
 from falcon_s3.keys import KeyStore, KeyStoreError, has_keys
 from falcon_s3.pfs import Unavailable
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.server.backend import Backend, Greeting
+
+logger = logging.getLogger("falcon_s3")
 
 DAY_MS = 24 * 3_600_000
 
@@ -20,6 +24,11 @@ def check(config: Config) -> Greeting:
     try:
         config.check_keys(stored=has_keys(config.data))
         EmbeddedPfs(config.data).close()
+        if config.durability == "relaxed":
+            logger.warning(
+                "durability is relaxed: a power cut may take back what was written in the last second,"
+                " though it was acknowledged"
+            )
     except KeyStoreError as ex:
         raise ConfigError(str(ex)) from ex
     except Unavailable as ex:
@@ -52,7 +61,7 @@ def greeting(config: Config) -> Greeting:
 
 def opened(config: Config) -> Backend:
     """The backend of one worker. Called in the worker, after the fork."""
-    store = EmbeddedPfs(config.data, config.upload_days * DAY_MS)
+    store = EmbeddedPfs(config.data, config.upload_days * DAY_MS, relaxed=config.durability == "relaxed")
     fixed = {config.access_key: config.secret_key} if config.access_key and config.secret_key else {}
     keyring = Keyring(fixed, KeyStore(config.data, config.keys_secret), opens=config.opens_without_keys)
 

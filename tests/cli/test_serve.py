@@ -49,6 +49,7 @@ SETTINGS = [
     ("threads", 7, 6, 5),
     ("upload_days", 30, 14, 10),
     ("engine", "meinheld", "granian", "meinheld"),
+    ("durability", "relaxed", "strict", "relaxed"),
     ("region", "eu-north-1", "eu-west-1", "eu-south-1"),
     ("log_level", "debug", "warning", "error"),
     ("cors_origin", "https://flag.example", "https://variable.example", "https://file.example"),

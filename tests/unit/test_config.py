@@ -75,6 +75,7 @@ def test_half_a_key_is_refused(keys, missing):
         ({"workers": 0}, "workers must be at least 1"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"upload_days": 0}, "upload_days must be at least 1"),
+        ({"durability": "none"}, "durability must be one of strict, relaxed, not none"),
         ({"engine": "gunicorn"}, "granian, meinheld"),
         ({"log_level": "loud"}, "debug, info, warning, error"),
         ({"pachd": "grpc://a", "access_key": "a", "secret_key": "b"}, "unset FALCON_S3_ACCESS_KEY"),
