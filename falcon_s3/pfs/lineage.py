@@ -38,6 +38,10 @@ class Refused(PfsError):
     """What was asked for contradicts the state of a commit or branch."""
 
 
+class NotFinished(PfsError):
+    """A commit is still open, where only what a finished one did can be told."""
+
+
 class Named(NamedTuple):
     """A commit as a request names it; `id` may hold an id, a branch's name, or steps back from either."""
 
@@ -227,6 +231,23 @@ def finish_commit(connection: Connection, target: Target, message: str) -> None:
         'UPDATE "commit" SET finished_ms = ?, message = coalesce(?, message) WHERE number = ?',
         (now_ms(), message or None, target.point.number),
     )
+
+
+def changed(connection: Connection, target: Target, path: str) -> bool:
+    """Whether the commit wrote or removed the file."""
+    row = connection.execute(
+        "SELECT 1 FROM version WHERE line = ? AND path = ? AND number = ?",
+        (target.point.line, path, target.point.number),
+    ).fetchone()
+    return row is not None
+
+
+def back(connection: Connection, target: Target) -> tuple[str, Target | None]:
+    """The branch that the commit was made on, and the commit before it."""
+    branch, parent = connection.execute(
+        'SELECT branch, parent FROM "commit" WHERE number = ?', (target.point.number,)
+    ).fetchone()
+    return branch, None if parent is None else Target(target.repo, at(connection, parent))
 
 
 def forget_commit(connection: Connection, target: Target) -> None:

@@ -54,6 +54,12 @@ REPLIES = {
     "AddFileSet": Empty,
     "RenewFileSet": Empty,
     "ShardFileSet": pfs_pb2.ShardFileSetResponse,
+    "FindCommits": pfs_pb2.FindCommitsResponse,
+    "WalkCommitProvenance": pfs_pb2.CommitInfo,
+    "WalkCommitSubvenance": pfs_pb2.CommitInfo,
+    "WalkBranchProvenance": pfs_pb2.BranchInfo,
+    "WalkBranchSubvenance": pfs_pb2.BranchInfo,
+    "ReposSummary": pfs_pb2.ReposSummaryResponse,
     "Fsck": pfs_pb2.FsckResponse,
     "InspectCluster": admin_pb2.ClusterInfo,
     "GetVersion": version_pb2.Version,
@@ -65,7 +71,8 @@ REPLIES = {
 }
 STREAMS = {
     "ListRepo", "ListCommit", "SubscribeCommit", "InspectCommitSet", "ListCommitSet", "ListBranch", "ListProject",
-    "ListFile", "WalkFile", "GlobFile", "DiffFile", "GetFile", "GetFileTAR", "Fsck",
+    "ListFile", "WalkFile", "GlobFile", "DiffFile", "GetFile", "GetFileTAR", "Fsck", "FindCommits", "WalkCommitProvenance", "WalkCommitSubvenance",
+    "WalkBranchProvenance", "WalkBranchSubvenance",
 }  # fmt: skip
 UPLOADS = {"ModifyFile", "CreateFileSet"}
 

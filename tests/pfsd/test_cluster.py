@@ -40,7 +40,7 @@ def test_the_server_is_healthy(pfsd):
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
-@pytest.mark.parametrize("method", ["Egress", "Egress", "ForgetCommit", "NoSuchMethod"])
+@pytest.mark.parametrize("method", ["Egress", "ForgetCommit", "NoSuchMethod"])
 def test_what_is_not_served_is_said(pfsd, method):
     """By name."""
     assert pfsd.refused("UNIMPLEMENTED", method) == f"pfs_v2.API/{method} is not served by falcon-s3 pfsd"

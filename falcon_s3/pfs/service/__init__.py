@@ -2,7 +2,8 @@
 
     calls          how calls come in and go out, errors included
     names          names, times and infos between messages and the store's values
-    repos, branches, commits, files, modify, filesets    the methods, by what they are about
+    pickers        names as trees of choices
+    repos, branches, commits, files, modify, filesets, walks    the methods, by what they are about
     transactions   several changes at once
     cluster        version, cluster, users (there are none), checks
     absent         what a cluster has besides, and this server has not
@@ -30,6 +31,7 @@ from falcon_s3.pfs.service.filesets import FileSets
 from falcon_s3.pfs.service.modify import Modify
 from falcon_s3.pfs.service.repos import Repos
 from falcon_s3.pfs.service.transactions import Transactions
+from falcon_s3.pfs.service.walks import Walks
 
 # Calls served at a time; those that wait for commits are fewer (calls.WAITERS).
 THREADS = 64
@@ -81,6 +83,7 @@ class Server:
             **Files(store).methods(),
             **Modify(store).methods(),
             **FileSets(store).methods(),
+            **Walks(store).methods(),
             **checks(store),
             **dict(self._transactions.pfs_methods()),
         }

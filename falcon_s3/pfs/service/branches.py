@@ -46,7 +46,7 @@ class Branches:
         branch = branch_of(request.branch)
 
         def job(connection: Connection) -> wire.BranchInfo:
-            return _branch_info(branches.inspect_branch(connection, branch), branches.graph(connection))
+            return message(branches.inspect_branch(connection, branch), branches.graph(connection))
 
         return self._store.look(job)
 
@@ -58,8 +58,8 @@ class Branches:
 
         infos, edges = self._store.look(job)
         for info in reversed(infos) if request.reverse else infos:
-            yield _branch_info(info, edges)
+            yield message(info, edges)
 
 
-def _branch_info(info: BranchInfo, edges: dict[Branch, set[Branch]]) -> wire.BranchInfo:
+def message(info: BranchInfo, edges: dict[Branch, set[Branch]]) -> wire.BranchInfo:
     return branch_info(info, branches.above(edges, info.branch), branches.below(edges, info.branch))

@@ -14,6 +14,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 
 from falcon_s3.pfs import NotFound, PfsError, Unavailable
+from falcon_s3.pfs.lineage import NotFinished
 from falcon_s3.pfs.repos import AlreadyExists, StillUsed
 from falcon_s3.pfs.service.names import Unsupported
 
@@ -37,6 +38,7 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
     (StillUsed, grpc.StatusCode.FAILED_PRECONDITION),
     (NotFound, grpc.StatusCode.NOT_FOUND),
+    (NotFinished, grpc.StatusCode.UNAVAILABLE),
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
     (Unsupported, grpc.StatusCode.UNIMPLEMENTED),
     (Broken, grpc.StatusCode.INVALID_ARGUMENT),

@@ -20,6 +20,7 @@ from falcon_s3.pfs.service.names import (
     repo_of,
     timestamp,
 )
+from falcon_s3.pfs.service.pickers import project_picked
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 # What may be part of a transaction: it is given a connection, and the id for its commits.
@@ -49,6 +50,7 @@ class Repos:
             "DeleteProject": unary(wire.DeleteProjectRequest, self.delete_project),
             "InspectRepo": unary(wire.InspectRepoRequest, self.inspect_repo),
             "ListRepo": streaming(wire.ListRepoRequest, self.list_repos),
+            "ReposSummary": unary(wire.ReposSummaryRequest, self.summary),
             "DeleteRepos": unary(wire.DeleteReposRequest, self.delete_repos),
             "DeleteAll": unary(Empty, self.delete_all),
         }
@@ -103,6 +105,22 @@ class Repos:
             found = found[first : first + size]
         for info in found:
             yield self._store.look(lambda connection, info=info: _repo_info(connection, info))  # type: ignore[misc]
+
+    def summary(self, request: wire.ReposSummaryRequest, _context: Context) -> wire.ReposSummaryResponse:
+        """How many repos a project has and their size; of all projects if none is named. Raises NotFound."""
+        names = [project_picked(each) for each in request.projects]
+
+        def job(connection: Connection) -> wire.ReposSummaryResponse:
+            wanted = names or [info.name for info in repos.list_projects(connection)]
+            return wire.ReposSummaryResponse(summaries=[self._summary(connection, name) for name in wanted])
+
+        return self._store.look(job)
+
+    def _summary(self, connection: Connection, name: str) -> wire.ReposSummary:
+        repos.inspect_project(connection, name)
+        infos = [_repo_info(connection, info) for info in repos.list_repos(connection, [name])]
+        size = sum(info.size_bytes_upper_bound for info in infos)
+        return wire.ReposSummary(project=wire.Project(name=name), user_repo_count=len(infos), size_bytes=size)
 
     def delete_repos(self, request: wire.DeleteReposRequest, _context: Context) -> wire.DeleteReposResponse:
         projects = [project_of(each) for each in request.projects]
