@@ -96,7 +96,7 @@ def test_an_upload_in_parts_costs_these_calls(pfs, branch):
     pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "unused")
     assert pfs.calls() == [
         *("InspectCommit", "WalkFile", "InspectBranch", "CreateFileSet", "CreateFileSet", "CreateFileSet"),
-        *("ComposeFileSet", "InspectFile", "ModifyFile", "InspectFile", "InspectCommit", "FinishCommit"),
+        *("ComposeFileSet", "GetFile", "ModifyFile", "InspectFile", "InspectCommit", "FinishCommit"),
     ]
     aborted = pfs.start_upload(branch, "a").id
     pfs.calls()

@@ -11,7 +11,7 @@ after half an hour, and only the gateway that made one knows it.)
 
     start_upload  StartCommit                       put_part    InspectCommit, ModifyFile
     list_parts    InspectCommit, WalkFile           abort       InspectCommit, ClearCommit, DeleteBranch, DropCommitSet
-    finish        InspectCommit, WalkFile, CreateFileSet for each part, ComposeFileSet, InspectFile, then as a write
+    finish        InspectCommit, WalkFile, CreateFileSet for each part, ComposeFileSet, GetFile, then as a write
                   under a condition (`locking`), then FinishCommit of the upload's own commit
 
 The file is put together in a file set, which is counted before anybody sees it, for pachd copies what is not there to
@@ -244,7 +244,7 @@ def finish(
     content = Content(sum(there[number].size for number, _ in wanted))
     try:
         file_set = writing.composed(calls, path, [(staged.commit, f"{number:05}/data") for number, _ in wanted])
-        writing.check_file_set(calls, file_set, path, content)
+        writing.check_file_set(calls, file_set, path, content.size)
     except FileNotFound:
         raise Unavailable(f"the parts of upload {identity} changed while they were put together") from None
     except CommitNotFound:  # it was aborted meanwhile
