@@ -13,14 +13,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import processes
 from data import quick, show
 from load import Plan, fill, measure, requests
 from servers import OURS, Server, running
 from signed import Place
 
 KIB, MIB = 1 << 10, 1 << 20
-PAGE = processes.PAGE
 MANY, FEW = (2000, 8) if quick() else (20_000, 20)
 LARGE = 16 * MIB if quick() else 256 * MIB
 # What is done one after the other: kind, bytes of an object, objects, requests, connections.
@@ -38,9 +36,8 @@ STEPS = [
 
 
 def row(server: Server, what: str, errors: int = 0) -> list[object]:
-    pages = [int(state[processes.PAGES]) * PAGE for state in processes.tree(server.process.pid)]
-    workers = pages[1:] or pages
-    return [what, f"{max(workers) / MIB:,.0f}", f"{sum(pages) / MIB:,.0f}", len(pages), errors]
+    used = server.use()
+    return [what, f"{used.worker_rss / MIB:,.0f}", f"{used.rss / MIB:,.0f}", used.processes, errors]
 
 
 def size_of(count: int) -> str:

@@ -261,7 +261,8 @@ def measured(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         result["rows"] = compare(servers, nginx, given)
         for server in servers:
             used = server.use()
-            result["servers"][server.name] |= {"rss_mib": used.rss / MIB, "processes": used.processes}
+            memory = {"rss_mib": used.rss / MIB, "worker_mib": used.worker_rss / MIB, "processes": used.processes}
+            result["servers"][server.name] |= memory
     return result
 
 

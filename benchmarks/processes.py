@@ -14,10 +14,14 @@ PARENT, TIMES, PAGES = 1, slice(11, 15), 21
 
 
 class Use(NamedTuple):
-    """`cpu_seconds` since the processes began; `rss` in bytes, shared pages counted in each; how many processes."""
+    """`cpu_seconds` since the processes began; `rss` in bytes, shared pages counted in each, of all and of the largest
+
+    below the first, which are workers (of the first, if it is alone); how many processes.
+    """
 
     cpu_seconds: float
     rss: int
+    worker_rss: int
     processes: int
 
 
@@ -48,4 +52,5 @@ def tree(pid: int) -> Iterator[list[str]]:
 def use(*pids: int) -> Use:
     states = [state for pid in pids for state in tree(pid)]
     cpu = sum(sum(map(int, state[TIMES])) for state in states) / TICKS
-    return Use(cpu, sum(int(state[PAGES]) for state in states) * PAGE, len(states))
+    sizes = [int(state[PAGES]) * PAGE for state in states]
+    return Use(cpu, sum(sizes), max(sizes[1:] or sizes, default=0), len(sizes))

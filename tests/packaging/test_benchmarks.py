@@ -91,7 +91,7 @@ def test_goals_are_told_from_figures():
         rates = {"falcon-s3": ours, "rclone": 10.0, "seaweedfs": 5.0}
         rows = {row: {name: {**figures, "per_second": rate} for name, rate in rates.items()} for row in report.ROWS}
         limits = {"md5_megabytes": 700.0, "syncs": 1000.0}
-        used = {name: {"rss_mib": 100.0, "processes": 3} for name in rates}
+        used = {name: {"rss_mib": 100.0, "worker_mib": 40.0, "processes": 3} for name in rates}
         return {"rows": rows, "limits": limits, "servers": used, "settings": {"many_keys": 1}}
 
     def reached(ours):
