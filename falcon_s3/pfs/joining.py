@@ -15,6 +15,9 @@ from falcon_s3.pfs.contents import INLINE_BYTES, Contents, release
 from falcon_s3.pfs.pieces import Piece
 from falcon_s3.pfs.tree import Version
 
+# Chunks are joined up to about this size.
+GATHERED_BYTES = 64 << 10
+
 
 class Bytes:
     """The body of one file: hashed as it is walked, in chunks that the store takes."""
@@ -24,7 +27,7 @@ class Bytes:
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
+        for chunk in gathered(self._chunks):
             for start in range(0, len(chunk), CHUNK_BYTES):
                 piece = chunk[start : start + CHUNK_BYTES]
                 self._md5.update(piece)
@@ -32,6 +35,23 @@ class Bytes:
 
     def digests(self) -> Digests:
         return Digests(self._md5.digest())
+
+
+def gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, small chunks joined: clients send files line by line, and each chunk is hashed and written."""
+    waiting: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        if not waiting and len(chunk) >= GATHERED_BYTES:
+            yield chunk
+            continue
+        waiting.append(chunk)
+        size += len(chunk)
+        if size >= GATHERED_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 class Given(NamedTuple):

@@ -87,8 +87,8 @@ class Commits:
     def _message(self, info: CommitInfo) -> wire.CommitInfo:
         def job(connection: Connection) -> wire.CommitInfo:
             target = lineage.resolve(connection, Named(info.commit.repo, "", info.commit.id))
-            size = lineage.size(connection, lineage.view_of(connection, target))
-            return commit_info(info, lineage.children(connection, target), undo.error_of(connection, target), size)
+            children = lineage.children(connection, target)
+            return commit_info(info, children, undo.error_of(connection, target), self._store.size(target.point))
 
         return self._store.look(job)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import Branch, BranchNotFound, history, lineage, repos
+from falcon_s3.pfs import Branch, BranchNotFound, history, repos
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.repos import DescribedRepo, ProjectInfo
@@ -89,7 +89,7 @@ class Repos:
         repo = repo_of(request.repo)
 
         def job(connection: Connection) -> wire.RepoInfo:
-            return _repo_info(connection, repos.inspect_repo(connection, repo))
+            return self._repo_info(connection, repos.inspect_repo(connection, repo))
 
         return self._store.look(job)
 
@@ -104,7 +104,7 @@ class Repos:
             first = size * max(0, request.page.page_index)
             found = found[first : first + size]
         for info in found:
-            yield self._store.look(lambda connection, info=info: _repo_info(connection, info))  # type: ignore[misc]
+            yield self._store.look(lambda connection, info=info: self._repo_info(connection, info))  # type: ignore[misc]
 
     def summary(self, request: wire.ReposSummaryRequest, _context: Context) -> wire.ReposSummaryResponse:
         """How many repos a project has and their size; of all projects if none is named. Raises NotFound."""
@@ -118,7 +118,7 @@ class Repos:
 
     def _summary(self, connection: Connection, name: str) -> wire.ReposSummary:
         repos.inspect_project(connection, name)
-        infos = [_repo_info(connection, info) for info in repos.list_repos(connection, [name])]
+        infos = [self._repo_info(connection, info) for info in repos.list_repos(connection, [name])]
         size = sum(info.size_bytes_upper_bound for info in infos)
         return wire.ReposSummary(project=wire.Project(name=name), user_repo_count=len(infos), size_bytes=size)
 
@@ -146,27 +146,25 @@ class Repos:
         self._store.tidy()
         return Empty()
 
+    def _repo_info(self, connection: Connection, info: DescribedRepo) -> wire.RepoInfo:
+        """The size of a repo is that of its branch master, as pachd has it."""
+        try:
+            size = self._store.size(history.point(connection, Branch(info.repo, "master")))
+        except BranchNotFound:
+            size = 0
+        return wire.RepoInfo(
+            repo=repo_message(info.repo),
+            created=timestamp(info.created_ms),
+            size_bytes_upper_bound=size,
+            description=info.description,
+            branches=[branch_message(Branch(info.repo, name)) for name in info.branches],
+            details=wire.RepoInfo.Details(size_bytes=size),
+        )
+
 
 def _project_info(info: ProjectInfo) -> wire.ProjectInfo:
     return wire.ProjectInfo(
         project=wire.Project(name=info.name),
         description=info.description,
         created_at=timestamp(info.created_ms or None),
-    )
-
-
-def _repo_info(connection: Connection, info: DescribedRepo) -> wire.RepoInfo:
-    """The size of a repo is that of its branch master, as pachd has it."""
-    try:
-        found = history.point(connection, Branch(info.repo, "master"))
-        size = lineage.size(connection, history.view(connection, found.line, found.number))
-    except BranchNotFound:
-        size = 0
-    return wire.RepoInfo(
-        repo=repo_message(info.repo),
-        created=timestamp(info.created_ms),
-        size_bytes_upper_bound=size,
-        description=info.description,
-        branches=[branch_message(Branch(info.repo, name)) for name in info.branches],
-        details=wire.RepoInfo.Details(size_bytes=size),
     )
