@@ -74,6 +74,32 @@ cdef int reserve(Buffer* buffer, Py_ssize_t more) except -1:
     return 0
 
 
+# The buffer of the last page, kept for the next: the C library gives blocks of this size back to the system, which has
+# to clear each of their memory pages anew. Whoever takes it leaves nothing; the interpreter's lock is held all the time.
+cdef char* spare = NULL
+cdef Py_ssize_t spare_room = 0
+cdef Py_ssize_t SPARE_MOST = 1 << 20
+
+
+cdef void take_spare(Buffer* buffer) noexcept:
+    global spare, spare_room
+    buffer.data = spare
+    buffer.room = spare_room
+    buffer.length = 0
+    spare = NULL
+    spare_room = 0
+
+
+cdef void leave_spare(Buffer* buffer) noexcept:
+    global spare, spare_room
+    if spare == NULL and buffer.room <= SPARE_MOST:
+        spare = buffer.data
+        spare_room = buffer.room
+    else:
+        PyMem_Free(buffer.data)
+    buffer.data = NULL
+
+
 cdef inline void put(Buffer* buffer, const char* piece, Py_ssize_t length) noexcept:
     """Append where `reserve` has made room; for nothing there may be no buffer yet."""
     if length:
@@ -414,9 +440,10 @@ cdef int put_entries(Buffer* files, Buffer* folders, entries, bint url_encode, b
 
 def contents_xml(entries, bint url_encode, bint owner):
     """The Contents elements of the files of a page, and after them the CommonPrefixes of its folders."""
-    cdef Buffer files = Buffer(NULL, 0, 0)
+    cdef Buffer files
     cdef Buffer folders = Buffer(NULL, 0, 0)
     cdef bytes tail = (OWNER if owner else b"") + b"<StorageClass>STANDARD</StorageClass></Contents>"
+    take_spare(&files)
     try:
         if isinstance(entries, bytes):
             put_packed(&files, &folders, entries, url_encode, tail)
@@ -427,7 +454,7 @@ def contents_xml(entries, bint url_encode, bint owner):
             put(&files, folders.data, folders.length)
         return PyBytes_FromStringAndSize(files.data, files.length)
     finally:
-        PyMem_Free(files.data)
+        leave_spare(&files)
         PyMem_Free(folders.data)
 
 
