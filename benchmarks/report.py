@@ -128,10 +128,11 @@ def section(result: dict[str, Any]) -> str:
     machine, versions, settings = result["machine"], result["versions"], result["settings"]
     names = [name for name in (*RIVALS, "moto", NGINX) if name in versions]
     told = (
-        f"{machine['cores']} cores of {machine['cpu']}, {machine['system'].split('-')[0]}, client included;"
-        f" {result['date'][:10]};\n{', '.join(f'{name} {versions[name]}' for name in names)}; {versions['client']};"
-        f" median of {settings['rounds']} rounds of {settings['seconds']} s.\n"
-        f"The ratio is to the better of {' and '.join(RIVALS)}."
+        f"{machine['cores']} cores of {machine['cpu']}, {machine['system'].split('-')[0]}, client included; {result['date'][:10]};"
+        f" {', '.join(f'{name} {versions[name]}' for name in names)};\n{versions['client']}; median of"
+        f" {settings['rounds']} rounds of {settings['seconds']} s (`make results`).\n"
+        "Signatures are verified, every body put is a new one, and ours is on disk before the answer, theirs is not."
+        f" The ratio is\nto the better of {' and '.join(RIVALS)}."
     )
     limits = result["limits"]
     more = (

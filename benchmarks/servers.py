@@ -124,7 +124,7 @@ def version(name: str, peers: Path) -> str:
     program, *rest = RECIPES[name].version
     command = [program if os.path.isabs(program) else found(program, peers), *rest]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    numbers = re.findall(r"\b\d+\.\d+(?:\.\d+)*", said)
+    numbers = re.findall(r"\d+\.\d+(?:\.\d+)*", said)
     return numbers[0] if numbers else said.strip()
 
 

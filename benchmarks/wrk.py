@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -54,7 +55,8 @@ def is_installed() -> bool:
 
 def version() -> str:
     said = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
-    return " ".join(said.split()[:2])
+    number = re.search(r"\d+(\.\d+)+", said)
+    return f"wrk {number[0] if number else ''}".strip()
 
 
 def run(url: str, requests: Sequence[Request], body: bytes, connections: int, seconds: float) -> Counted:
