@@ -149,6 +149,23 @@ def test_a_lock_is_nobody_elses_business(pfs, branch):
     assert [each.name for each in left] == [other.name]
 
 
+def test_who_waits_for_the_lock_is_refused_as_soon_as_it_has_lost(open_pfs, pfs, branch):
+    """Not only when it is its turn."""
+    real = pfs._calls.change
+
+    def change(method, request):
+        if method is methods.START_COMMIT:
+            put(other, branch, "a", b"quicker")
+        return real(method, request)
+
+    other = open_pfs()
+    hold(pfs, branch)
+    pfs._calls.change = change
+    with pytest.raises(Wrong):
+        put(pfs, branch, "a", b"slower", None, must_be_missing)
+    assert get(pfs, branch, "a") == b"quicker"
+
+
 def test_an_owner_that_was_slow_writes_nothing(pfs, branch, monkeypatch):
     """Another may have the lock by then."""
     monkeypatch.setattr(lock, "OWNED_SECONDS", -1.0)

@@ -43,9 +43,12 @@ def branch_of(ref: Ref) -> Branch:
 
 
 @contextmanager
-def held(calls: Calls, ref: Ref) -> Iterator[Callable[[], None]]:
-    """Hold the lock; gives what raises Unavailable once it was held for too long. Raises Unavailable after a wait."""
-    commit = _take(calls, ref)
+def held(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Iterator[Callable[[], None]]:
+    """Hold the lock; gives what raises Unavailable once it was held for too long.
+
+    While another holds it, `waiting` is called again and again. Raises what that raises, and Unavailable after a while.
+    """
+    commit = _take(calls, ref, waiting)
     taken = time.monotonic()
 
     def check() -> None:
@@ -59,7 +62,7 @@ def held(calls: Calls, ref: Ref) -> Iterator[Callable[[], None]]:
             drop(calls, commit)
 
 
-def _take(calls: Calls, ref: Ref) -> Commit:
+def _take(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Commit:
     end = time.monotonic() + WAIT_SECONDS
     pause, most = PAUSE_SECONDS
     branch = branch_of(ref)
@@ -69,6 +72,7 @@ def _take(calls: Calls, ref: Ref) -> Commit:
             with failures.about(ref):
                 return Commit(ref.repo, calls.change(methods.START_COMMIT, request).id)
         except ParentOpen:
+            waiting()
             _release(calls, branch)
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
         pause = min(most, pause * 2)

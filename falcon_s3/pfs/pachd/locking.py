@@ -4,7 +4,7 @@ PFS writes on no condition, so that those who write on one take turns by a lock 
 long is brought first, as a file set that nobody sees; then
 
     the check is asked about the branch's head: what it refuses costs no lock
-    the lock is taken, and the check asked again, if what is there has changed
+    the lock is taken; meanwhile, and then, the check is asked again, if what is there has changed
     ModifyFile: one commit, or part of an open one, with the removals and copies that bring the file
     the lock is given back
 
@@ -70,7 +70,7 @@ def write(calls: Calls, ref: Ref, changes: Sequence[bytes], condition: Condition
         return
     if not condition.asked:
         condition.ask(calls, ref)
-    with lock.held(calls, ref) as check_time:
+    with lock.held(calls, ref, lambda: condition.ask(calls, ref)) as check_time:
         condition.ask(calls, ref)
         check_time()
         writing.modify(calls, ref, changes)
