@@ -53,7 +53,7 @@ def serve(config: Config, ready: Callable[[Greeting], None]) -> None:
 
         ready(greeting)
         with pfsd.beside(config):
-            granian.run(config.host, config.port, config.workers, config.threads, load)
+            granian.run(config.host, config.port, config.workers, config.threads, load, near=not config.pachd)
 
 
 def backend_of(config: Config) -> Any:

@@ -16,6 +16,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
+from falcon_s3.server import relay
+
 if TYPE_CHECKING:
     from falcon_s3.server import Load
 
@@ -51,8 +53,9 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
             self.main_loop_interrupt.set()
 
 
-def run(host: str, port: int, workers: int, threads: int, load: Load) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: bool) -> None:
+    """Serve until SIGTERM or SIGINT. `near`: the store is on this machine, and answers what it reads at once."""
+    relayed = near and relay.can_install()
     server = Prefork(
         "falcon_s3",
         address=host,
@@ -71,11 +74,11 @@ def run(host: str, port: int, workers: int, threads: int, load: Load) -> None:
     )
     logging.getLogger("_granian").addFilter(is_news)
     RUNNING.append(server)
-    server.serve(target_loader=functools.partial(load_worker, load, os.getpid()), wrap_loader=False)
+    server.serve(target_loader=functools.partial(load_worker, load, os.getpid(), relayed=relayed), wrap_loader=False)
 
 
-def load_worker(load: Load, parent: int) -> Callable[..., Any]:
-    """What Granian calls in each worker. `parent` is the process id of the server."""
+def load_worker(load: Load, parent: int, *, relayed: bool) -> Callable[..., Any]:
+    """What Granian calls in each worker. `parent` is the process id of the server; `relayed`: with `relay`."""
     # Until Granian sets its own, the worker has the handlers of its parent, which would only tell the parent's copy.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -84,7 +87,10 @@ def load_worker(load: Load, parent: int) -> Callable[..., Any]:
     app, close = load()
     Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
     threading.Thread(target=end_with, args=(parent,), name="parent", daemon=True).start()
-    return app
+    if not relayed:
+        return app
+    relay.install()
+    return relay.Relay(app)
 
 
 def end_with(parent: int) -> None:

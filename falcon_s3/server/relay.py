@@ -1,0 +1,202 @@
+"""Relay: of a worker's threads one serves at a time, and hands on what it does when it has to wait for a client.
+
+Python runs one thread at a time. Where many take part in short work they mostly take it from each other: a bare answer
+of 4 KiB took 31 us of processor with one thread, 50 with 32. But with one thread alone a slow client would hold up all
+others. So one thread serves; before it reads a body or sends an answer in pieces it steps aside, and one of those that
+rest takes its place. Granian starts a thread whenever a request waits: of those that serve at a time all but one rest
+after their next quick request.
+
+Rule: nobody's resting may hold up a request. Who rests looks again after a second, and the one that rests last looks
+every few milliseconds whether the one that serves is still at the same request, as on a slow disk, and then serves too.
+
+Granian calls with a WSGI environment and an object that takes the answer. It wraps applications itself, in what gives
+no place to rest: `install` puts Relay there.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from granian.server import mp
+
+Headers = list[tuple[str, str]]
+
+# How long a request may take before another thread serves beside it, in seconds.
+PATIENCE_SECONDS = 0.02
+REST_SECONDS = 1.0
+
+# What a WSGI environment has that Granian leaves to its wrapper (PEP 3333). Nothing of the process's own environment,
+# in which a variable HTTP_PROXY would be taken for a header.
+ENVIRONMENT = {
+    "SCRIPT_NAME": "",
+    "SERVER_SOFTWARE": "Granian",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input_terminated": True,
+    "wsgi.multiprocess": True,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.version": (1, 0),
+}
+READS = frozenset(("GET", "HEAD"))
+
+
+class Exchange(Protocol):
+    """Granian's side of a request."""
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
+
+    def response_iter(self, status: int, headers: Headers, body: object) -> None: ...
+
+
+class Start:
+    """WSGI's start_response, and what it was told."""
+
+    __slots__ = ("headers", "status")
+
+    def __call__(self, status: str, headers: Headers, exc_info: object = None) -> None:
+        self.status = int(status[:3])
+        self.headers = headers
+
+
+class Chunks:
+    """An answer in pieces as Granian walks it: it has `__next__`, and always `close`."""
+
+    __slots__ = ("__next__", "_body")
+
+    def __init__(self, body: Iterable[bytes]):
+        self._body = body
+        self.__next__ = iter(body).__next__
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
+
+class Bed:
+    """Where one thread rests."""
+
+    __slots__ = ("called", "lock")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lock.acquire()  # released to wake who waits for it
+        self.called = False  # woken to serve, and counted; else to look around
+
+
+class Place:
+    """One thread that serves or rests. It goes with its thread: Granian ends those that wait too long for a request."""
+
+    def __init__(self, relay: Relay):
+        self._relay = relay
+        relay.arrive()
+
+    def __del__(self) -> None:
+        self._relay.step_aside()
+
+
+class Relay:
+    """What Granian calls with each request, in any number of threads."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]):
+        self._app = app
+        self._here = threading.local()
+        self._lock = threading.Lock()  # around what follows, for moments
+        self._serving = 0  # threads that neither rest nor stepped aside
+        self._resting: list[Bed] = []
+        self._requests = 0  # how many were begun
+
+    def __call__(self, exchange: Exchange, env: dict[str, Any]) -> None:
+        if not hasattr(self._here, "place"):
+            self._here.place = Place(self)
+        self._requests += 1
+        env.update(ENVIRONMENT)
+        if is_quick(env):
+            body, start = self._begin(env)
+            if isinstance(body, list):
+                exchange.response_bytes(start.status, start.headers, b"".join(body))
+                if self._serving > 1:
+                    self._rest()
+                return
+            self.step_aside()
+            try:
+                exchange.response_iter(start.status, start.headers, Chunks(body))
+            finally:
+                self.arrive()
+            return
+        self.step_aside()
+        try:
+            body, start = self._begin(env)
+            if isinstance(body, list):
+                exchange.response_bytes(start.status, start.headers, b"".join(body))
+            else:
+                exchange.response_iter(start.status, start.headers, Chunks(body))
+        finally:
+            self.arrive()
+
+    def _begin(self, env: dict[str, Any]) -> tuple[Iterable[bytes], Start]:
+        start = Start()
+        return self._app(env, start), start
+
+    def arrive(self) -> None:
+        """This thread serves from now on; if another does too, it rests after its next request."""
+        with self._lock:
+            self._serving += 1
+
+    def step_aside(self) -> None:
+        """This thread does not serve for a while; if no other does, one that rests is woken."""
+        with self._lock:
+            self._serving -= 1
+            if not self._serving and self._resting:
+                self._serving = 1
+                bed = self._resting.pop()  # the last one, whose memory is the warmest
+                bed.called = True
+                if bed.lock.locked():
+                    bed.lock.release()
+                self._nudge()
+
+    def _nudge(self) -> None:
+        """With the lock: another one rests last now, and looks more often from now on."""
+        if self._resting and self._resting[-1].lock.locked():
+            self._resting[-1].lock.release()
+
+    def _rest(self) -> None:
+        bed = Bed()
+        with self._lock:
+            if self._serving < 2:  # another one rests already
+                return
+            self._serving -= 1
+            self._resting.append(bed)
+        end = time.monotonic() + REST_SECONDS
+        while not bed.called:
+            is_last, before = self._resting[-1:] == [bed], self._requests
+            if bed.lock.acquire(timeout=PATIENCE_SECONDS if is_last else REST_SECONDS):
+                continue  # something has changed
+            if time.monotonic() >= end or (is_last and self._requests == before):
+                break
+        with self._lock:
+            if not bed.called:
+                self._resting.remove(bed)
+                self._serving += 1
+                self._nudge()
+
+
+def is_quick(env: dict[str, Any]) -> bool:
+    """Whether a request is carried out without a further word from its client, and changes nothing."""
+    return (
+        env["REQUEST_METHOD"] in READS and env.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in env
+    )
+
+
+def can_install() -> bool:
+    """Whether this version of Granian has the place where Relay goes."""
+    return hasattr(mp, "_wsgi_call_wrap")
+
+
+def install() -> None:
+    """From now on Granian, in this process, calls what it loads with each request and wraps nothing around it."""
+    mp._wsgi_call_wrap = lambda callback, *_: callback  # type: ignore[attr-defined]  # noqa: SLF001  no public place
