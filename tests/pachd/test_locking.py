@@ -2,6 +2,7 @@
 
 import threading
 
+import grpc
 import pytest
 
 from falcon_s3.pfs import Branch, BranchNotEmpty, BranchNotFound, CommitNotFound, InvalidName, Unavailable
@@ -195,3 +196,27 @@ def test_a_file_that_comes_while_its_bucket_is_deleted_keeps_the_bucket(open_pfs
     with pytest.raises(BranchNotEmpty):
         pfs.delete_branch(branch, if_empty=True)
     assert get(other, branch, "a") == b"1"
+
+
+def test_a_write_of_which_nobody_knows_keeps_the_lock(pfs, open_pfs, branch, monkeypatch):
+    """It may yet come to its end in pachd, and must not come between another's check and write."""
+    real = pfs._calls.send
+
+    def send(method, messages):
+        call = real(method, messages)
+        if method is methods.MODIFY_FILE:
+            monkeypatch.setattr(call, "result", lost)
+        return call
+
+    def lost(timeout):
+        raise grpc.FutureTimeoutError
+
+    monkeypatch.setattr(pfs._calls, "send", send)
+    with pytest.raises(Unavailable):
+        put(pfs, branch, "a", b"1", None, must_be_missing)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
+    with pytest.raises(Unavailable, match="all the time"):
+        put(open_pfs(), branch, "b", b"1", None, must_be_missing)
+    monkeypatch.setattr(lock, "HELD_SECONDS", 0.0)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 20.0)
+    assert put(open_pfs(), branch, "b", b"1", None, must_be_missing).size == 1

@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = ["embedded"]
         if remote:
             kinds.append("pfsd")
-            if metafunc.config.getoption("--pachd"):
+            if metafunc.config.getoption("--pachd") not in (None, "pfsd"):
                 kinds.append("cluster")
         metafunc.parametrize("open_store", kinds, indirect=True, ids=kinds)
 

@@ -409,9 +409,8 @@ def test_the_store_does_what_the_model_does(machine, effort):
 )
 def test_a_store_on_pachd_does_what_the_model_does(effort, request, pachd_addresses, monkeypatch):
     pytest.importorskip("grpc", reason="a store on pachd needs the extra `pachd`")
-    monkeypatch.setattr(
-        Remote, "address", pachd_addresses("cluster" if request.config.getoption("--pachd") else "pfsd")
-    )
+    kind = "pfsd" if request.config.getoption("--pachd") in (None, "pfsd") else "cluster"
+    monkeypatch.setattr(Remote, "address", pachd_addresses(kind))
     run_state_machine_as_test(
         Remote,
         settings=settings(

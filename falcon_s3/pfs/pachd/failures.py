@@ -93,6 +93,8 @@ def meaning(error: grpc.RpcError, ref: Ref, path: str | None = None) -> PfsError
             return kind(text)
     if code is Code.UNIMPLEMENTED:
         return Unsupported(f"this pachd cannot do that: {text}")
+    if code is Code.CANCELLED:
+        return Unavailable("pachd kept the call waiting for too long")
     if code in PASSING:
         return Unavailable(f"pachd did not answer ({code.name}): {text}")
     return PfsError(text)

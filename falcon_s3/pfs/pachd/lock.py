@@ -42,24 +42,43 @@ def branch_of(ref: Ref) -> Branch:
     return Branch(ref.repo, PREFIX + digest)
 
 
+class Owner:
+    """Who holds the lock of a branch or open commit."""
+
+    def __init__(self, ref: Ref):
+        self._ref = ref
+        self._taken = time.monotonic()
+        self.sure = True
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """The write that the lock is held for. Raises Unavailable if the lock was held for too long before it.
+
+        Where it is not known what became of the write, nobody else gets the lock before it has come to its end.
+        """
+        if time.monotonic() - self._taken > OWNED_SECONDS:
+            raise Unavailable(f"the write to {self._ref} took too long, and was given up")
+        try:
+            yield
+        except Unavailable:
+            self.sure = False
+            raise
+
+
 @contextmanager
-def held(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Iterator[Callable[[], None]]:
-    """Hold the lock; gives what raises Unavailable once it was held for too long.
+def held(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Iterator[Owner]:
+    """Hold the lock.
 
     While another holds it, `waiting` is called again and again. Raises what that raises, and Unavailable after a while.
     """
     commit = _take(calls, ref, waiting)
-    taken = time.monotonic()
-
-    def check() -> None:
-        if time.monotonic() - taken > OWNED_SECONDS:
-            raise Unavailable(f"the write to {ref} took too long, and was given up")
-
+    owner = Owner(ref)
     try:
-        yield check
+        yield owner
     finally:
-        with suppress(PfsError):  # it is given up after a while
-            drop(calls, commit)
+        if owner.sure:
+            with suppress(PfsError):  # it is given up after a while
+                drop(calls, commit)
 
 
 def _take(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Commit:

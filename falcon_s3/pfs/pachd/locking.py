@@ -70,10 +70,10 @@ def write(calls: Calls, ref: Ref, changes: Sequence[bytes], condition: Condition
         return
     if not condition.asked:
         condition.ask(calls, ref)
-    with lock.held(calls, ref, lambda: condition.ask(calls, ref)) as check_time:
+    with lock.held(calls, ref, lambda: condition.ask(calls, ref)) as owner:
         condition.ask(calls, ref)
-        check_time()
-        writing.modify(calls, ref, changes)
+        with owner.writing():
+            writing.modify(calls, ref, changes)
 
 
 def delete_files(calls: Calls, ref: Ref, paths: Sequence[str], check: Check | None) -> Commit | None:
