@@ -348,8 +348,12 @@ COMMITS = (
 
 
 def inspect_commit(connection: Connection, commit: Commit) -> CommitInfo:
-    """Raises CommitNotFound."""
-    return commit_info(connection, commit.repo, point(connection, commit).number)
+    """Raises CommitNotFound, also for one that is dropped while it is looked at."""
+    number = point(connection, commit).number
+    row = connection.execute(COMMITS + " WHERE made.number = ?", (number,)).fetchone()
+    if row is None:
+        raise CommitNotFound(commit)
+    return _commit_info(commit.repo, row)
 
 
 def commit_info(connection: Connection, repo: Repo, number: int) -> CommitInfo:

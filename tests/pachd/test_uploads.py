@@ -38,6 +38,11 @@ def test_the_branch_of_an_upload_is_no_bucket(pfs, branch):
         pfs.create_branch(secret)
 
 
+def test_an_upload_of_no_parts_is_an_empty_file(pfs, branch):
+    assert pfs.finish_upload(branch, "a", pfs.start_upload(branch, "a").id, [], "").size == 0
+    assert get(pfs, branch, "a") == b""
+
+
 def test_what_ended_leaves_no_branch(pfs, branch):
     """An upload that was aborted goes at once; the result of one that was finished is kept for a day."""
     aborted, done = pfs.start_upload(branch, "a").id, pfs.start_upload(branch, "b").id

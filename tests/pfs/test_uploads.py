@@ -90,11 +90,6 @@ def test_a_finished_upload_has_the_etag_and_the_attributes_it_was_given(pfs):
     assert entry.etag == "abc-9"
 
 
-def test_an_upload_of_no_parts_is_an_empty_file(pfs):
-    assert finish(pfs, start(pfs), []).size == 0
-    assert get(pfs, MASTER, "a") == b""
-
-
 @pytest.mark.needs("versions")
 def test_no_version_shows_before_an_upload_is_finished(pfs, quiet):
     part(pfs, start(pfs), 1, b"x" * 50_000)

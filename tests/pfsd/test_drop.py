@@ -1,6 +1,7 @@
 """Commits taken back: dropped, cleared, finished with an error."""
 
 import random
+import threading
 
 import pytest
 
@@ -9,7 +10,7 @@ from falcon_s3.pfs.batch import Delete
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.lineage import Named, Refused
 from falcon_s3.pfs.wire import pfs_pb2
-from tests.pfsd.conftest import add, branch, delete, head
+from tests.pfsd.conftest import add, branch, delete, grpc, head
 
 
 def drop(pfsd, commit, **options):
@@ -149,3 +150,29 @@ def _drop(store, repo, victim, shown, heads, parents):
         if parent is None:
             heads[name] = store.inspect_branch(Branch(repo, name)).head.id
             shown[heads[name]], parents[heads[name]] = {}, None
+
+
+def test_a_commit_that_goes_while_it_is_inspected_is_not_found(pfsd, repo):
+    """It is no failure of the server."""
+    pfsd.call("CreateBranch", pfs_pb2.CreateBranchRequest(branch=branch(repo)))
+    codes = set()
+    stop = threading.Event()
+
+    def inspect():
+        while not stop.is_set():
+            try:
+                pfsd.call("InspectCommit", pfs_pb2.InspectCommitRequest(commit=head(repo)))
+            except grpc.RpcError as ex:
+                codes.add(ex.code())
+
+    threads = [threading.Thread(target=inspect) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(150):
+        commit = pfsd.call("StartCommit", pfs_pb2.StartCommitRequest(branch=branch(repo)))
+        commit_set = pfs_pb2.CommitSet(id=commit.id)
+        pfsd.call("DropCommitSet", pfs_pb2.DropCommitSetRequest(commit_set=commit_set))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert codes <= {grpc.StatusCode.NOT_FOUND}
