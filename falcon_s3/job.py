@@ -96,13 +96,14 @@ def place_of(text: Any) -> str:
     if found is None:
         raise JobError(f"{text!r} is no commit: write [project/]repo@[branch=]id")
     project, repo, branch, commit = found.groups()
+    if not pfs.is_commit_id(commit):
+        raise JobError(f"{text!r} is no commit: {commit} is no commit id, which has 32 hexadecimal digits")
     place = f"{commit}.{branch or pfs.DEFAULT_BRANCH}.{repo}.{project or pfs.DEFAULT_PROJECT}"
     try:
-        if isinstance(buckets.parse(place), pfs.Commit):
-            return place
+        buckets.parse(place)
     except pfs.InvalidName as ex:
         raise JobError(f"{text!r} is no commit: {ex}") from ex
-    raise JobError(f"{text!r} is no commit: {commit} is no commit id, which has 32 hexadecimal digits")
+    return place
 
 
 class JobPfs:

@@ -44,7 +44,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--pachd",
         metavar="ADDRESS",
-        help="run the tests of stores on this pachd too, in repos of their own, which are deleted afterwards",
+        help="run the tests of stores on this pachd too, and those of S3 in front of it, in repos of their own, which"
+        " are deleted afterwards; `pfsd` starts one of ours",
     )
 
 
@@ -108,6 +109,7 @@ class Gateway:
     access_key: str = ACCESS_KEY
     secret_key: str = SECRET_KEY
     engine: str = "granian"
+    made: list[str] = field(default_factory=list)  # the buckets of `new_bucket`
     _numbers: itertools.count = field(default_factory=itertools.count)
 
     @property
@@ -160,6 +162,7 @@ class Gateway:
     def new_bucket(self, prefix="master"):
         """Create a bucket that no other test has."""
         name = f"{prefix}.t{next(self._numbers)}-{uuid.uuid4().hex[:8]}"
+        self.made.append(name)
         self.s3.create_bucket(Bucket=name)
         return name
 
@@ -194,7 +197,9 @@ def running_gateway(data, log, *, engine="granian", keys=False, workers=2, host=
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    gateway = Gateway(port, Path(data), log, process, engine=engine)
+    # In front of pachd the two keys are a token, or any two equal ones.
+    secret_key = SECRET_KEY if pachd is None else ACCESS_KEY
+    gateway = Gateway(port, Path(data), log, process, secret_key=secret_key, engine=engine)
     try:
         wait_until_healthy(gateway)
         yield gateway
@@ -238,10 +243,21 @@ def start_gateway(engine, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def gateway(start_gateway):
+def pachd(request):
+    """The address that --pachd names; None: there is none, and the embedded store is tested."""
+    named = request.config.getoption("--pachd")
+    return f"grpc://127.0.0.1:{request.getfixturevalue('running_pachd').port}" if named == "pfsd" else named
+
+
+@pytest.fixture(scope="session")
+def gateway(start_gateway, pachd):
     """The gateway that most tests talk to: no key, everybody is let in."""
-    with start_gateway() as running:
+    with start_gateway(pachd=pachd) as running:
         yield running
+        if pachd is not None:
+            from tests.s3.pachd import PachdStore
+
+            PachdStore(pachd).clear(running.made)
     assert "Traceback" not in running.log.read_text(), running.log
 
 
@@ -254,12 +270,18 @@ def keyed_gateway(start_gateway):
 
 
 @pytest.fixture(scope="session")
-def store(gateway):
+def store(gateway, pachd):
     """The store under `gateway`, opened a second time as another process would: for what S3 cannot say."""
-    from falcon_s3.pfs.embedded import EmbeddedPfs
+    if pachd is None:
+        from falcon_s3.pfs.embedded import EmbeddedPfs
 
-    opened = EmbeddedPfs(gateway.data)
-    yield opened
+        opened = EmbeddedPfs(gateway.data)
+        yield opened
+    else:
+        from tests.s3.pachd import PachdStore
+
+        opened = PachdStore(pachd)
+        yield opened
     opened.close()
 
 

@@ -44,11 +44,15 @@ class Deletion:
                     deleted += self._delete_versions(req, ref, [each], check)
                 else:
                     (plain if each.version_id is None else versions).append(each)
-            except (errors.S3Error, pfs.InvalidPath) as ex:
+            except (errors.S3Error, pfs.InvalidPath, pfs.Unsupported) as ex:
                 error = errors.of(ex)
                 failures.append(Failure(each.key, error.code, error.message, each.version_id))
         deleted += self._delete_files(req.store, ref, plain)
-        deleted += self._delete_versions(req, ref, versions)
+        try:
+            deleted += self._delete_versions(req, ref, versions)
+        except pfs.Unsupported as ex:  # which is no reason to say nothing of the others
+            error = errors.of(ex)
+            failures += [Failure(each.key, error.code, error.message, each.version_id) for each in versions]
         resp.data = xml.delete_result([] if wanted.quiet else deleted, failures)
         resp.content_type = xml.CONTENT_TYPE
 

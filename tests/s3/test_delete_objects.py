@@ -23,8 +23,14 @@ def document(*keys, more=""):
 
 
 @pytest.fixture
-def filled(bucket, s3):
-    for key in ("a", "a/b", "c&d", "é", "e f"):
+def odd(pachd):
+    """A key that does not look in XML or on the wire as it is."""
+    return "é" if pachd is None else "e~"
+
+
+@pytest.fixture
+def filled(bucket, s3, odd):
+    for key in ("a", "b/c", "c&d", odd, "e f"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"1")
     return bucket
 
@@ -33,22 +39,22 @@ def keys_of(s3, bucket):
     return [row["Key"] for row in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
-def test_a_client_deletes_many_in_one_commit(s3, filled, store):
+def test_a_client_deletes_many_in_one_commit(s3, filled, store, odd):
     before = store.inspect_branch(buckets.parse(filled)).head
-    wanted = ["a", "c&d", "é", "none"]
+    wanted = ["a", "c&d", odd, "none"]
     answer = s3.delete_objects(Bucket=filled, Delete={"Objects": [{"Key": key} for key in wanted]})
     assert [one["Key"] for one in answer["Deleted"]] == wanted
     assert "Errors" not in answer
-    assert keys_of(s3, filled) == ["a/b", "e f"]
+    assert keys_of(s3, filled) == ["b/c", "e f"]
     head = store.inspect_branch(buckets.parse(filled)).head
     assert store.inspect_commit(head).parent == before
 
 
-def test_a_quiet_client_hears_nothing(s3, filled):
+def test_a_quiet_client_hears_nothing(s3, filled, odd):
     answer = s3.delete_objects(Bucket=filled, Delete={"Objects": [{"Key": "a"}, {"Key": "none"}], "Quiet": True})
     assert "Deleted" not in answer
     assert "Errors" not in answer
-    assert keys_of(s3, filled) == ["a/b", "c&d", "e f", "é"]
+    assert keys_of(s3, filled) == ["b/c", "c&d", "e f", odd]
 
 
 def test_nothing_there_is_no_commit_and_no_error(gateway, filled, unchanged):
@@ -63,10 +69,10 @@ def test_the_same_key_twice_is_one_deletion(gateway, s3, filled):
     assert "a" not in keys_of(s3, filled)
 
 
-def test_a_thousand_keys_are_taken_and_one_more_is_not(gateway, s3, filled, unchanged):
+def test_a_thousand_keys_are_taken_and_one_more_is_not(gateway, s3, filled, unchanged, odd):
     many = [f"k{number}" for number in range(999)]
     with unchanged(filled):
-        delete(gateway, filled, document("a", "é", *many)).refused(400, "MalformedXML")
+        delete(gateway, filled, document("a", odd, *many)).refused(400, "MalformedXML")
     answer = delete(gateway, filled, document("a", *many))
     assert (answer.status, len(answer.texts("Deleted"))) == (200, 1000)
     assert "a" not in keys_of(s3, filled)
@@ -83,14 +89,14 @@ def test_each_object_tells_its_delete_marker(s3, filled):
     assert (row["Key"], row["VersionId"]) == ("a", marker)
 
 
-def test_versions_and_objects_are_deleted_together(s3, filled):
+def test_versions_and_objects_are_deleted_together(s3, filled, odd):
     """A version of one object for good, another object by a commit, a version that is not there by nothing."""
     version = s3.put_object(Bucket=filled, Key="a", Body=b"2")["VersionId"]
-    wanted = [{"Key": "a", "VersionId": version}, {"Key": "c&d"}, {"Key": "é", "VersionId": version}]
+    wanted = [{"Key": "a", "VersionId": version}, {"Key": "c&d"}, {"Key": odd, "VersionId": version}]
     answer = s3.delete_objects(Bucket=filled, Delete={"Objects": wanted})
-    assert sorted(one["Key"] for one in answer["Deleted"]) == ["a", "c&d", "é"]
+    assert sorted(one["Key"] for one in answer["Deleted"]) == ["a", "c&d", odd]
     assert s3.get_object(Bucket=filled, Key="a")["Body"].read() == b"1"
-    assert keys_of(s3, filled) == ["a", "a/b", "e f", "é"]
+    assert keys_of(s3, filled) == ["a", "b/c", "e f", odd]
 
 
 def test_a_delete_marker_that_is_deleted_says_so(s3, filled):
@@ -102,13 +108,13 @@ def test_a_delete_marker_that_is_deleted_says_so(s3, filled):
 
 
 @pytest.mark.parametrize("condition", ["<ETag>0</ETag>", "<Size>2</Size>", "<LastModifiedTime>{}</LastModifiedTime>"])
-def test_a_condition_decides_for_its_object_alone(gateway, s3, filled, condition):
+def test_a_condition_decides_for_its_object_alone(gateway, s3, filled, condition, odd):
     other = "2015-01-01T00:00:00Z"
     more = f"<Object><Key>a</Key>{condition.format(other)}</Object>"
-    answer = delete(gateway, filled, document("é", more=more))
+    answer = delete(gateway, filled, document(odd, more=more))
     assert (answer.status, answer.texts("Code")) == (200, ["PreconditionFailed"])
     assert "a" in keys_of(s3, filled)
-    assert "é" not in keys_of(s3, filled)
+    assert odd not in keys_of(s3, filled)
 
 
 @pytest.mark.parametrize(
