@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import falcon
@@ -104,9 +104,11 @@ class CrossOrigin:
             resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
 
 
-def operations(region: str, gatekeeper: Gatekeeper | None = None) -> dict[Operation, Responder]:
+def operations(
+    region: str, gatekeeper: Gatekeeper | None = None, check: Callable[[], None] | None = None
+) -> dict[Operation, Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`. What each needs `needed` tells."""
-    service, bucket, listing = Service(region), Bucket(region), Listing()
+    service, bucket, listing = Service(region, check), Bucket(region), Listing()
     thing, deletion, versions = Object(), Deletion(), Versions()
     uploads, copy, description = Uploads(), Copy(), Description()
     configuration = Configuration()
@@ -145,6 +147,8 @@ def operations(region: str, gatekeeper: Gatekeeper | None = None) -> dict[Operat
         (OBJECT, "DELETE", "uploadId"): uploads.abort,
         (OWN, "GET", "health"): service.health,
         (OWN, "HEAD", "health"): service.health,
+        (OWN, "GET", "ready"): service.ready,
+        (OWN, "HEAD", "ready"): service.ready,
     }
 
 
@@ -196,16 +200,17 @@ def create_app(
     domains: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
     job: Job | None = None,
+    check: Callable[[], None] | None = None,
 ) -> falcon.App[S3Request, falcon.Response]:
     """The gateway over a store. Without a gatekeeper everybody may do everything.
 
     `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`. With a `job`
-    only its buckets are shown.
+    only its buckets are shown. `check` raises while the store cannot answer, which `/~/ready` tells.
     """
     middleware: list[Any] = [Envelope(pfs), CrossOrigin(Origins(origins))]
     if gatekeeper is not None:
         middleware.append(Authentication(gatekeeper, region, domains))
-    answered = operations(region, gatekeeper)
+    answered = operations(region, gatekeeper, check)
     if job is not None:
         answered = operations_of_job(job, answered)
     table = {each: authorised(answer, needed(each)) for each, answer in answered.items()}

@@ -54,6 +54,7 @@ class Config:
     cors_origin: str = ""  # those whose pages may use the gateway, separated by commas
     pachd: str = ""  # an address, or "config"; "": the embedded store, in `data`
     pachd_ca: Path | None = None  # a file with the certificates that sign pachd's
+    pachd_seconds: int = 30  # how long pachd may keep a request waiting
     job: Path | None = None  # the file of a job, whose buckets alone are shown
     grpc: str = ""  # HOST:PORT where the folder is served over gRPC too; "": nowhere
     access_key: str | None = None
@@ -96,7 +97,7 @@ class Config:
     def check(self) -> None:
         """Raise ConfigError for what cannot work, whatever is stored."""
         split_listen(self.listen)
-        for name, least in (("workers", 1), ("threads", 1), ("upload_days", 1)):
+        for name, least in (("workers", 1), ("threads", 1), ("upload_days", 1), ("pachd_seconds", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.engine not in ENGINES:

@@ -75,6 +75,13 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     metavar="FILE",
     help="The certificates (PEM) that sign that of a grpcs:// address; else those that the system trusts.",
 )
+@option(
+    "pachd-seconds",
+    default=DEFAULTS.pachd_seconds,
+    type=int,
+    metavar="N",
+    help="How long pachd may keep a request waiting before it fails (503), to be tried again.",
+)
 @click.option(
     "--job",
     envvar="FALCON_S3_JOB",

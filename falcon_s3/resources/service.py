@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 
 import falcon
 
@@ -24,8 +25,9 @@ DIGEST_BYTES = 8
 class Service:
     """All branches of all repos, as buckets."""
 
-    def __init__(self, region: str):
+    def __init__(self, region: str, check: Callable[[], None] | None = None):
         self._region = region
+        self._check = check
 
     def list_buckets(self, req: S3Request, resp: falcon.Response) -> None:
         """ListBuckets (S3 API): those that whoever asks may read, all of them unless max-buckets says how many.
@@ -54,9 +56,15 @@ class Service:
         resp.content_type = xml.CONTENT_TYPE
 
     def health(self, req: S3Request, resp: falcon.Response) -> None:
-        """`/~/health`: 200 when this worker answers."""
+        """`/~/health`: 200 when this worker answers, whether the store does or not: a restart would not help it."""
         resp.data = b"ok\n"
         resp.content_type = "text/plain"
+
+    def ready(self, req: S3Request, resp: falcon.Response) -> None:
+        """`/~/ready`: 200 when the store answers too; else 503, with what is wrong."""
+        if self._check is not None:
+            self._check()
+        self.health(req, resp)
 
 
 def max_buckets(text: str | None) -> int | None:

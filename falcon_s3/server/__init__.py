@@ -84,7 +84,15 @@ def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
     kind = "compiled" if _speedups.compiled else "pure Python"
     logger.info("worker %d is ready, with the %s core", os.getpid(), kind)
     only = job_of(config)
-    app = create_app(backend.store, backend.gatekeeper, config.region, config.domains, config.cors_origins, only)
+    app = create_app(
+        backend.store,
+        backend.gatekeeper,
+        config.region,
+        config.domains,
+        config.cors_origins,
+        job=only,
+        check=backend.check,
+    )
     return app, backend.close
 
 

@@ -9,12 +9,20 @@ from falcon_s3.admission import Gatekeeper
 from falcon_s3.pfs import Pfs
 
 
+def nothing() -> None:
+    """What is ready as soon as it is open."""
+
+
 class Backend(NamedTuple):
-    """What a worker opens after the fork; `close` releases both."""
+    """What a worker opens after the fork; `close` releases all of it.
+
+    `check` raises pfs.Unavailable while the store cannot answer.
+    """
 
     store: Pfs
     gatekeeper: Gatekeeper
     close: Callable[[], None]
+    check: Callable[[], None] = nothing
 
 
 class Greeting(NamedTuple):

@@ -17,10 +17,14 @@ from falcon_s3.pfs.pachd import PachdPfs
 from falcon_s3.pfs.pachd.address import Address, parse
 from falcon_s3.server import context, reach
 from falcon_s3.server.backend import Backend, Greeting
+from falcon_s3.server.expiry import Expiry
 from falcon_s3.tokens import Tokens
 
 # How long pachd is waited for before it is said that there is none.
 FIND_SECONDS = 10.0
+# The same where somebody wants to know whether the gateway is ready.
+READY_SECONDS = 2.0
+DAY_MS = 24 * 3_600_000
 
 
 class Found(NamedTuple):
@@ -96,5 +100,14 @@ def greeting(found: Found) -> Greeting:
 
 def opened(config: Config) -> Backend:
     """The backend of one worker. Called in the worker, after the fork."""
-    store = PachdPfs(address_of(config))
-    return Backend(store, Tokens(store), store.close)
+    address = address_of(config)
+    store = PachdPfs(address, deadline=config.pachd_seconds, upload_ms=config.upload_days * DAY_MS)
+    asked = PachdPfs(address, deadline=READY_SECONDS)
+    expiry = Expiry(store.expire_uploads)
+
+    def close() -> None:
+        expiry.close()
+        asked.close()
+        store.close()
+
+    return Backend(store, Tokens(store), close, asked.check_version)
