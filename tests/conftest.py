@@ -22,6 +22,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import settings
 
+from tests.s3 import etags
+
 # Examples may be slow on a loaded machine: how long a test takes says nothing about what it tests.
 settings.register_profile("falcon-s3", deadline=None, print_blob=True)
 settings.load_profile("falcon-s3")
@@ -50,6 +52,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    etags.PACHD = config.getoption("--pachd")
     # Gateways are ended by their fixtures, also when the run is ended from outside.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if config.getoption("--engine") == "meinheld" and importlib.util.find_spec("meinheld") is None:

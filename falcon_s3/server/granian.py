@@ -73,6 +73,7 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
         log_dictconfig=LOGGING,
     )
     logging.getLogger("_granian").addFilter(is_news)
+    logging.getLogger("_granian.utils").addFilter(is_short)
     RUNNING.append(server)
     server.serve(target_loader=functools.partial(load_worker, load, os.getpid(), relayed=relayed), wrap_loader=False)
 
@@ -98,6 +99,14 @@ def end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def is_short(record: logging.LogRecord) -> bool:
+    """Makes one line of what Granian says of a download that ended early, since pachd was not to be reached."""
+    last = record.getMessage().rstrip().rpartition("\n")[2]
+    if last.startswith("Unavailable: "):
+        record.msg, record.args = f"a download ended early: {last.removeprefix('Unavailable: ')}", ()
+    return True
 
 
 def is_news(record: logging.LogRecord) -> bool:

@@ -10,9 +10,8 @@ import pytest
 
 pytest.importorskip("grpc", reason="pachd needs the extra `pachd`")
 
-from tests.pachd.proxy import Proxy
-
 from tests.conftest import free_port
+from tests.pachd.proxy import Proxy
 from tests.pfsd.conftest import running_pfsd
 
 MIB = 1 << 20
@@ -134,8 +133,8 @@ def test_a_download_that_is_cut_never_looks_complete(far, broken, proxy, filled,
         answer = connection.getresponse()
         if answer.status == 503:
             return
-        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-            answer.read()
+        with contextlib.suppress(http.client.IncompleteRead, ConnectionError):
+            assert answer.read() == LARGE  # what was cut before a byte came was asked for again
     finally:
         connection.close()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
+from tests.s3.etags import etag_of
+
 DATA = b"some bytes"
-ETAG = hashlib.md5(DATA).hexdigest()
+ETAG = etag_of(DATA).strip('"')
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from falcon_s3 import buckets
-
-
-def etag_of(data):
-    return f'"{hashlib.md5(data).hexdigest()}"'
+from tests.s3.etags import etag_of
 
 
 def put(gateway, bucket, body, **headers):

@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError
 from falcon_s3 import buckets
 from falcon_s3.digests import body_of
 from falcon_s3.pfs import Branch, Repo
+from tests.s3.etags import etag_of
 
 MISSING = "0123456789ab4cdef0123456789abcde"
 DATA = b"The quick brown fox"
-ETAG = f'"{hashlib.md5(DATA).hexdigest()}"'
+ETAG = etag_of(DATA)
 CRC32 = base64.b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()
 BEFORE, AFTER = formatdate(time.time() - 10_000, usegmt=True), formatdate(time.time() - 1, usegmt=True)
 

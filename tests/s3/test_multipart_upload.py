@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from falcon_s3 import buckets
 from falcon_s3.digests import body_of
 from falcon_s3.pfs import Branch, Repo
+from tests.s3.etags import etag_of as object_etag
 
 MIB = 1 << 20
 FIVE = 5 * MIB
@@ -208,10 +209,10 @@ def test_of_an_abort_and_a_completion_at_once_one_holds(gateway, bucket):
     [
         (None, {"If_None_Match": "*"}, 200, None),
         (b"1", {"If_None_Match": "*"}, 412, "PreconditionFailed"),
-        (b"1", {"If_Match": quoted(b"1")}, 200, None),
+        (b"1", {"If_Match": object_etag(b"1")}, 200, None),
         (b"1", {"If_Match": "*"}, 200, None),
-        (b"1", {"If_Match": quoted(b"2")}, 412, "PreconditionFailed"),
-        (None, {"If_Match": quoted(b"1")}, 404, "NoSuchKey"),
+        (b"1", {"If_Match": object_etag(b"2")}, 412, "PreconditionFailed"),
+        (None, {"If_Match": object_etag(b"1")}, 404, "NoSuchKey"),
         (None, {"If_Match": "*", "If_None_Match": "*"}, 501, "NotImplemented"),
     ],
 )
@@ -233,7 +234,7 @@ def test_of_many_conditional_completions_exactly_one_succeeds(gateway, bucket, s
     """Different uploads to one key, over both workers: as locks and table formats use it."""
     if exists:
         gateway.request("PUT", f"/{bucket}/k", b"0")
-    condition = {"If_Match": quoted(b"0")} if exists else {"If_None_Match": "*"}
+    condition = {"If_Match": object_etag(b"0")} if exists else {"If_None_Match": "*"}
     bodies = [bytes([65 + number]) * 1000 for number in range(12)]
     ready = [uploaded(gateway, bucket, [body]) for body in bodies]
     before = head_of(store, bucket)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 import pytest
 
+from tests.s3.etags import etag_of
+
 DATA = os.urandom(3_000_000)
 SIZE = len(DATA)
-ETAG = hashlib.md5(DATA).hexdigest()
+ETAG = etag_of(DATA).strip('"')
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from email.utils import formatdate
 
 import pytest
 
+from tests.s3.etags import etag_of
+
 MIB = 1 << 20
 MISSING = "0123456789ab4cdef0123456789abcde"
 DATA = bytes(range(256)) * (6 * MIB // 256)
@@ -186,7 +188,7 @@ def test_a_source_that_is_not_there_is_told(gateway, bucket, source, form, statu
     ("headers", "status", "code"),
     [
         ({"x_amz_copy_source_if_match": '"x"'}, 412, "PreconditionFailed"),
-        ({"x_amz_copy_source_if_none_match": quoted(DATA)}, 412, "PreconditionFailed"),
+        ({"x_amz_copy_source_if_none_match": etag_of(DATA)}, 412, "PreconditionFailed"),
         ({"x_amz_copy_source_if_unmodified_since": formatdate(0, usegmt=True)}, 412, "PreconditionFailed"),
         ({"x_amz_copy_source_server_side_encryption_customer_algorithm": "AES256"}, 501, "NotImplemented"),
         ({"x_amz_server_side_encryption_customer_algorithm": "AES256"}, 501, "NotImplemented"),
@@ -198,7 +200,8 @@ def test_a_condition_that_does_not_hold_copies_nothing(gateway, bucket, source, 
     copy_part(gateway, bucket, upload, 1, f"{source}/source", **headers).refused(status, code)
     assert parts(gateway, bucket, upload) == []
     assert (
-        copy_part(gateway, bucket, upload, 1, f"{source}/source", x_amz_copy_source_if_match=quoted(DATA)).status == 200
+        copy_part(gateway, bucket, upload, 1, f"{source}/source", x_amz_copy_source_if_match=etag_of(DATA)).status
+        == 200
     )
 
 
