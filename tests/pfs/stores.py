@@ -40,6 +40,9 @@ PFS = {
     "etags": "the ETag of a file in PFS is its hash, which nobody can choose",
     "paths": "PFS takes the paths of its rule only",
     "output commits": "only pipelines open commits on their output branches in PFS",
+    "markers": "PFS is not asked which of the files that are to be removed are there",
+    "unequal keys": "the access key is the token of a pachd, and the secret key is the same",
+    "completions": "of two requests that complete an upload at once both may make a commit, of the same content",
     "books": "how a pachd keeps its bytes, and for how long, is its own affair",
 }
 STORES = {

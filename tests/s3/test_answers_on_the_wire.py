@@ -70,6 +70,7 @@ def test_head_says_what_get_says(gateway, filled):
     assert heads[1]["Content-Length"] == "5"
 
 
+@pytest.mark.needs("versions")
 def test_dates_are_of_one_form_in_headers_and_another_in_documents(gateway, s3, filled):
     """Headers have the date of HTTP, documents that of ISO 8601 with milliseconds in UTC: strict clients read no other."""
     shown = gateway.request("GET", f"/{filled}/k").headers["Last-Modified"]
@@ -85,6 +86,7 @@ def test_dates_are_of_one_form_in_headers_and_another_in_documents(gateway, s3, 
     assert listed[:19] == f"{parsedate_to_datetime(shown):%Y-%m-%dT%H:%M:%S}"
 
 
+@pytest.mark.needs("etags")
 def test_etags_are_quoted_everywhere(gateway, filled):
     """In headers and in documents: clients compare the two as text."""
     etag = gateway.request("HEAD", f"/{filled}/k").headers["ETag"]
@@ -121,6 +123,7 @@ def test_a_token_is_given_back_by_the_page_it_began(gateway, filled):
     assert answer.text("Key") == "gone"
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize(
     "key",
     [
@@ -152,6 +155,7 @@ def test_a_key_is_text_and_not_a_path(gateway, s3, bucket, key):
     assert [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["copy"]
 
 
+@pytest.mark.needs("unequal keys")
 @pytest.mark.parametrize(
     "authorization",
     [

@@ -42,6 +42,7 @@ def told(answer):
     return {name.lower(): value for name, value in answer.headers.items() if name.lower().startswith("x-amz-checksum-")}
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize("name", SUMS)
 @pytest.mark.parametrize("where", ["header", "trailer", "asked"])
 @pytest.mark.parametrize("data", [DATA, b"", DATA * 30_000], ids=["small", "empty", "large"])
@@ -74,6 +75,7 @@ def test_a_write_without_a_checksum_has_none(gateway, bucket):
     assert told(gateway.request("GET", f"/{bucket}/k", None, ASK)) == {}
 
 
+@pytest.mark.needs("attributes")
 def test_a_new_version_has_its_own_checksum(gateway, bucket):
     for data, name in ((b"1", "sha1"), (b"2", "crc32"), (b"3", None)):
         gateway.request("PUT", f"/{bucket}/k", data, {f"x-amz-checksum-{name}": sum_of(name, data)} if name else {})
@@ -119,6 +121,7 @@ def test_a_trailer_of_an_unknown_algorithm_is_refused(gateway, bucket, unchanged
         gateway.request("PUT", f"/{bucket}/k", body, headers).refused(400, "InvalidRequest")
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize("name", SUMS)
 def test_a_client_verifies_what_it_reads(s3, bucket, name):
     upper = name.upper()
@@ -131,6 +134,7 @@ def test_a_client_verifies_what_it_reads(s3, bucket, name):
     assert whole[f"Checksum{upper}"] == sum_of(name)
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize("name", SUMS)
 @pytest.mark.parametrize("kind", ["FULL_OBJECT", "COMPOSITE"])
 def test_the_checksum_of_parts(s3, bucket, name, kind):

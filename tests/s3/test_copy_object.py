@@ -66,6 +66,7 @@ def beside(s3, bucket, key="copy"):
 # --- what a copy is --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("attributes")
 def test_a_copy_is_one_commit_with_everything_but_a_body(gateway, s3, filled, store):
     before = head_of(store, filled)
     answer = copy(gateway, f"/{filled}/k", filled)
@@ -82,6 +83,7 @@ def test_a_copy_is_one_commit_with_everything_but_a_body(gateway, s3, filled, st
     assert beside(s3, filled) == beside(s3, filled, "k")
 
 
+@pytest.mark.needs("books")
 def test_no_byte_is_moved(gateway, bucket, store):
     gateway.request("PUT", f"/{bucket}/k", b"m" * 3_000_000)
     before = store.fsck()
@@ -116,6 +118,7 @@ def test_copies_of_any_size(gateway, s3, bucket, size):
     assert gateway.request("GET", f"/{bucket}/c").body == bytes(size)
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize(
     "key", ["ü 😀", "a+b", "a%2Fb", "100%", "a//b", "/a", "a/", "..", "a?versionId=b", "a&b=c#d", "'\""]
 )
@@ -128,6 +131,7 @@ def test_keys_of_any_letters_are_copied(s3, gateway, bucket, key):
         assert gateway.request("GET", f"/{bucket}/raw{number}").body == DATA
 
 
+@pytest.mark.needs("paths")
 def test_a_source_that_was_not_encoded_is_utf8_or_refused(gateway, s3, bucket):
     """Granian hands on an empty text for such a header: then nothing is copied, and never another object."""
     s3.put_object(Bucket=bucket, Key="ü 😀", Body=DATA)
@@ -184,6 +188,7 @@ def test_a_copy_into_an_open_commit_joins_it(gateway, filled, store):
     assert gateway.request("GET", f"/{filled}").texts("Key") == ["a", "b", "k"]
 
 
+@pytest.mark.needs("output commits")
 def test_an_output_branch_is_copied_from_and_not_to(gateway, filled, store, unchanged):
     branch = Branch(Repo("default", filled.partition(".")[2] + "-out"), "master")
     store.create_branch(branch, provenance=[buckets.parse(filled)])
@@ -226,6 +231,7 @@ def test_a_source_that_is_not_there_is_told_and_nothing_written(gateway, filled,
         copy(gateway, source.format(filled), filled).refused(status, code)
 
 
+@pytest.mark.needs("versions")
 def test_a_delete_marker_is_no_source(gateway, s3, filled, unchanged):
     marker = s3.delete_object(Bucket=filled, Key="k")["VersionId"]
     with unchanged(filled):
@@ -251,6 +257,7 @@ GIVEN = {"Content_Type": "text/y", "x_amz_meta_b": "2", "x_amz_tagging": "v=w"}
 NEW = {"type": "text/y", "cache": None, "metadata": {"b": "2"}}
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize(
     ("directives", "expected"),
     [
@@ -270,6 +277,7 @@ def test_directives_say_what_is_copied(gateway, s3, filled, directives, expected
     assert beside(s3, filled, "k") == OLD
 
 
+@pytest.mark.needs("attributes")
 def test_what_is_replaced_by_nothing_is_gone(gateway, s3, filled):
     both = {"x_amz_metadata_directive": "REPLACE", "x_amz_tagging_directive": "REPLACE"}
     assert copy(gateway, f"{filled}/k", filled, **both).status == 200
@@ -277,6 +285,7 @@ def test_what_is_replaced_by_nothing_is_gone(gateway, s3, filled):
     assert beside(s3, filled) == expected
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize("source", ["k", "k?versionId={}"])
 def test_an_object_is_copied_onto_itself_where_that_changes_something(gateway, s3, filled, unchanged, source):
     version = s3.head_object(Bucket=filled, Key="k")["VersionId"]
@@ -366,6 +375,7 @@ def test_of_many_conditional_copies_exactly_one_succeeds(gateway, filled, store)
 # --- checksums and parts ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
 def test_a_checksum_is_computed_where_it_is_asked_for(gateway, s3, filled, algorithm):
     """It takes the place of the one that the source has."""
@@ -381,12 +391,14 @@ def test_a_checksum_is_computed_where_it_is_asked_for(gateway, s3, filled, algor
     assert told["Metadata"] == {"a": "1"}
 
 
+@pytest.mark.needs("attributes")
 def test_a_checksum_alone_is_a_change_of_the_object_itself(gateway, s3, filled):
     assert copy(gateway, f"{filled}/k", filled, "k", x_amz_checksum_algorithm="SHA256").status == 200
     told = s3.head_object(Bucket=filled, Key="k", ChecksumMode="ENABLED")
     assert told["ChecksumSHA256"] == base64.b64encode(hashlib.sha256(DATA).digest()).decode()
 
 
+@pytest.mark.needs("parts")
 def test_a_copy_of_parts_keeps_them(s3, gateway, bucket):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k", Metadata={"a": "1"})["UploadId"]
     bodies = [b"a" * (5 << 20), b"b" * 100]

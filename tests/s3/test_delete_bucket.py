@@ -30,6 +30,7 @@ def test_a_bucket_that_is_not_there_is_not_found(gateway, bucket):
     gateway.request("DELETE", f"/{bucket}").refused(404, "NoSuchBucket")
 
 
+@pytest.mark.needs("books")
 def test_the_repo_goes_with_its_last_branch(bucket, s3, store):
     repo = buckets.parse(bucket).repo
     s3.create_bucket(Bucket=f"dev.{repo.name}")

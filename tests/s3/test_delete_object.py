@@ -23,6 +23,7 @@ def test_a_key_that_is_not_there_is_deleted_without_a_commit(gateway, bucket, un
         assert gateway.request("DELETE", f"/{bucket}/{key}").status == 204
 
 
+@pytest.mark.needs("paths")
 def test_only_that_key_is_deleted(s3, bucket):
     keys = ["a", "a/", "a/b", "a//b", "a0"]
     for key in keys:

@@ -78,6 +78,7 @@ def test_a_thousand_keys_are_taken_and_one_more_is_not(gateway, s3, filled, unch
     assert "a" not in keys_of(s3, filled)
 
 
+@pytest.mark.needs("markers")
 def test_each_object_tells_its_delete_marker(s3, filled):
     """One that was not there has none, for no commit touched it."""
     answer = s3.delete_objects(Bucket=filled, Delete={"Objects": [{"Key": "a"}, {"Key": "none"}]})
@@ -89,6 +90,7 @@ def test_each_object_tells_its_delete_marker(s3, filled):
     assert (row["Key"], row["VersionId"]) == ("a", marker)
 
 
+@pytest.mark.needs("versions")
 def test_versions_and_objects_are_deleted_together(s3, filled, odd):
     """A version of one object for good, another object by a commit, a version that is not there by nothing."""
     version = s3.put_object(Bucket=filled, Key="a", Body=b"2")["VersionId"]
@@ -99,6 +101,7 @@ def test_versions_and_objects_are_deleted_together(s3, filled, odd):
     assert keys_of(s3, filled) == ["a", "b/c", "e f", odd]
 
 
+@pytest.mark.needs("versions")
 def test_a_delete_marker_that_is_deleted_says_so(s3, filled):
     marker = s3.delete_object(Bucket=filled, Key="a")["VersionId"]
     answer = s3.delete_objects(Bucket=filled, Delete={"Objects": [{"Key": "a", "VersionId": marker}]})

@@ -6,6 +6,8 @@ import pytest
 
 from falcon_s3.pfs import Branch, Commit, Repo
 
+pytestmark = pytest.mark.needs("versions")
+
 MISSING = "0123456789ab4cdef0123456789abcde"
 
 

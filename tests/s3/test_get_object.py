@@ -45,6 +45,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.needs("paths")
 def test_every_key_is_a_name_of_its_own(gateway, bucket, s3):
     for target, key in KEYS:
         assert gateway.request("PUT", f"/{bucket}/{target}", key.encode()).status == 200, key
@@ -55,6 +56,7 @@ def test_every_key_is_a_name_of_its_own(gateway, bucket, s3):
     assert [row["Key"] for row in listed] == sorted((key for _, key in KEYS), key=str.encode)
 
 
+@pytest.mark.needs("paths")
 def test_a_client_reaches_the_same_keys(gateway, bucket, s3):
     for _, key in KEYS:
         if key in (".", "..", "//") or "../" in key or key.startswith(("./", "/")):
@@ -74,6 +76,7 @@ def test_bytes_come_back_as_they_went(s3, bucket, size):
     assert answer["ETag"] == put["ETag"] == etag_of(data)
 
 
+@pytest.mark.needs("attributes")
 def test_what_was_stored_beside_the_bytes_comes_back(s3, bucket):
     stored = {
         "ContentType": "text/csv; charset=utf-8",
@@ -89,11 +92,13 @@ def test_what_was_stored_beside_the_bytes_comes_back(s3, bucket):
         assert answer["ExpiresString"] == "Wed, 21 Oct 2065 07:28:00 GMT"
 
 
+@pytest.mark.needs("attributes")
 def test_an_object_without_a_type_is_binary(gateway, bucket):
     gateway.request("PUT", f"/{bucket}/page.html", b"<html>")
     assert gateway.request("GET", f"/{bucket}/page.html").headers["Content-Type"] == "binary/octet-stream"
 
 
+@pytest.mark.needs("attributes")
 def test_the_headers_of_a_read(gateway, bucket, s3):
     before = int(time.time())
     version = s3.put_object(Bucket=bucket, Key="k", Body=b"12345")["VersionId"]
@@ -117,6 +122,7 @@ OVERRIDES = {
 }
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_reader_can_override_headers(gateway, bucket, method):
     from urllib.parse import quote

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.needs("versions")
+
 
 @pytest.fixture
 def filled(bucket, s3):

@@ -100,6 +100,7 @@ QUERIES = [
 ]
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize(("prefix", "delimiter"), QUERIES)
 def test_pages_are_those_of_the_model_from_the_first_to_the_last(gateway, listed, prefix, delimiter, limit):
@@ -120,6 +121,7 @@ def test_pages_are_those_of_the_model_from_the_first_to_the_last(gateway, listed
     raise AssertionError("the listing has no end")
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize(
     "marker", ["a/", "a/b", "a/b/c", "a/zzz", "b", "dir/", "none", "\x01", "😀/1", "zzzz", "a\uffff"]
 )
@@ -131,6 +133,7 @@ def test_a_marker_need_not_be_a_key(gateway, listed, marker, delimiter):
     assert [one["Prefix"] for one in answer.get("CommonPrefixes", [])] == folders
 
 
+@pytest.mark.needs("paths")
 def test_a_file_has_size_quoted_etag_date_class_and_owner(gateway, s3, bucket):
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"12345")
     (row,) = s3.list_objects(Bucket=bucket)["Contents"]
@@ -142,6 +145,7 @@ def test_a_file_has_size_quoted_etag_date_class_and_owner(gateway, s3, bucket):
     assert re.search(r"<LastModified>[^<]*\.\d\d\dZ</LastModified>", gateway.request("GET", f"/{bucket}").body.decode())
 
 
+@pytest.mark.needs("paths")
 def test_the_request_is_echoed_and_an_absent_delimiter_is_not(gateway, listed):
     answer = gateway.request("GET", f"/{listed}?prefix=a%20%26&marker=a&delimiter=%2F&max-keys=3")
     echoed = {name: answer.text(name) for name in ("Name", "Prefix", "Marker", "Delimiter", "MaxKeys", "EncodingType")}
@@ -158,6 +162,7 @@ def test_the_request_is_echoed_and_an_absent_delimiter_is_not(gateway, listed):
     assert plain.text("MaxKeys") == "1000"
 
 
+@pytest.mark.needs("paths")
 def test_url_encoding_covers_keys_prefixes_and_echoes(gateway, listed):
     answer = gateway.request("GET", f"/{listed}?encoding-type=url&prefix=a&delimiter=%20&marker=%2B")
     assert answer.text("EncodingType") == "url"
@@ -168,16 +173,19 @@ def test_url_encoding_covers_keys_prefixes_and_echoes(gateway, listed):
     assert answer.texts("Prefix")[-1] in ("a%20", "a+")
 
 
+@pytest.mark.needs("paths")
 def test_no_keys_asked_for_is_an_empty_listing_that_is_not_truncated(gateway, listed):
     answer = gateway.request("GET", f"/{listed}?max-keys=0")
     assert (answer.status, answer.texts("Key"), answer.text("IsTruncated")) == (200, [], "false")
 
 
+@pytest.mark.needs("paths")
 def test_more_than_a_page_asked_for_is_a_page(gateway, listed):
     answer = gateway.request("GET", f"/{listed}?max-keys=100000")
     assert (answer.status, answer.text("MaxKeys")) == (200, "1000")
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize(
     "query",
     [
@@ -195,6 +203,7 @@ def test_what_cannot_be_meant_is_an_invalid_argument(gateway, listed, query, ver
     gateway.request("GET", f"/{listed}?{query}{version}").refused(400, "InvalidArgument")
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("version", ["", "&list-type=2"])
 def test_an_unordered_listing_may_be_ordered_but_has_no_delimiter(gateway, listed, version):
     """Ceph's parameter, which some of its clients send."""
@@ -204,6 +213,7 @@ def test_an_unordered_listing_may_be_ordered_but_has_no_delimiter(gateway, liste
     gateway.request("GET", target).refused(400, "InvalidArgument")
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("query", ["prefix=%FF", "marker=%C3%28", "delimiter=%ED%A0%80", "prefix=%00"])
 def test_a_query_that_is_no_utf_8_is_a_bad_request(gateway, listed, query):
     answer = gateway.request("GET", f"/{listed}?{query}")
@@ -211,6 +221,7 @@ def test_a_query_that_is_no_utf_8_is_a_bad_request(gateway, listed, query):
     assert answer.status == 400 or (query == "prefix=%00" and answer.texts("Key") == [])
 
 
+@pytest.mark.needs("paths")
 def test_empty_values_are_as_if_they_were_not_there(gateway, listed):
     answer = gateway.request("GET", f"/{listed}?prefix=&marker=&delimiter=&max-keys=&encoding-type=")
     assert (answer.status, answer.texts("Key")) == (200, in_order(KEYS))
@@ -221,6 +232,7 @@ def test_a_bucket_that_is_not_there_has_no_listing(gateway):
     assert gateway.request("HEAD", "/none").status == 404
 
 
+@pytest.mark.needs("paths")
 def test_a_key_that_xml_cannot_hold_is_listed_in_well_formed_xml(gateway, bucket):
     assert gateway.request("PUT", f"/{bucket}/a%01%EF%BF%BFb%0D", b"x").status == 200
     assert len(gateway.request("GET", f"/{bucket}").texts("Key")) == 1

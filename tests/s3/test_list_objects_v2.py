@@ -25,6 +25,7 @@ def entries(answer):
     return keys, [one["Prefix"] for one in answer.get("CommonPrefixes", [])]
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("limit", [1, 2, 5, 1000])
 @pytest.mark.parametrize(
     ("prefix", "delimiter", "keys", "folders"),
@@ -57,6 +58,7 @@ def test_pages_put_together_are_the_listing(gateway, listed, prefix, delimiter, 
     assert found == (keys, folders)
 
 
+@pytest.mark.needs("paths")
 def test_start_after_is_a_place_and_not_a_key(gateway, listed, s3):
     for place in ("", "a", "a/", "a/15", "zzz", "😀", "b/2/3"):
         wanted = [key for key in KEYS if key.encode() > place.encode()]
@@ -65,6 +67,7 @@ def test_start_after_is_a_place_and_not_a_key(gateway, listed, s3):
         assert answer.get("StartAfter", "") == place
 
 
+@pytest.mark.needs("paths")
 def test_the_token_wins_over_start_after(s3, listed):
     first = s3.list_objects_v2(Bucket=listed, MaxKeys=2)
     answer = s3.list_objects_v2(Bucket=listed, StartAfter="zzz", ContinuationToken=first["NextContinuationToken"])
@@ -72,17 +75,20 @@ def test_the_token_wins_over_start_after(s3, listed):
     assert answer["ContinuationToken"] == first["NextContinuationToken"]
 
 
+@pytest.mark.needs("paths")
 def test_owners_are_shown_to_who_asks(s3, listed):
     assert all("Owner" not in row for row in s3.list_objects_v2(Bucket=listed)["Contents"])
     rows = s3.list_objects_v2(Bucket=listed, FetchOwner=True)["Contents"]
     assert {row["Owner"]["DisplayName"] for row in rows} == {"pachyderm"}
 
 
+@pytest.mark.needs("paths")
 def test_no_keys_asked_for_is_an_empty_listing_that_is_not_truncated(s3, listed):
     answer = s3.list_objects_v2(Bucket=listed, MaxKeys=0)
     assert (answer["KeyCount"], answer["IsTruncated"], "NextContinuationToken" in answer) == (0, False, False)
 
 
+@pytest.mark.needs("paths")
 def test_url_encoding_leaves_tokens_alone(gateway, listed):
     answer = gateway.request("GET", f"/{listed}?list-type=2&encoding-type=url&max-keys=1&prefix=d&start-after=d%2B")
     assert answer.texts("Key") == ["d%2Be"]
@@ -93,6 +99,7 @@ def test_url_encoding_leaves_tokens_alone(gateway, listed):
     assert again.text("ContinuationToken") == token
 
 
+@pytest.mark.needs("paths")
 def test_an_empty_token_is_the_start(gateway, listed, s3):
     answer = s3.list_objects_v2(Bucket=listed, ContinuationToken="")
     assert entries(answer) == (KEYS, [])
@@ -101,6 +108,7 @@ def test_an_empty_token_is_the_start(gateway, listed, s3):
     assert answer.texts("Key") == KEYS[1:]
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("token", ["x", "AAAA", "é", "=", "a/1", "%00", "A" * 5000, "../../etc", "' OR 1=1 --"])
 def test_a_token_that_was_not_given_out_is_refused(s3, listed, token):
     with pytest.raises(ClientError) as caught:
@@ -109,6 +117,7 @@ def test_a_token_that_was_not_given_out_is_refused(s3, listed, token):
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
+@pytest.mark.needs("paths")
 def test_a_token_that_was_tampered_with_never_fails_the_server(gateway, listed, s3):
     token = s3.list_objects_v2(Bucket=listed, MaxKeys=5)["NextContinuationToken"]
     for at in range(len(token)):
@@ -128,12 +137,14 @@ def test_a_listing_goes_on_from_its_place_after_what_was_there_is_deleted(gatewa
     assert entries(rest) == (["c", "d"], [])
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("kind", ["1", "3", "x"])
 def test_no_other_kind_of_listing_is_guessed(gateway, listed, kind):
     answer = gateway.request("GET", f"/{listed}?list-type={kind}")
     assert answer.status in (400, 501) or kind == "1"
 
 
+@pytest.mark.needs("paths")
 def test_the_paginator_of_a_client_sees_everything(s3, listed):
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=listed, PaginationConfig={"PageSize": 3})
     assert [row["Key"] for page in pages for row in page["Contents"]] == KEYS

@@ -83,6 +83,7 @@ def whole(gateway):
 # --- from create to complete -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("etags")
 def test_parts_in_any_order_become_one_object_in_one_commit(gateway, bucket, store, unchanged):
     """Put again, a part is what was put last; before the end nothing of it shows."""
     before = head_of(store, bucket)
@@ -106,6 +107,7 @@ def test_parts_in_any_order_become_one_object_in_one_commit(gateway, bucket, sto
     assert (listed.texts("ETag"), listed.texts("Size")) == ([etag_of(PIECES)], [str(len(WHOLE))])
 
 
+@pytest.mark.needs("paths")
 def test_a_client_uploads_a_large_file_by_itself(s3, bucket, tmp_path):
     from boto3.s3.transfer import TransferConfig
 
@@ -122,6 +124,7 @@ def test_a_client_uploads_a_large_file_by_itself(s3, bucket, tmp_path):
     assert told["ETag"].endswith('-3"')
 
 
+@pytest.mark.needs("attributes")
 def test_what_is_said_at_the_beginning_lands_on_the_object(gateway, s3, bucket):
     upload = start(
         gateway,
@@ -141,6 +144,7 @@ def test_what_is_said_at_the_beginning_lands_on_the_object(gateway, s3, bucket):
     assert tagged == [{"Key": "t", "Value": "u v"}, {"Key": "w", "Value": ""}]
 
 
+@pytest.mark.needs("etags")
 def test_parts_that_are_not_named_are_not_in_the_object(gateway, bucket):
     upload, pairs = uploaded(gateway, bucket, PIECES)
     assert complete(gateway, bucket, upload, pairs[1], pairs[2]).text("ETag") == etag_of(PIECES[1:])
@@ -157,6 +161,7 @@ def test_an_upload_may_replace_an_object_and_be_replaced(s3, gateway, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"later"
 
 
+@pytest.mark.needs("etags")
 def test_an_empty_part_alone_is_an_empty_object(gateway, bucket):
     upload, pairs = uploaded(gateway, bucket, [b""])
     assert complete(gateway, bucket, upload, *pairs).text("ETag") == etag_of([b""])
@@ -182,6 +187,7 @@ def test_completing_again_gives_the_same_answer(gateway, bucket, unchanged):
     put_part(gateway, bucket, upload, 2, b"y").refused(404, "NoSuchUpload")
 
 
+@pytest.mark.needs("completions")
 def test_completing_at_the_same_time_is_one_commit(gateway, bucket, store):
     for _ in range(5):
         before = head_of(store, bucket)
@@ -192,6 +198,7 @@ def test_completing_at_the_same_time_is_one_commit(gateway, bucket, store):
         assert store.inspect_commit(head_of(store, bucket)).parent == before
 
 
+@pytest.mark.needs("completions")
 def test_of_an_abort_and_a_completion_at_once_one_holds(gateway, bucket):
     for number in range(8):
         key = f"k{number}"
@@ -414,6 +421,7 @@ def test_many_small_parts_are_too_small(gateway, bucket, store, unchanged, count
     assert (answer.text("PartNumber"), answer.text("ProposedSize")) == ("1", "1")
 
 
+@pytest.mark.needs("books")
 @pytest.mark.parametrize("count", [30, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_as_many_parts_as_there_may_be_become_one_object(gateway, s3, bucket, store, count):
     """Equal parts are stored once, and none of them is read to complete the whole."""
@@ -477,6 +485,7 @@ def many(gateway):
     return bucket, sorted((key.replace("%20+%C3%BC", " +ü"), upload) for key, upload in found)
 
 
+@pytest.mark.needs("paths")
 def test_uploads_are_listed_by_key_and_age_in_pages(s3, many):
     bucket, expected = many
     for size in (1, 2, 3, 1000):
@@ -485,6 +494,7 @@ def test_uploads_are_listed_by_key_and_age_in_pages(s3, many):
         assert found == expected
 
 
+@pytest.mark.needs("paths")
 def test_uploads_are_listed_from_any_place_on(s3, many):
     bucket, expected = many
     for position, (key, upload) in enumerate(expected):
@@ -496,6 +506,7 @@ def test_uploads_are_listed_from_any_place_on(s3, many):
     assert len(page["Uploads"]) == len(expected)
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize(
     ("prefix", "delimiter", "keys", "folders"),
     [
@@ -525,6 +536,7 @@ def test_uploads_are_listed_below_a_prefix_and_in_folders(s3, many, prefix, deli
         assert (found, seen) == (keys, folders)
 
 
+@pytest.mark.needs("paths")
 def test_a_list_of_uploads_says_what_was_asked(gateway, many):
     bucket, _ = many
     answer = gateway.request("GET", f"/{bucket}?uploads&prefix=e%20&encoding-type=url&key-marker=e&max-uploads=7")
@@ -567,6 +579,7 @@ def test_ranges_go_across_the_borders_of_parts(gateway, whole, first):
     assert read.body == WHOLE[-first - 1 :]
 
 
+@pytest.mark.needs("parts")
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_part_is_read_by_its_number(gateway, whole, number):
     begin = sum(len(piece) for piece in PIECES[: number - 1])
@@ -594,6 +607,7 @@ def test_an_object_in_one_piece_is_its_first_part(gateway, bucket):
     gateway.request("GET", f"/{bucket}/k?partNumber=2").refused(400, "InvalidPart")
 
 
+@pytest.mark.needs("parts")
 def test_a_last_part_of_no_bytes_is_read_as_none(gateway, bucket):
     """And not as all of the object."""
     upload, pairs = uploaded(gateway, bucket, [PIECES[0], b""])
@@ -605,6 +619,7 @@ def test_a_last_part_of_no_bytes_is_read_as_none(gateway, bucket):
     assert gateway.request("GET", f"/{bucket}/k").body == PIECES[0]
 
 
+@pytest.mark.needs("parts")
 def test_a_part_of_an_old_version_is_read(gateway, bucket):
     upload, pairs = uploaded(gateway, bucket, PIECES)
     version = complete(gateway, bucket, upload, *pairs).headers["x-amz-version-id"]
@@ -620,6 +635,7 @@ def test_a_part_of_an_old_version_is_read(gateway, bucket):
 PARTS_CRC = crc(b"".join(zlib.crc32(piece).to_bytes(4, "big") for piece in PIECES)) + "-3"
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize(("kind", "value"), [(None, PARTS_CRC), ("COMPOSITE", PARTS_CRC), ("FULL_OBJECT", crc(WHOLE))])
 def test_the_whole_has_a_checksum_of_the_type_that_was_asked_for(gateway, bucket, unchanged, kind, value):
     given = {"x-amz-checksum-algorithm": "CRC32"} | ({"x-amz-checksum-type": kind} if kind else {})
@@ -653,6 +669,7 @@ def test_the_whole_has_a_checksum_of_the_type_that_was_asked_for(gateway, bucket
         assert part.headers["x-amz-checksum-crc32"] == crc(PIECES[1])
 
 
+@pytest.mark.needs("attributes")
 def test_a_part_named_with_another_checksum_is_an_invalid_part(s3, bucket):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA256")["UploadId"]
     part = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"x", ChecksumAlgorithm="SHA256")
@@ -674,6 +691,7 @@ def test_a_part_with_a_checksum_of_another_algorithm_is_refused(gateway, bucket)
     assert gateway.request("GET", f"/{bucket}/k?uploadId={upload}").texts("PartNumber") == []
 
 
+@pytest.mark.needs("attributes")
 def test_parts_that_all_have_a_crc_give_the_whole_one(gateway, bucket):
     """Though the upload named no algorithm."""
     upload = start(gateway, bucket)

@@ -38,6 +38,7 @@ def filled(gateway):
     return bucket
 
 
+@pytest.mark.needs("attributes")
 def test_everything_of_an_object_in_one_piece(s3, filled):
     told = s3.get_object_attributes(Bucket=filled, Key="plain", ObjectAttributes=EVERYTHING)
     head = s3.head_object(Bucket=filled, Key="plain")
@@ -49,6 +50,7 @@ def test_everything_of_an_object_in_one_piece(s3, filled):
     assert "ObjectParts" not in told
 
 
+@pytest.mark.needs("parts")
 def test_everything_of_an_object_of_parts(s3, filled):
     told = s3.get_object_attributes(Bucket=filled, Key="parts", ObjectAttributes=EVERYTHING)
     assert told["ETag"] == s3.head_object(Bucket=filled, Key="parts")["ETag"].strip('"')
@@ -63,6 +65,7 @@ def test_everything_of_an_object_of_parts(s3, filled):
     ]
 
 
+@pytest.mark.needs("parts")
 def test_parts_are_told_in_pages(s3, filled):
     marker, numbers = 0, []
     for page in range(3):
@@ -76,6 +79,7 @@ def test_parts_are_told_in_pages(s3, filled):
     assert numbers == [1, 2, 3]
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_only_what_is_asked_for_is_told(gateway, filled, name):
     answer = ask(gateway, f"/{filled}/parts?attributes", name)
@@ -85,12 +89,14 @@ def test_only_what_is_asked_for_is_told(gateway, filled, name):
     assert len(answer.headers["x-amz-version-id"]) == 32
 
 
+@pytest.mark.needs("attributes")
 def test_names_come_together_in_one_header(gateway, filled):
     answer = ask(gateway, f"/{filled}/plain?attributes", " ETag ,ObjectSize")
     assert (answer.text("ETag"), answer.text("ObjectSize")) == (hashlib.md5(b"abc").hexdigest(), "3")
     assert b"StorageClass" not in answer.body
 
 
+@pytest.mark.needs("attributes")
 def test_names_come_in_a_header_each(gateway, filled):
     """As the Go SDK sends them."""
     lines = "x-amz-object-attributes: ETag\r\nx-amz-object-attributes: ObjectSize\r\n"
@@ -110,6 +116,7 @@ def test_a_page_that_cannot_be_is_refused(gateway, filled, value):
         answer.refused(400, "InvalidArgument")
 
 
+@pytest.mark.needs("attributes")
 def test_each_version_is_told_of(gateway, s3, bucket):
     old = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["VersionId"]
     s3.put_object(Bucket=bucket, Key="k", Body=b"newer")

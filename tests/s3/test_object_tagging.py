@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 from falcon_s3 import buckets
 from falcon_s3.pfs import Branch, Commit, Repo
 
+pytestmark = pytest.mark.needs("attributes")
+
 MISSING = "0123456789ab4cdef0123456789abcde"
 
 

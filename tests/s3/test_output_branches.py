@@ -23,12 +23,14 @@ def output(bucket, store):
     return buckets.name_of(branch)
 
 
+@pytest.mark.needs("output commits")
 def test_it_is_listed_and_read_like_any_bucket(s3, output):
     assert output in [one["Name"] for one in s3.list_buckets()["Buckets"]]
     assert [row["Key"] for row in s3.list_objects_v2(Bucket=output)["Contents"]] == ["made"]
     assert s3.get_object(Bucket=output, Key="made")["Body"].read() == b"by a pipeline"
 
 
+@pytest.mark.needs("output commits")
 @pytest.mark.parametrize(("method", "key"), [("PUT", "new"), ("PUT", "made"), ("DELETE", "made"), ("DELETE", "none")])
 def test_it_is_not_written_by_clients(gateway, output, unchanged, method, key):
     with unchanged(output):
@@ -36,6 +38,7 @@ def test_it_is_not_written_by_clients(gateway, output, unchanged, method, key):
         assert TEXT in answer.refused(400, "WriteToOutputBranch")
 
 
+@pytest.mark.needs("output commits")
 def test_many_deletions_are_refused_together(gateway, output, unchanged):
     with unchanged(output):
         body = b"<Delete><Object><Key>made</Key></Object></Delete>"
@@ -44,6 +47,7 @@ def test_many_deletions_are_refused_together(gateway, output, unchanged):
         assert TEXT in "".join(answer.texts("Message"))
 
 
+@pytest.mark.needs("output commits")
 def test_an_upload_is_refused_before_its_body_is_sent(gateway, output):
     with gateway.connect() as connection:
         head = f"PUT /{output}/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n"
@@ -51,11 +55,13 @@ def test_an_upload_is_refused_before_its_body_is_sent(gateway, output):
         assert connection.recv(12) == b"HTTP/1.1 400"
 
 
+@pytest.mark.needs("output commits")
 def test_a_client_is_shown_the_text_of_the_store(s3, output):
     with pytest.raises(ClientError, match=TEXT):
         s3.put_object(Bucket=output, Key="k", Body=b"x")
 
 
+@pytest.mark.needs("output commits")
 def test_while_its_commit_is_open_it_is_written(s3, output, store):
     branch = buckets.parse(output)
     commit = store.start_commit(branch)

@@ -70,6 +70,7 @@ def signed(gateway, text):
 # --- without keys
 
 
+@pytest.mark.needs("etags")
 def test_a_form_uploads_its_file(gateway, bucket):
     answer = upload(gateway, bucket, {"Content-Type": "text/plain", "acl": "private", "x-amz-meta-Colour": "red"})
     assert (answer.status, answer.body) == (204, b"")
@@ -81,12 +82,14 @@ def test_a_form_uploads_its_file(gateway, bucket):
     assert answer.headers["Location"] == f"{gateway.url}/{bucket}/foo.txt"
 
 
+@pytest.mark.needs("attributes")
 def test_the_type_of_the_file_is_not_that_of_the_object(gateway, bucket):
     """As in S3, where only the field says it."""
     upload(gateway, bucket, {})
     assert gateway.s3.head_object(Bucket=bucket, Key="foo.txt")["ContentType"] == "binary/octet-stream"
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("form_of_path", ["/{}", "/{}/"])
 @pytest.mark.parametrize(
     ("name", "key"),
@@ -104,11 +107,13 @@ def test_a_key_may_have_the_name_of_the_file(gateway, bucket, form_of_path, name
     assert [one["Key"] for one in gateway.s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
 
 
+@pytest.mark.needs("attributes")
 def test_a_file_without_a_name_is_a_file(gateway, bucket):
     assert upload(gateway, bucket, {"x-amz-meta-name": "<${filename}>"}, filename=None).status == 204
     assert gateway.s3.head_object(Bucket=bucket, Key="foo.txt")["Metadata"] == {"name": "<>"}
 
 
+@pytest.mark.needs("attributes")
 def test_the_name_of_a_file_is_text_whatever_charset_it_claims(gateway, bucket):
     body = form({"key": "k", "x-amz-meta-name": "${filename}"}, filename="F")
     coded = body.replace(b'filename="F"', b"filename*=raw_unicode_escape''a%5Cud800b")
@@ -122,12 +127,14 @@ def test_a_preamble_is_skipped(gateway, bucket):
     assert content(gateway, bucket) == b"bar"
 
 
+@pytest.mark.needs("attributes")
 def test_names_of_fields_are_in_any_case(gateway, bucket):
     body = form([("KEY", "foo.txt"), ("aCl", "private"), ("CONTENT-type", "a/b")], None, after=part("FILE", b"bar"))
     assert post(gateway, f"/{bucket}", body).status == 204
     assert gateway.s3.head_object(Bucket=bucket, Key="foo.txt")["ContentType"] == "a/b"
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -143,6 +150,7 @@ def test_fields_are_kept_as_headers(gateway, bucket, name, value):
     assert gateway.request("GET", f"/{bucket}/foo.txt").headers[name] == value
 
 
+@pytest.mark.needs("attributes")
 def test_metadata_is_utf_8_and_sent_as_s3_sends_it(gateway, bucket):
     """Encoded by RFC 2047."""
     assert upload(gateway, bucket, {"x-amz-meta-name": "kätzchen ✓"}).status == 204
@@ -150,6 +158,7 @@ def test_metadata_is_utf_8_and_sent_as_s3_sends_it(gateway, bucket):
     assert str(make_header(decode_header(got))) == "kätzchen ✓"
 
 
+@pytest.mark.needs("attributes")
 def test_tags_come_as_a_document(gateway, bucket):
     tagging = "<Tagging><TagSet><Tag><Key>a</Key><Value>1&amp;2</Value></Tag></TagSet></Tagging>"
     assert upload(gateway, bucket, {"tagging": tagging}).status == 204
@@ -163,6 +172,7 @@ def test_the_form_says_how_success_is_told(gateway, bucket, wanted, status):
     assert (answer.status, answer.body) == (status, b"")
 
 
+@pytest.mark.needs("etags")
 def test_success_can_be_told_in_a_document(gateway, bucket):
     answer = upload(gateway, bucket, {"key": "a b/ü&.txt", "success_action_status": "201"})
     assert (answer.status, answer.headers["Content-Type"]) == (201, "application/xml")
@@ -185,6 +195,7 @@ def test_the_address_that_is_redirected_to_may_be_the_bucket_itself(gateway, buc
     assert gateway.request("GET", target).texts("Key") == gateway.request("GET", f"/{bucket}").texts("Key") != []
 
 
+@pytest.mark.needs("etags")
 @pytest.mark.parametrize("name", ["success_action_redirect", "redirect"])
 @pytest.mark.parametrize(
     ("url", "start"),
@@ -335,6 +346,7 @@ def test_a_form_needs_a_length_and_a_bucket(gateway, bucket):
     post(gateway, "/", form({"key": "k"})).refused(405, "MethodNotAllowed")
 
 
+@pytest.mark.needs("attributes")
 def test_a_checksum_is_verified_and_kept(gateway, bucket):
     value = base64.b64encode(hashlib.sha256(b"bar").digest()).decode()
     assert upload(gateway, bucket, {"x-amz-checksum-sha256": value}).status == 204
@@ -351,6 +363,7 @@ def test_a_condition_in_a_header_is_kept(gateway, bucket, unchanged):
         post(gateway, f"/{bucket}", body, {"If-None-Match": "*"}).refused(412, "PreconditionFailed")
 
 
+@pytest.mark.needs("paths")
 def test_a_policy_without_keys_is_kept_all_the_same(gateway, bucket, unchanged):
     text = policy_of({"bucket": bucket}, ["starts-with", "$key", "foo"], ["content-length-range", 3, 3])
     assert upload(gateway, bucket, {"policy": text}).status == 204

@@ -43,6 +43,7 @@ def test_what_was_stored_beside_the_old_bytes_goes_with_them(s3, bucket):
     assert (answer["Metadata"], answer["ContentType"], "CacheControl" in answer) == ({}, "binary/octet-stream", False)
 
 
+@pytest.mark.needs("paths")
 def test_a_key_and_the_keys_below_it_are_beside_each_other(s3, bucket):
     for key in ("a", "a/", "a/b", "a/b/c"):
         s3.put_object(Bucket=bucket, Key=key, Body=key.encode())

@@ -87,6 +87,7 @@ def test_a_body_without_a_trailer_is_taken_where_none_was_announced(gateway, buc
     assert stored(gateway, bucket).body == FOX
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize(
     ("headers", "kept"),
     [

@@ -48,6 +48,7 @@ def source(gateway):
     return bucket
 
 
+@pytest.mark.needs("parts")
 def test_an_object_is_put_together_from_others(s3, gateway, bucket, source, store):
     """In ranges, whole and beside a part that is sent; from another repo."""
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
@@ -114,6 +115,7 @@ def test_a_range_that_cannot_be_copied_is_refused(gateway, bucket, source, text,
     assert parts(gateway, bucket, upload) == []
 
 
+@pytest.mark.needs("versions")
 def test_an_old_version_is_copied(gateway, s3, bucket, source):
     versions = s3.list_object_versions(Bucket=source, Prefix="source")["Versions"]
     old = versions[1]["VersionId"]

@@ -72,6 +72,7 @@ def test_a_commit_before_the_file_has_no_such_version(gateway, bucket, s3):
     gateway.request("GET", f"/{bucket}/k?versionId={before}").refused(404, "NoSuchVersion")
 
 
+@pytest.mark.needs("versions")
 def test_a_delete_marker_cannot_be_read_and_says_what_it_is(gateway, bucket, s3):
     s3.put_object(Bucket=bucket, Key="k", Body=b"1")
     marker = s3.delete_object(Bucket=bucket, Key="k")["VersionId"]

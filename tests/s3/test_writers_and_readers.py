@@ -103,6 +103,7 @@ def run_load(gateway, bucket, store, seconds):
     assert commits.index(before) == 2 * sum(load.acknowledged)
 
 
+@pytest.mark.needs("books")
 def test_for_five_seconds(gateway, bucket, store):
     run_load(gateway, bucket, store, 5)
 
