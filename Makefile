@@ -11,6 +11,12 @@ PYTEST := $(BIN)/python -m pytest
 # A change of any of these needs a new build of the compiled modules.
 BUILT_FROM := pyproject.toml setup.py $(wildcard _speedups/*.pyx _speedups/*.pxd)
 
+# The tests of S3 that are about the store: they run in front of a pachd as well.
+ON_PACHD := broken_input checksums commit_buckets conditional_reads conditional_writes copy_object create_bucket \
+	delete_bucket delete_object delete_objects get_object head_bucket head_object job list_buckets_pages \
+	location_and_versioning multipart_upload put_object ranges service streaming_bodies upload_part_copy versions \
+	writers_and_readers
+
 # The clients that are tested on both engines; the others only on Granian.
 CLIENTS := aws boto3 curl mc minio rclone s3cmd s5cmd
 
@@ -25,7 +31,7 @@ help: ## Show this list
 run: $(VENV)/installed ## Build, and start the gateway on http://127.0.0.1:30600 (ARGS='--workers 1')
 	$(BIN)/falcon-s3 serve $(ARGS)
 
-test: lint test-pure test-micro test-wheel test-meinheld test-all $(if $(FALCON_S3_TESTS_CHECKOUT),conformance) ## Everything CI runs: lint, twins, the wheel, all tests
+test: lint test-pure test-micro test-wheel test-meinheld test-pachd test-all $(if $(FALCON_S3_TESTS_CHECKOUT),conformance) ## Everything CI runs: lint, twins, the wheel, all tests
 
 test-all: $(VENV)/installed-dev dist
 	FALCON_S3_DIST=wheels/dist $(PYTEST) $(ARGS)
@@ -40,6 +46,9 @@ test-meinheld: $(VENV)/installed-dev
 	@if $(BIN)/python -c 'import meinheld' 2>/dev/null; \
 		then set -x; $(PYTEST) -q $(addprefix tests/clients/test_,$(addsuffix .py,$(CLIENTS))) --engine meinheld; \
 		else echo "meinheld is not installed: the clients are not tested on it"; fi
+
+test-pachd: $(VENV)/installed-dev
+	$(PYTEST) -q $(addprefix tests/s3/test_,$(addsuffix .py,$(ON_PACHD))) --pachd pfsd
 
 test-wheel: dist
 	PYTHON=$(BIN)/python wheels/test.sh
@@ -115,4 +124,4 @@ $(VENV)/installed-dev: $(BUILT_FROM) | $(BIN)/python
 		echo "meinheld cannot be built for this Python: what needs it is left out"
 	@touch $@ $(VENV)/installed
 
-.PHONY: help run test test-all test-pure test-micro test-meinheld test-wheel test-long test-lowest conformance bench micro peers results lint format wire dist clean
+.PHONY: help run test test-all test-pure test-micro test-meinheld test-pachd test-wheel test-long test-lowest conformance bench micro peers results lint format wire dist clean
