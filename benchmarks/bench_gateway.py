@@ -3,7 +3,7 @@
     python benchmarks/bench_gateway.py [--quick]
 
 The first table calls the WSGI application directly, on a store of 5,000 keys: no socket, no HTTP parser, one
-thread. "signed" requests carry a presigned SigV4 signature that is verified. Good numbers: under 150 microseconds
+thread. "signed" requests carry a presigned SigV4 signature that is verified. Good numbers: under 40 microseconds
 for a signed read of 4 KiB, under 2,000 for a page of 1,000 keys.
 
 The second sends and fetches one large object over loopback, against a gateway of one worker; the client is Python
