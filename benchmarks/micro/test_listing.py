@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import count, islice, repeat
 
 import pytest
 from data import branch
@@ -19,20 +19,37 @@ def entries(store):
     return list(islice(store.list_files(BRANCH), 1000))
 
 
-def test_page_of_files(benchmark, store):
-    """1,001 entries, the last of which says that there is more."""
+def starts():
+    """A start before all keys that was never asked for, so that the page is not remembered; then another."""
+    return (f"!{number}" for number in count())
+
+
+def test_entries(benchmark, store):
+    """1,001 entries, one by one."""
     assert len(benchmark(lambda: list(islice(store.list_files(BRANCH), 1001)))) == 1001
 
 
-def test_page_of_folders(benchmark, store):
-    """Five folders of 1,000 files each, told without reading the files."""
-    assert len(benchmark(lambda: list(store.list_files(BRANCH, "train/", "", "/")))) == 5
+@pytest.mark.parametrize("prefix,delimiter,number", [("", "", 1000), ("train/", "/", 5)], ids=["files", "folders"])
+@pytest.mark.parametrize("kind", ["read", "remembered"])
+def test_page(benchmark, store, kind, prefix, delimiter, number):
+    """1,000 files, or five folders of 1,000 files each, told without reading the files."""
+    start = starts() if kind == "read" else repeat("")
+    page = benchmark(lambda: store.list_page(BRANCH, prefix, next(start), delimiter, 1000))
+    assert page.number == number
 
 
 @pytest.mark.parametrize("url_encode", [False, True], ids=["plain", "url"])
-def test_rows_as_xml(benchmark, entries, url_encode):
+@pytest.mark.parametrize("kind", ["packed", "entries"])
+def test_rows_as_xml(benchmark, store, entries, kind, url_encode):
     """The rows of 1,000 keys."""
-    assert benchmark(_speedups.contents_xml, entries, url_encode, False).count(b"<Key>") == 1000
+    rows = store.list_page(BRANCH, "", "", "", 1000).rows if kind == "packed" else entries
+    assert benchmark(_speedups.contents_xml, rows, url_encode, False).count(b"<Key>") == 1000
+
+
+def test_folders_of_rows(benchmark, store):
+    """1,000 packed rows of one folder."""
+    rows = store.list_page(BRANCH, "train/", "", "", 1000).rows
+    assert benchmark(_speedups.folded, rows, len("train/"), b"/")[1] == 1
 
 
 def test_document(benchmark, entries):
