@@ -65,12 +65,17 @@ def requests(quick: bool) -> None:
         store.finish_commit(branch)
         open_app, keyed_app = create_app(store), create_app(store, Keyring(KEYS))
         get, page = presigned("get_object", "small"), presigned("list_objects_v2", MaxKeys=1000)
+        folders = presigned("list_objects_v2", Prefix="list/", Delimiter="/")
+        unsigned = "/master.bench?list-type=2&start-after="
         put = presigned("put_object", "written")
         table = {
             "HEAD, anonymous": (open_app, lambda _: environment("HEAD", "/master.bench/small")),
             "GET 4 KiB, anonymous": (open_app, lambda _: environment("GET", "/master.bench/small")),
             "GET 4 KiB, signed": (keyed_app, lambda _: environment("GET", get)),
             "LIST 1,000 keys, signed": (keyed_app, lambda _: environment("GET", page)),
+            # Each from another start before all keys, so that no page is remembered.
+            "LIST 1,000 keys, first time": (open_app, lambda number: environment("GET", f"{unsigned}%21{number}")),
+            "LIST 5 folders, signed": (keyed_app, lambda _: environment("GET", folders)),
             "PUT 4 KiB, signed, durable": (keyed_app, lambda _: environment("PUT", put, b"x" * 4096)),
         }
         print(f"{'request':28s} {'us':>8s}   ({'compiled' if _speedups.compiled else 'pure'} core)")
