@@ -50,5 +50,7 @@ STORES = {
     # A pachd on a free port: `falcon-s3 pfsd`.
     "pfsd": Kind(PFS),
     # Any pachd, whose address is given as --pachd.
-    "cluster": Kind(PFS),
+    "cluster": Kind(
+        {**PFS, "branches of commits": "pachd 2.11 and later does not tell on which branch a commit was made"}
+    ),
 }

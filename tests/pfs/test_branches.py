@@ -41,7 +41,7 @@ def test_a_new_branch_heads_an_empty_finished_commit(empty):
     assert before <= info.created_ms <= after
     assert info.provenance == ()
     commit = empty.inspect_commit(info.head)
-    assert (commit.commit, commit.parent, commit.branch) == (info.head, None, "master")
+    assert (commit.commit, commit.parent) == (info.head, None)
     assert commit.finished_ms is not None
     assert names(empty, MASTER) == []
 
@@ -49,9 +49,9 @@ def test_a_new_branch_heads_an_empty_finished_commit(empty):
 def test_branches_are_listed_by_project_repo_and_name(empty):
     wanted = [
         Branch(Repo(project, repo), name)
-        for project in ("a", "b", "default")
-        for repo in ("A", "a", "a-b", "a_b", "b")
-        for name in ("1", "Z", "a", "master")
+        for project in ("a", "default")
+        for repo in ("A", "a", "a-b", "a_b")
+        for name in ("1", "Z", "a")
     ]
     for branch in reversed(wanted):
         empty.create_branch(branch)
@@ -163,7 +163,6 @@ def test_commits_of_a_deleted_branch_remain_readable(pfs):
     assert [info.branch for info in pfs.list_branches()] == [DEV]
     assert get(pfs, head, "a") == b"1"
     assert names(pfs, head) == ["a"]
-    assert pfs.inspect_commit(head).branch == "master"
     assert pfs.create_branch(MASTER, head).head == head
     assert get(pfs, MASTER, "a") == b"1"
 

@@ -36,9 +36,20 @@ def test_every_write_is_one_finished_commit_after_the_head(pfs):
         file = put(pfs, MASTER, f"{number}")
         info = pfs.inspect_commit(head(pfs))
         assert file.commit == info.commit == head(pfs) != parent
-        assert (info.parent, info.branch) == (parent, "master")
+        assert info.parent == parent
         assert before <= info.started_ms <= info.finished_ms <= time.time_ns() // 1_000_000
         assert not pfs.inspect_branch(MASTER).head_open
+
+
+@pytest.mark.needs("branches of commits")
+def test_a_commit_tells_on_which_branch_it_was_made(pfs):
+    """Also when the branch has gone, and to whichever branch it belongs as well."""
+    first = pfs.inspect_branch(MASTER).head
+    second = put(pfs, MASTER, "a").commit
+    pfs.create_branch(DEV, second)
+    opened = pfs.start_commit(DEV)
+    pfs.delete_branch(MASTER)
+    assert [pfs.inspect_commit(each).branch for each in (first, second, opened)] == ["master", "master", "dev"]
 
 
 def test_overwriting_with_the_same_bytes_is_a_commit_too(pfs):
@@ -95,7 +106,7 @@ def test_starting_a_commit_moves_the_head_to_it(pfs):
     branch = pfs.inspect_branch(MASTER)
     assert (branch.head, branch.head_open) == (commit, True)
     info = pfs.inspect_commit(commit)
-    assert (info.parent, info.branch, info.finished_ms, info.message) == (parent, "master", None, "why")
+    assert (info.parent, info.finished_ms, info.message) == (parent, None, "why")
     assert names(pfs, MASTER) == names(pfs, commit) == ["a"]
     [listed] = [each for each in pfs.list_branches() if each.branch == MASTER]
     assert listed == branch
