@@ -198,6 +198,18 @@ def running_pfsd(data, log, *arguments, port=None):
             pytest.fail(f"pfsd did not end on SIGTERM:\n{log.read_text()[-4000:]}")
 
 
+@contextlib.contextmanager
+def running_both(start_gateway, engine="granian", **options):
+    """A gateway with pfsd beside it, as `serve --grpc` runs them; gives both."""
+    port = free_port()
+    arguments = [*options.pop("arguments", []), "--grpc", f"127.0.0.1:{port}"]
+    with start_gateway(workers=1, engine=engine, arguments=arguments, **options) as gateway:
+        server = Pfsd(port, gateway.data, gateway.log, gateway.process)
+        wait_until_ready(server)
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as server.channel:
+            yield gateway, server
+
+
 def wait_until_ready(server):
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.process.poll() is None:

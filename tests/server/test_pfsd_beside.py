@@ -12,25 +12,12 @@ import pytest
 grpc = pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
 
 from falcon_s3.pfs.wire import pfs_pb2  # noqa: E402
-from tests.conftest import free_port  # noqa: E402
-from tests.pfsd.conftest import Pfsd, branch, head, repo_message, wait_until_ready  # noqa: E402
+from tests.pfsd.conftest import branch, head, repo_message, running_both, wait_until_ready  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="processes are found and looked at through Linux's /proc"
 )
 ENGINES = ["granian", *(["meinheld"] if importlib.util.find_spec("meinheld") else [])]
-
-
-@contextlib.contextmanager
-def both(start_gateway, engine="granian", **options):
-    """A gateway with pfsd beside it; gives both."""
-    port = free_port()
-    arguments = [*options.pop("arguments", []), "--grpc", f"127.0.0.1:{port}"]
-    with start_gateway(workers=1, engine=engine, arguments=arguments, **options) as gateway:
-        server = Pfsd(port, gateway.data, gateway.log, gateway.process)
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as server.channel:
-            wait_until_ready(server)
-            yield gateway, server
 
 
 def pfsd_process(gateway):
@@ -66,7 +53,7 @@ def until(condition, seconds=30):
 @pytest.mark.parametrize("on", ENGINES)
 def test_one_folder_both_ways(start_gateway, on):
     """What is written over S3 is read over gRPC, and the other way round; pfsd is replaced when it dies."""
-    with both(start_gateway, on) as (gateway, pfsd):
+    with running_both(start_gateway, on) as (gateway, pfsd):
         assert f"pfsd on grpc://127.0.0.1:{pfsd.port}" in gateway.log.read_text()
         gateway.s3.create_bucket(Bucket="master.images")
         gateway.s3.put_object(Bucket="master.images", Key="a", Body=b"over S3")
@@ -95,7 +82,7 @@ def answers(pfsd, request):
 @pytest.mark.parametrize("on", ENGINES)
 def test_running_calls_end_before_the_gateway_does(start_gateway, on):
     """A stream that is being sent when SIGTERM comes is a commit in the end, and then nothing is left."""
-    with both(start_gateway, on) as (gateway, pfsd):
+    with running_both(start_gateway, on) as (gateway, pfsd):
         repo = pfsd.new_repo()
 
         def messages():
@@ -109,13 +96,13 @@ def test_running_calls_end_before_the_gateway_does(start_gateway, on):
         gateway.process.wait(40)
         assert not is_there(process)
         assert "replaced" not in gateway.log.read_text()
-        with both(start_gateway, on, data=gateway.data) as (_, again):
+        with running_both(start_gateway, on, data=gateway.data) as (_, again):
             assert again.read(head(repo), "a") == b"whole"
 
 
 def test_pfsd_ends_when_the_gateway_is_killed(start_gateway):
     """It would hold the address, and serve on unseen."""
-    with both(start_gateway) as (gateway, _):
+    with running_both(start_gateway) as (gateway, _):
         process = pfsd_process(gateway)
         gateway.process.kill()
         gateway.process.wait()

@@ -1,4 +1,4 @@
-"""The tutorial in python-pachyderm 7, run in an environment of its own: `python tutorial_7.py PORT REPO`.
+"""The tutorial in python-pachyderm 7, run in an environment of its own: `python python_pachyderm_7.py PORT REPO S3_REPO`.
 
 This is no test: test_python_pachyderm.py runs it. Everything is asserted here, where the client is.
 """
@@ -11,8 +11,25 @@ import python_pachyderm
 from python_pachyderm.proto.v2.pfs import pfs_pb2
 
 
-def main(port: int, repo: str) -> None:
+def main(port: int, repo: str, s3_repo: str) -> None:
     client = python_pachyderm.Client(host="127.0.0.1", port=port)
+    tutorial(client, repo)
+    beside_s3(client, s3_repo)
+
+
+def beside_s3(client: python_pachyderm.Client, repo: str) -> None:
+    """What S3 wrote is here, and what it writes into a commit that is open is part of it."""
+    assert client.get_file((repo, "master"), "/from/s3").read() == b"over S3"
+    with client.commit(repo, "master") as commit:
+        client.put_file_bytes(commit, "/open", b"in an open commit")
+        client.put_file_bytes(commit, "/from/s3", b" and back", append=True)
+        print("a commit is open", flush=True)
+        sys.stdin.readline()
+        assert client.get_file(commit, "/live").read() == b"into the same commit"
+    assert {info.file.path for info in client.list_file(commit, "/")} == {"/from/", "/live", "/open"}
+
+
+def tutorial(client: python_pachyderm.Client, repo: str) -> None:
     assert client.get_remote_version().major == 2
     assert client.health_check().status == 1
     client.inspect_cluster()
@@ -80,4 +97,4 @@ def main(port: int, repo: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])

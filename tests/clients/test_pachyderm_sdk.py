@@ -1,19 +1,39 @@
-"""The Python client of Pachyderm 2.12 as its users write it, against pfsd and beside a gateway."""
+"""The Python client of Pachyderm 2.12 as its users write it, on a gateway with pfsd beside it."""
 
 import io
 
-import grpc
 import pytest
 
+grpc = pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
 sdk = pytest.importorskip("pachyderm_sdk", reason="pachyderm-sdk is not installed")
 from pachyderm_sdk import Client  # noqa: E402
 from pachyderm_sdk.api import pfs  # noqa: E402
 from pachyderm_sdk.errors import AuthServiceNotActivated  # noqa: E402
 
+from tests.pfsd.conftest import running_both  # noqa: E402
+
 
 @pytest.fixture(scope="module")
-def client(pfsd):
-    return Client(host="127.0.0.1", port=pfsd.port)
+def both(start_gateway):
+    """A gateway and pfsd on one folder."""
+    with running_both(start_gateway) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(both):
+    return Client(host="127.0.0.1", port=both[1].port)
+
+
+@pytest.fixture(scope="module")
+def beside(both):
+    """A boto3 client."""
+    return both[0].s3
+
+
+@pytest.fixture
+def repo(both):
+    return both[1].new_repo()
 
 
 @pytest.fixture
