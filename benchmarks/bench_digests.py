@@ -9,9 +9,11 @@ inline: it should be where threads begin to win, on idle cores. On a machine of 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 
+from blake3 import blake3
 from data import best_seconds, noise, quick, show
 
 from falcon_s3 import digests
@@ -57,13 +59,22 @@ def row(size: int, checksum: str | None) -> list[str]:
 
 def main() -> None:
     limit = f"inline up to {digests.INLINE_BYTES >> 10} KiB, {os.cpu_count()} cores"
-    for checksum in (None, "crc32"):
-        hashed = "MD5, SHA-256" + (f" and {checksum.upper()}" if checksum else "")
+    for checksum in (None, "crc32", "sha256"):
+        hashed = "MD5" + (f" and {checksum.upper()}" if checksum else "")
         show(
             f"{hashed}, MB/s ({limit}): {COMMAND}",
             ["chunks", "1 body inline", "on threads", "ratio", "4 bodies inline", "on threads", "ratio"],
             [row(size, checksum) for size in CHUNKS],
         )
+    chunk = noise(1 << 20)
+    show(
+        "One after another, 1 MiB, MB/s: MD5 for the ETag, BLAKE3 for the store, SHA-256 where a client sends one",
+        ["digest", "MB/s"],
+        [
+            (name, f"{len(chunk) / best_seconds(lambda new=new: new(chunk).digest()) / 1e6:,.0f}")
+            for name, new in (("MD5", digests.md5), ("BLAKE3", blake3), ("SHA-256", hashlib.sha256))
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ A kill leaves a file in `incoming` or in `contents` whose lock nobody holds and 
 first, `orphans` the second. A row without a file cannot be: when content is no longer used its row goes first, the
 file after, and no name is used twice.
 
-Content is known by its digest, and each row says of which kind that is. It is BLAKE3, which costs a third of SHA-256
+Content is known by its digest, and each row says of which kind that is. It is BLAKE3, which costs a third of SHA-256 or less
 (`benchmarks/bench_digests.py`) and whose equality means equal bytes; the MD5 that S3 asks for does not.
 """
 
