@@ -49,6 +49,9 @@ def serve(config: Config, ready: Callable[[Greeting], None]) -> None:
         with pfsd.beside(config):
             meinheld.run(config.host, config.port, config.workers, load)
     else:
+        from falcon_s3.server import memory
+
+        memory.keep_little()
         from falcon_s3.server import granian
 
         ready(greeting)
