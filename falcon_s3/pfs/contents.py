@@ -32,12 +32,14 @@ from typing import Protocol
 
 from blake3 import blake3
 
-from falcon_s3.pfs import CHUNK_BYTES, Body, Unavailable
+from falcon_s3.pfs import Body, Unavailable
 from falcon_s3.pfs.blocks import BlockFile
 from falcon_s3.pfs.catalog import Connection
 
 # Up to here a content lives in the catalog: one sync instead of two, and no file for every small object.
 INLINE_BYTES = 16 << 10
+# What is read at a time: every thread that has sent an answer keeps the memory of some of these.
+READ_BYTES = 256 << 10
 # A file in `incoming` gets its lock right after it is made; one without a lock after this time has lost its writer.
 LOCKED_WITHIN_SECONDS = 60
 
@@ -212,7 +214,7 @@ class _Reader:
         return self
 
     def __next__(self) -> bytes:
-        length = min(CHUNK_BYTES, self._stop - self._start)
+        length = min(READ_BYTES, self._stop - self._start)
         if length <= 0 or self._handle < 0:
             self.close()
             raise StopIteration
