@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from falcon_s3.tokens import KNOWN_SECONDS, REFUSED_SECONDS
 from tests.pachd.users import Users, running
+from tests.s3.conftest import Signer
 
 WRITER, READER = "0123456789abcdef0123456789abcdef", "robots-may-read-this-one-too"
 
@@ -88,6 +89,18 @@ def test_what_pachd_does_not_allow_is_denied_in_its_words(by, bucket):
         assert "robot:reader is not authorized" in refused(403, "AccessDenied", call, **arguments)
     assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"content"
     assert [each["Key"] for each in client.list_objects_v2(Bucket=bucket)["Contents"]] == ["k"]
+
+
+def test_who_may_not_write_is_denied_before_the_body_is_sent(gateway, by, bucket):
+    """A client that waits for 100 Continue sends nothing."""
+    by(WRITER).put_object(Bucket=bucket, Key="k", Body=b"content")
+    host = {"Host": f"127.0.0.1:{gateway.port}"}
+    signed = Signer(READER, READER).headers("PUT", f"/{bucket}/k", host, "UNSIGNED-PAYLOAD")
+    head = {**signed, "Content-Length": "1000000000", "Expect": "100-continue"}
+    lines = [f"PUT /{bucket}/k HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+    answer = gateway.send("\r\n".join(lines).encode() + b"\r\n\r\n", "PUT")
+
+    assert "robot:reader is not authorized" in answer.refused(403, "AccessDenied")
 
 
 def test_a_token_that_pachd_does_not_know_is_no_access_key(by, users, bucket):

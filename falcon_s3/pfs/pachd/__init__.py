@@ -33,6 +33,7 @@ from falcon_s3.pfs import (
     Listed,
     Part,
     Ref,
+    Repo,
     Unsupported,
     Upload,
 )
@@ -62,6 +63,9 @@ class PachdPfs:
         self._channel = Channel(address, deadline)
         self._calls = Calls(self._channel)
         self._checked = writing.Checked()
+        # The repos that the user was found to have the right to write to; a view is made anew every few seconds, and
+        # what counts is that pachd lets the write through. None: nobody in particular.
+        self._writable: set[Repo] | None = None
 
     def as_user(self, token: str) -> PachdPfs:
         """The same store for the user of a token; "" is nobody in particular. It needs no closing."""
@@ -69,6 +73,7 @@ class PachdPfs:
         view.__dict__.update(self.__dict__)
         view._calls = Calls(self._channel, token)
         view._checked = writing.Checked()
+        view._writable = set() if token else None
         return view
 
     def who_am_i(self) -> str | None:
@@ -121,7 +126,15 @@ class PachdPfs:
     # Writing
 
     def check_write(self, ref: Ref, path: str) -> None:
-        self._checked.note(ref, path, writing.check(self._calls, ref, path))
+        self._checked.note(ref, path, self._look(ref, path))
+
+    def _look(self, ref: Ref, path: str) -> Commit | None:
+        """What stands against a write, the user's rights too; gives the branch's head."""
+        head = writing.check(self._calls, ref, path)
+        if self._writable is not None and ref.repo not in self._writable:
+            users.check_rights(self._calls, ref.repo)
+            self._writable.add(ref.repo)
+        return head
 
     def _check(self, ref: Ref, path: str, attributes: Mapping[str, str] | None) -> Commit | None:
         """What stands against a write, unless it was looked at just now; gives the branch's head."""
@@ -129,7 +142,7 @@ class PachdPfs:
             if attributes and name in attributes:
                 raise Unsupported(f"{NO_ATTRIBUTES}: leave out the {what}")
         done, head = self._checked.take(ref, path)
-        return head if done else writing.check(self._calls, ref, path)
+        return head if done else self._look(ref, path)
 
     def put_file(
         self,

@@ -37,5 +37,6 @@ COMPOSE_FILE_SET = Method(f"{PFS}/ComposeFileSet", wire.CreateFileSetResponse.Fr
 ADD_FILE_SET = Method(f"{PFS}/AddFileSet", Empty.FromString)
 
 WHO_AM_I = Method("/auth_v2.API/WhoAmI", auth_pb2.WhoAmIResponse.FromString)
+AUTHORIZE = Method("/auth_v2.API/Authorize", auth_pb2.AuthorizeResponse.FromString)
 GET_VERSION = Method("/versionpb_v2.API/GetVersion", version_pb2.Version.FromString)
 GET_VERSION_1 = Method("/versionpb.API/GetVersion", version_pb2.Version.FromString)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import Branch, Denied, PfsError, Unavailable
+from falcon_s3.pfs import Branch, Denied, PfsError, Repo, Unavailable
 from falcon_s3.pfs.pachd import failures, methods, names
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.failures import Code
@@ -23,6 +23,24 @@ def who_am_i(calls: Calls) -> str | None:
             return None
         raise failures.meaning(ex, _NOTHING) from ex
     return reply.username
+
+
+def check_rights(calls: Calls, repo: Repo) -> None:
+    """Raise Denied unless the user may write to the repo, whether it is there or not, or there are no users."""
+    resource = auth_pb2.Resource(type=auth_pb2.REPO, name=f"{repo.project}/{repo.name}")
+    request = auth_pb2.AuthorizeRequest(resource=resource, permissions=[auth_pb2.REPO_WRITE])
+    try:
+        reply: auth_pb2.AuthorizeResponse = calls.read(methods.AUTHORIZE, request)
+    except grpc.RpcError as ex:
+        error = failures.meaning(ex, Branch(repo, ""))
+        if isinstance(error, Denied | Unavailable):
+            raise error from ex
+        return  # it does not know; the write itself will
+    if not reply.authorized:
+        raise Denied(
+            f"{reply.principal} is not authorized to perform this operation - needs permissions [REPO_WRITE] on REPO"
+            f" {resource.name}"
+        )
 
 
 def check_version(calls: Calls) -> None:
