@@ -21,7 +21,16 @@ from pathlib import Path
 import falcon_s3
 
 # Modules and packages that need an extra, or do something when imported.
-OPTIONAL = ("falcon_s3.server.meinheld", "falcon_s3.pfs.service", "falcon_s3.pfs.wire", "falcon_s3.__main__")
+OPTIONAL = (
+    "falcon_s3.__main__",
+    "falcon_s3.pfs.pachd",
+    "falcon_s3.pfs.service",
+    "falcon_s3.pfs.wire",
+    "falcon_s3.server.context",
+    "falcon_s3.server.meinheld",
+    "falcon_s3.server.pachd",
+    "falcon_s3.server.reach",
+)
 
 
 def check_place() -> None:

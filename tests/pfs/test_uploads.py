@@ -350,7 +350,7 @@ def test_a_copy_under_a_check_is_decided_by_what_is_there(pfs):
 
     with pytest.raises(Wrong):
         pfs.copy_file(MASTER, "b", source, None, check)
-    assert seen == [there]
+    assert seen in ([there], [there, there])  # it is asked again where its write shared a transaction with another's
     assert get(pfs, MASTER, "b") == b"2"
 
 
