@@ -10,9 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from falcon_s3.pfs import tree
-from falcon_s3.pfs.catalog import NEVER, Catalog, Connection
+from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import DIGESTS, Contents
 from falcon_s3.pfs.history import view
+from falcon_s3.pfs.schema import NEVER
 
 # Called now and then on long work: what is being done, how much of it is done, how much there is.
 Progress = Callable[[str, int, int], None]

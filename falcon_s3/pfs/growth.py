@@ -13,7 +13,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from falcon_s3.pfs.catalog import NEVER, Connection
+from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.tree import END, PAGE_ENTRIES, SPARSE, Version, View, about, covering
 
 COLUMNS = "path, first, last, about"

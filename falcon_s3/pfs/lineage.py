@@ -24,9 +24,10 @@ from falcon_s3.pfs import (
     history,
     is_commit_id,
 )
-from falcon_s3.pfs.catalog import NEVER, Connection
+from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.history import Point, now_ms
 from falcon_s3.pfs.repos import full, repo_id
+from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.tree import END, SIZE, View, after_prefix, covering
 
 # A branch or commit id, then steps: ^ and ~ go back from it, .N counts from the first commit on.

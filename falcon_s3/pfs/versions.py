@@ -13,8 +13,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from falcon_s3.pfs import Commit, FileInfo, FileNotFound, FileVersion, Repo, history, is_commit_id
-from falcon_s3.pfs.catalog import NEVER, Connection
+from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.contents import release
+from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.tree import Readers, View, about, after_prefix, folder_of
 
 # How many rows a listing fetches at a time; fewer where folders hide most of them.

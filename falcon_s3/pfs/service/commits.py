@@ -14,9 +14,10 @@ from itertools import islice, takewhile
 from google.protobuf.empty_pb2 import Empty
 
 from falcon_s3.pfs import Branch, CommitInfo, history, lineage, repos, squash, undo
-from falcon_s3.pfs.catalog import NEVER, Connection
+from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.lineage import Named, Target
+from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.service.calls import Context, Handler, Waiting, streaming, unary
 from falcon_s3.pfs.service.names import (
     Unclear,
