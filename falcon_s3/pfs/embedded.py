@@ -198,8 +198,7 @@ class EmbeddedPfs(Uploads):
         return tree.entries(self._catalog, view, prefix, after, delimiter)
 
     def list_page(self, ref: Ref, prefix: str, after: str, delimiter: str, most: int) -> Listed:
-        with self._catalog.read() as connection:
-            shown = history.shown(connection, ref)
+        shown = self._shown(ref)
         if shown.open:
             return tree.listed(self._catalog, shown.view, prefix, after, delimiter, most)
         asked = Asked(shown.view.line, shown.view.number, shown.purged, prefix, after, delimiter, most)
@@ -208,6 +207,18 @@ class EmbeddedPfs(Uploads):
             listed = tree.listed(self._catalog, shown.view, prefix, after, delimiter, most)
             self._recent.put(asked, listed)
         return listed
+
+    def _shown(self, ref: Ref) -> history.Shown:
+        """Raises BranchNotFound or CommitNotFound."""
+        kept, repo = self._catalog.kept, ref.repo
+        asked = (ref.name if isinstance(ref, Branch) else ref, repo.name, repo.project)
+        shown: history.Shown | None = kept.get(asked)
+        if shown is None:
+            state = kept.state()
+            with self._catalog.read() as connection:
+                shown = history.shown(connection, ref)
+            kept.keep(asked, shown, 0, state)
+        return shown
 
     def list_versions(
         self, ref: Ref, prefix: str = "", after: str = "", after_commit: str = "", delimiter: str = ""

@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
+from falcon_s3 import _speedups
 from falcon_s3.digests import body_of
-from falcon_s3.pfs import FileNotFound
+from falcon_s3.pfs import BranchNotFound, FileNotFound
 from falcon_s3.pfs import kept as module
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.kept import Kept
@@ -31,6 +32,11 @@ def read(store, path="a"):
     return b"".join(store.open_file(store.inspect_file(MASTER, path)))
 
 
+def listed(store, ref=MASTER):
+    rows = store.list_page(ref, "", "", "", 1000).rows
+    return [path for path, *_ in _speedups.unpacked(rows)]
+
+
 def test_a_reader_is_never_behind_a_write_of_another(stores):
     """Each sees what the other has written, at once, also of what both have read before."""
     for number in range(100):
@@ -41,6 +47,27 @@ def test_a_reader_is_never_behind_a_write_of_another(stores):
     for store in stores:
         with pytest.raises(FileNotFound):
             store.inspect_file(MASTER, "a")
+
+
+def test_a_listing_is_never_behind_a_write_of_another(stores):
+    """Of a branch, of its open commit, and of one that was deleted and made again; and what is not there is not kept."""
+    one, other = stores
+    put(one, MASTER, "a", b"1")
+    assert listed(other) == listed(other) == ["a"]
+    for number in range(20):
+        put(stores[number % 2], MASTER, f"b{number:02d}", b"2")
+        assert len(listed(stores[1 - number % 2])) == 2 + number
+    commit = one.start_commit(MASTER)
+    put(one, MASTER, "c", b"3")
+    assert listed(other)[-1] == listed(other, commit)[-1] == "c"
+    put(other, MASTER, "d", b"4")
+    assert listed(one)[-1] == listed(one, commit)[-1] == "d"
+    one.finish_commit(commit)
+    one.delete_branch(MASTER)
+    with pytest.raises(BranchNotFound):
+        listed(other)
+    one.create_branch(MASTER)
+    assert listed(other) == []
 
 
 def test_a_reader_beside_writers_never_goes_back(stores):
