@@ -7,6 +7,7 @@ import pytest
 
 from falcon_s3.pfs import Branch, BranchNotEmpty, BranchNotFound, CommitNotFound, InvalidName, Unavailable
 from falcon_s3.pfs.pachd import lock, methods, names
+from falcon_s3.pfs.pachd.calls import Method
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.pfs.bodies import Bytes, Wrong, get, put
 from tests.pfs.bodies import names as listed
@@ -77,7 +78,8 @@ def test_plain_writers_beside_conditional_ones_lose_nothing(open_pfs, branch):
     assert failures == []
     assert listed(plain, branch) == sorted(f"{name}{number}" for name in "abcd" for number in range(25))
     request = wire.ListCommitRequest(repo=names.repo_message(branch.repo))
-    commits = list(plain._calls.replies(methods.LIST_COMMIT, request))
+    list_commit = Method(f"{methods.PFS}/ListCommit", wire.CommitInfo.FromString)
+    commits = list(plain._calls.replies(list_commit, request))
     assert len([info for info in commits if info.details.size_bytes]) == 100
 
 
@@ -182,20 +184,56 @@ def test_a_lock_that_is_held_for_long_is_a_failure_in_words(pfs, branch, monkeyp
         pfs.put_file(branch, "a", Bytes(b"1"), None, must_be_missing)
 
 
-def test_a_file_that_comes_while_its_bucket_is_deleted_keeps_the_bucket(open_pfs, pfs, branch):
-    """The look that found nothing is older than the file; the deletion is taken back."""
-    other = open_pfs()
+def before_deletion(pfs, doing):
+    """Let something happen between the look at a branch and its deletion."""
     real = pfs._calls.change
 
     def change(method, request):
-        if method is methods.DELETE_BRANCH:
-            put(other, branch, "a", b"1")
+        if method is methods.BATCH_TRANSACTION:
+            pfs._calls.change = real
+            doing()
         return real(method, request)
 
     pfs._calls.change = change
+
+
+def branches_of(pfs, repo):
+    """All of them, hidden ones included."""
+    found = pfs._calls.read(methods.INSPECT_REPO, wire.InspectRepoRequest(repo=names.repo_message(repo)))
+    return {each.name for each in found.branches}
+
+
+def test_a_file_that_comes_while_its_bucket_is_deleted_keeps_the_bucket(open_pfs, pfs, branch):
+    """The look that found nothing is older than the file; the deletion is taken back."""
+    other = open_pfs()
+    before_deletion(pfs, lambda: put(other, branch, "a", b"1"))
     with pytest.raises(BranchNotEmpty):
         pfs.delete_branch(branch, if_empty=True)
     assert get(other, branch, "a") == b"1"
+    assert branches_of(pfs, branch.repo) == {branch.name}
+
+
+def test_a_file_that_comes_to_an_open_commit_keeps_the_bucket(open_pfs, pfs, branch):
+    """The head is the same as before, and not empty any more."""
+    other = open_pfs()
+    commit = start(pfs, branch)
+    before_deletion(pfs, lambda: put(other, branch, "a", b"1"))
+    with pytest.raises(BranchNotEmpty):
+        pfs.delete_branch(branch, if_empty=True)
+    assert pfs.inspect_branch(branch).head == commit
+    assert get(other, branch, "a") == b"1"
+
+
+def test_a_write_to_another_bucket_does_not_keep_an_empty_one(open_pfs, pfs, branch):
+    """Nor does the empty one come back with the other's files."""
+    other, beside = open_pfs(), Branch(branch.repo, "beside")
+    pfs.create_branch(beside)
+    before_deletion(pfs, lambda: put(other, beside, "a", b"1"))
+    pfs.delete_branch(branch, if_empty=True)
+    with pytest.raises(BranchNotFound):
+        pfs.inspect_branch(branch)
+    assert branches_of(pfs, branch.repo) == {beside.name}
+    assert get(other, beside, "a") == b"1"
 
 
 def test_a_write_of_which_nobody_knows_keeps_the_lock(pfs, open_pfs, branch, monkeypatch):

@@ -16,7 +16,7 @@ from tests.conftest import free_port
 
 CHANGES = {
     "CreateRepo", "DeleteRepo", "CreateBranch", "DeleteBranch", "StartCommit", "FinishCommit", "ModifyFile", "ClearCommit",
-    "DropCommitSet", "AddFileSet", "CreateProject",
+    "DropCommitSet", "AddFileSet", "CreateProject", "BatchTransaction",
 }  # fmt: skip
 # Answered without a token (src/internal/middleware/auth/interceptor.go).
 OPEN = {"GetVersion", "InspectCluster"}

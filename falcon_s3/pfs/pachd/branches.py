@@ -5,14 +5,16 @@ What each costs:
     list_branches   ListRepo: one call for all repos, which name their branches
     inspect_branch  InspectBranch
     create_branch   InspectBranch, CreateBranch; CreateRepo and CreateProject where they are missing
-    delete_branch   InspectBranch, DeleteBranch, InspectRepo; DeleteRepo with the last branch; if it must be empty,
-                    WalkFile, and ListCommit before and after
+    delete_branch   InspectBranch, DeleteBranch, InspectRepo; DeleteRepo with the last branch
+    if_empty        InspectBranch, WalkFile, BatchTransaction, InspectBranch, WalkFile, InspectRepo; DeleteRepo with the
+                    last branch, or else DeleteBranch
 
 A branch is deleted with the uploads to it.
 """
 
 from __future__ import annotations
 
+import secrets
 from typing import NamedTuple
 
 import grpc
@@ -26,6 +28,7 @@ from falcon_s3.pfs import (
     Commit,
     CommitNotFound,
     InvalidName,
+    PfsError,
     Repo,
     check_branch,
 )
@@ -33,9 +36,10 @@ from falcon_s3.pfs.pachd import failures, listing, lock, methods, names, reading
 from falcon_s3.pfs.pachd.calls import Calls, Method
 from falcon_s3.pfs.pachd.failures import Code
 from falcon_s3.pfs.wire import pfs_pb2 as wire
+from falcon_s3.pfs.wire import transaction_pb2
 
-# Among so many commits there is one that is of no upload, or none is looked for.
-NEWEST_COMMITS = 100
+# The name that a branch has while it is looked at once more, before it is gone.
+ASIDE = "_gone_"
 
 
 class BranchEntry(NamedTuple):
@@ -105,41 +109,78 @@ def _missing(calls: Calls, method: Method, request: object) -> bool:
 
 
 def delete_branch(calls: Calls, branch: Branch, *, if_empty: bool) -> None:
-    """PFS deletes on no condition. What came between the look and the deletion is seen after it, and the branch made
-    again at it; only what comes between that and the deletion of the repo, with its last branch, is lost.
-    """
+    """What comes between the deletion of the last branch and that of its repo is lost."""
     names.check_ref(branch)
-    newest = _newest(calls, branch) if if_empty else None
     info = reading.inspect_branch(calls, branch)
-    head = names.branch_info(info).head
-    if if_empty and next(listing.list_files(calls, head, "", "", ""), None) is not None:
-        raise BranchNotEmpty(branch)
-    with failures.about(branch):
-        calls.change(methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=info.branch, force=True))
-        came = _newest(calls, branch) if if_empty else None
-        if came is not None and came != newest:
-            again = wire.CreateBranchRequest(branch=info.branch, head=names.ref_message(came))
-            calls.change(methods.CREATE_BRANCH, again)
+    aside = None
+    if if_empty:
+        if not _is_empty(calls, names.branch_info(info).head):
             raise BranchNotEmpty(branch)
+        aside = _set_aside(calls, branch)
+    with failures.about(branch):
+        if aside is None:
+            calls.change(methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=info.branch, force=True))
         repo = calls.read(methods.INSPECT_REPO, wire.InspectRepoRequest(repo=names.repo_message(branch.repo)))
         left = [each.name for each in repo.branches]
         if any(not names.HIDDEN_BRANCH.match(name) for name in left):
             uploads.discard_all(calls, branch, left)
             lock.discard(calls, branch)
+            if aside is not None:
+                calls.change(methods.DELETE_BRANCH, _deletion(aside))
         else:
             calls.change(methods.DELETE_REPO, wire.DeleteRepoRequest(repo=names.repo_message(branch.repo), force=True))
 
 
-def _newest(calls: Calls, branch: Branch) -> Commit | None:
-    """The newest commit of the branch's repo, but for those of uploads."""
+def _is_empty(calls: Calls, head: Commit) -> bool:
+    return next(listing.list_files(calls, head, "", "", ""), None) is None
+
+
+def _deletion(branch: Branch) -> wire.DeleteBranchRequest:
+    return wire.DeleteBranchRequest(branch=names.branch_message(branch), force=True)
+
+
+def _set_aside(calls: Calls, branch: Branch) -> Branch:
+    """Give an empty branch a hidden name instead of its own. Raises BranchNotEmpty if it has files by then.
+
+    PFS deletes on no condition. So the head that the branch had in the very moment of its deletion is kept under the
+    hidden name, and looked at: with what came after the first look the branch is made again.
+    """
+    aside = Branch(branch.repo, ASIDE + secrets.token_hex(8))
     with failures.about(branch):
-        request = wire.ListCommitRequest(repo=names.repo_message(branch.repo), number=NEWEST_COMMITS)
-        found = list(calls.replies(methods.LIST_COMMIT, request))
-    return next((names.commit_of(info.commit) for info in found if not _is_hidden(info)), None)
+        _rename(calls, branch, aside)
+    try:
+        with failures.about(aside):
+            request = wire.InspectBranchRequest(branch=names.branch_message(aside))
+            head = names.branch_info(calls.read(methods.INSPECT_BRANCH, request)).head
+        is_empty = _is_empty(calls, head)
+    except PfsError:
+        _bring_back(calls, branch, aside)
+        raise
+    if not is_empty:
+        _bring_back(calls, branch, aside)
+        raise BranchNotEmpty(branch)
+    return aside
 
 
-def _is_hidden(info: wire.CommitInfo) -> bool:
-    return uploads.is_ours(info.description) or info.description == lock.DESCRIPTION
+def _bring_back(calls: Calls, branch: Branch, aside: Branch) -> None:
+    """Another may have made the branch again, which then stays as it is; the files are in the repo's commits."""
+    with failures.about(branch):
+        try:
+            reading.inspect_branch(calls, branch)
+        except BranchNotFound:
+            _rename(calls, aside, branch)
+        else:
+            calls.change(methods.DELETE_BRANCH, _deletion(aside))
+
+
+def _rename(calls: Calls, branch: Branch, name: Branch) -> None:
+    """All at once, or not at all."""
+    create = wire.CreateBranchRequest(branch=names.branch_message(name), head=names.ref_message(branch))
+    requests = [
+        transaction_pb2.TransactionRequest(create_branch=create),
+        transaction_pb2.TransactionRequest(delete_branch=_deletion(branch)),
+    ]
+    calls.change(methods.BATCH_TRANSACTION, transaction_pb2.BatchTransactionRequest(requests=requests))
 
 
 def collect_uploads(calls: Calls, upload_ms: int | None) -> int:

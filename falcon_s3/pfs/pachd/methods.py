@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.empty_pb2 import Empty
 
 from falcon_s3.pfs.pachd.calls import Method
-from falcon_s3.pfs.wire import auth_pb2, version_pb2
+from falcon_s3.pfs.wire import auth_pb2, transaction_pb2, version_pb2
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 PFS = "/pfs_v2.API"
@@ -20,10 +20,11 @@ INSPECT_BRANCH = Method(f"{PFS}/InspectBranch", wire.BranchInfo.FromString)
 CREATE_BRANCH = Method(f"{PFS}/CreateBranch", Empty.FromString)
 DELETE_BRANCH = Method(f"{PFS}/DeleteBranch", Empty.FromString)
 
+BATCH_TRANSACTION = Method("/transaction_v2.API/BatchTransaction", transaction_pb2.TransactionInfo.FromString)
+
 START_COMMIT = Method(f"{PFS}/StartCommit", wire.Commit.FromString)
 FINISH_COMMIT = Method(f"{PFS}/FinishCommit", Empty.FromString)
 INSPECT_COMMIT = Method(f"{PFS}/InspectCommit", wire.CommitInfo.FromString)
-LIST_COMMIT = Method(f"{PFS}/ListCommit", wire.CommitInfo.FromString)
 CLEAR_COMMIT = Method(f"{PFS}/ClearCommit", Empty.FromString)
 DROP_COMMIT_SET = Method(f"{PFS}/DropCommitSet", Empty.FromString)
 

@@ -36,9 +36,9 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 USER = "user"
 # Where file sets are read, by their ids as commits.
 FILE_SETS = Repo(DEFAULT_PROJECT, "__filesets__")
-# Branches on which uploads in parts are kept, and those of locks; they are shown to nobody.
+# Branches on which uploads in parts are kept, those of locks, and those that are being deleted: shown to nobody.
 UPLOAD_BRANCH = re.compile(r"_upload_[0-9a-f]{32}\Z")
-HIDDEN_BRANCH = re.compile(rf"{UPLOAD_BRANCH.pattern}|_lock_[0-9a-f]{{16}}\Z")
+HIDDEN_BRANCH = re.compile(rf"{UPLOAD_BRANCH.pattern}|_(?:lock|gone)_[0-9a-f]{{16}}\Z")
 
 _TYPES = mimetypes.MimeTypes()  # the types that Python knows: the same on every machine
 _PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
