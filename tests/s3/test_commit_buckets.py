@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -66,6 +68,21 @@ def test_an_open_commit_is_written_by_its_own_name_and_by_its_branch(s3, bucket,
     assert [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["a"]
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.put_object(Bucket=name, Key="c", Body=b"3")
+
+
+def test_the_objects_of_an_open_commit_have_a_date(s3, bucket, store):
+    """One that stays as it is, by whatever is asked: HEAD, GET, lists, and the answer to a copy."""
+    before = datetime.now(timezone.utc) - timedelta(seconds=5)
+    commit = store.start_commit(buckets.parse(bucket))
+    s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+    copied = s3.copy_object(Bucket=bucket, Key="b", CopySource=f"{bucket}/a")["CopyObjectResult"]["LastModified"]
+    for shown in (f"{commit.id}.{bucket}", bucket):
+        rows = s3.list_objects_v2(Bucket=shown)["Contents"] + s3.list_objects(Bucket=shown)["Contents"]
+        dates = [copied, *(row["LastModified"] for row in rows)]
+        for method in (s3.head_object, s3.get_object):
+            dates += [method(Bucket=shown, Key="a")["LastModified"] for _ in range(2)]
+        assert len(dates) == 9
+        assert before < min(dates) <= max(dates) < before + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

@@ -10,7 +10,7 @@
 
 What PFS has no place for is not kept: attributes are dropped, but for those whose loss would be a lie, which are
 refused, and a content type is what the file's name tells. The ETag of a file is PFS's own hash of it. A file's commit
-is the commit that it was found in, and its time is that commit's.
+is the commit that it was found in, and its time is that commit's: when it was finished, or started while it is open.
 
 The channel is opened by the constructor, which calls nothing: make one in each process, after the fork.
 """
@@ -115,7 +115,7 @@ class PachdPfs:
         return self.inspect_file(commit, path)
 
     def list_files(self, ref: Ref, prefix: str = "", after: str = "", delimiter: str = "") -> Iterator[Entry]:
-        return listing.list_files(self._calls, ref, prefix, after, delimiter)
+        return reading.dated(self._calls, ref, listing.list_files(self._calls, ref, prefix, after, delimiter))
 
     def list_page(self, ref: Ref, prefix: str, after: str, delimiter: str, most: int) -> Listed:
         return Listed.of(self.list_files(ref, prefix, after, delimiter), most)

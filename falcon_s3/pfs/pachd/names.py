@@ -132,7 +132,7 @@ def commit_info(info: wire.CommitInfo) -> CommitInfo:
 
 
 def file_info(info: wire.FileInfo) -> FileInfo:
-    """The time is that of the commit that shows the file, 0 while it is open; PFS keeps no other, and no attributes."""
+    """The time is that of the commit that shows the file, 0 while that is open; PFS keeps no other, and no attributes."""
     path = paths.received(info.file.path)
     return FileInfo(
         commit_of(info.file.commit),

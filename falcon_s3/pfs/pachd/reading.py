@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import grpc
 from google.protobuf.message import DecodeError
 
-from falcon_s3.pfs import CHUNK_BYTES, Branch, Commit, FileInfo, FileNotFound, Ref, Unavailable
+from falcon_s3.pfs import CHUNK_BYTES, Branch, Commit, Entry, FileInfo, FileNotFound, Ref, Unavailable
 from falcon_s3.pfs.pachd import failures, framing, methods, names, paths
 from falcon_s3.pfs.pachd.calls import Calls, Replies
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -50,7 +50,24 @@ def inspect_file(calls: Calls, ref: Ref, path: str) -> FileInfo:
         info = calls.read(methods.INSPECT_FILE, wire.InspectFileRequest(file=names.file_message(ref, path)))
     if info.file_type != wire.FILE or paths.received(info.file.path) != path:
         raise FileNotFound(path, ref)
-    return names.file_info(info)
+    file = names.file_info(info)
+    return file if file.modified_ms else file._replace(modified_ms=started_ms(calls, file.commit))
+
+
+def started_ms(calls: Calls, ref: Ref) -> int:
+    """When the commit was started: the time of its files while it is open, for which pachd tells none."""
+    return names.milliseconds(inspect_commit(calls, ref).started)
+
+
+def dated(calls: Calls, ref: Ref, entries: Iterator[Entry]) -> Iterator[Entry]:
+    """The entries of a listing, those of an open commit with its time, which is asked for once."""
+    started = 0
+    for entry in entries:
+        if entry.modified_ms or entry.is_folder:
+            yield entry
+        else:
+            started = started or started_ms(calls, ref)
+            yield entry._replace(modified_ms=started)
 
 
 def find_file(calls: Calls, ref: Ref, path: str) -> FileInfo | None:
