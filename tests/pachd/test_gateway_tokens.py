@@ -103,6 +103,23 @@ def test_who_may_not_write_is_denied_before_the_body_is_sent(gateway, by, bucket
     assert "robot:reader is not authorized" in answer.refused(403, "AccessDenied")
 
 
+def test_who_may_not_write_is_denied_before_the_body_of_a_part_is_sent(gateway, by, bucket):
+    """Who began the upload may; parts that are copied are asked about in the same way."""
+    upload = by(WRITER).create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    query = f"partNumber=1&uploadId={upload}"
+    host = {"Host": f"127.0.0.1:{gateway.port}"}
+    signed = Signer(READER, READER).headers("PUT", f"/{bucket}/k", host, "UNSIGNED-PAYLOAD", query)
+    head = {**signed, "Content-Length": "1000000000", "Expect": "100-continue"}
+    lines = [f"PUT /{bucket}/k?{query} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+    answer = gateway.send("\r\n".join(lines).encode() + b"\r\n\r\n", "PUT")
+    part = {"Bucket": bucket, "Key": "k", "UploadId": upload, "PartNumber": 1}
+
+    assert "robot:reader is not authorized" in answer.refused(403, "AccessDenied")
+    by(WRITER).put_object(Bucket=bucket, Key="source", Body=b"x")
+    refused(403, "AccessDenied", by(READER).upload_part_copy, CopySource=f"{bucket}/source", **part)
+    assert by(WRITER).upload_part(Body=b"x", **part)["ETag"]
+
+
 def test_a_token_that_pachd_does_not_know_is_no_access_key(by, users, bucket):
     """Nor one that has expired, which older versions of pachd call an error of their own."""
     assert "token" in refused(403, "InvalidAccessKeyId", by("unknown").list_objects_v2, Bucket=bucket)

@@ -131,10 +131,14 @@ class PachdPfs:
     def _look(self, ref: Ref, path: str) -> Commit | None:
         """What stands against a write, the user's rights too; gives the branch's head."""
         head = writing.check(self._calls, ref, path)
-        if self._writable is not None and ref.repo not in self._writable:
-            users.check_rights(self._calls, ref.repo)
-            self._writable.add(ref.repo)
+        self._check_rights(ref.repo)
         return head
+
+    def _check_rights(self, repo: Repo) -> None:
+        """Raise Denied unless the user may write to the repo."""
+        if self._writable is not None and repo not in self._writable:
+            users.check_rights(self._calls, repo)
+            self._writable.add(repo)
 
     def _check(self, ref: Ref, path: str, attributes: Mapping[str, str] | None) -> Commit | None:
         """What stands against a write, unless it was looked at just now; gives the branch's head."""
@@ -223,7 +227,9 @@ class PachdPfs:
         body: Body,
         attributes: Mapping[str, str] | None = None,
     ) -> Part:
-        # Read after the body: what is learnt from it may be among them.
+        names.check_ref(ref)
+        self._check_rights(ref.repo)
+        # The attributes are read after the body: what is learnt from it may be among them.
         return uploads.put_part(self._calls, ref, path, upload, number, body, {} if attributes is None else attributes)
 
     def list_parts(self, ref: Ref, path: str, upload: str, after: int = 0) -> list[Part]:
