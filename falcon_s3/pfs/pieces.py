@@ -31,9 +31,10 @@ class Piece(NamedTuple):
 def acquire(connection: Connection, pieces: Sequence[Piece]) -> int:
     """Inside a job: the number of the content of these pieces, with one use more.
 
-    The caller's own use of each piece is taken over, and must not be released.
+    The caller's own use of each piece is taken over, and must not be released. Of no pieces it is empty, and as any
+    other content of no bytes.
     """
-    digest = hashlib.sha256(MARK)
+    digest = hashlib.sha256(MARK if pieces else b"")
     for piece in pieces:
         digest.update(
             b"%s %d %s %s\n" % (piece.digest, piece.size, piece.etag.encode(), (piece.attributes or "").encode())
@@ -46,8 +47,8 @@ def acquire(connection: Connection, pieces: Sequence[Piece]) -> int:
         number: int = known[0]
         return number
     cursor = connection.execute(
-        "INSERT INTO content (digest, kind, size, uses, pieces) VALUES (?, ?, ?, 1, ?)",
-        (digest.digest(), SHA256, sum(piece.size for piece in pieces), len(pieces)),
+        "INSERT INTO content (digest, kind, size, uses, pieces, data) VALUES (?, ?, ?, 1, ?, ?)",
+        (digest.digest(), SHA256, sum(piece.size for piece in pieces), len(pieces), None if pieces else b""),
     )
     assert cursor.lastrowid is not None  # an INSERT that did not raise has one
     start = 0

@@ -80,6 +80,17 @@ def test_a_finished_upload_reads_as_its_parts_in_order(pfs, sizes):
     check_books(pfs)
 
 
+def test_an_upload_finished_with_no_parts_is_an_empty_file(pfs):
+    """S3 does not ask for it; the parts that nobody named go."""
+    upload = start(pfs)
+    part(pfs, upload, 1, b"x" * 10_000)
+    file = finish(pfs, upload, [])
+    assert (file.size, get(pfs, MASTER, "a"), pfs.parts_of(file)) == (0, b"", [])
+    copy = pfs.copy_file(MASTER, "b", file)
+    assert (copy.size, get(pfs, MASTER, "b")) == (0, b"")
+    check_books(pfs)
+
+
 @pytest.mark.needs("attributes", "etags")
 def test_a_finished_upload_has_the_etag_and_the_attributes_it_was_given(pfs):
     upload = start(pfs, attributes={"x": "1"})
