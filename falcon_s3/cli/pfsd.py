@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 
 from falcon_s3 import __version__
-from falcon_s3.config import LOG_LEVELS, Config, ConfigError
+from falcon_s3.config import DURABILITIES, LOG_LEVELS, Config, ConfigError
 from falcon_s3.pfs import Unavailable
 from falcon_s3.server import check_address, configure_logging
+from falcon_s3.server.embedded import RELAXED
 from falcon_s3.server.pfsd import DRAIN_SECONDS, INSTALL, checked
 
 LISTEN = "127.0.0.1:30650"
@@ -35,11 +36,15 @@ logger = logging.getLogger("falcon_s3")
     help="Allow listening beyond this machine, where everybody may do everything.",
 )  # fmt: skip
 @click.option(
+    "--durability", envvar="FALCON_S3_DURABILITY", show_envvar=True, default=Config.durability, show_default=True,
+    type=click.Choice(DURABILITIES), help="strict: what is acknowledged is on disk. relaxed: it is soon afterwards.",
+)  # fmt: skip
+@click.option(
     "--log-level", envvar="FALCON_S3_LOG_LEVEL", show_envvar=True, default=Config.log_level, show_default=True,
     type=click.Choice(LOG_LEVELS), help="What is logged.",
 )  # fmt: skip
 @click.option("--end-with", type=int, metavar="PID", hidden=True, help="End when this is no longer the parent.")
-def pfsd(listen: str, data: Path, anonymous: bool, log_level: str, end_with: int | None) -> None:
+def pfsd(listen: str, data: Path, anonymous: bool, durability: str, log_level: str, end_with: int | None) -> None:
     """Serve the embedded store over gRPC, as pachd does (pfs_v2.API of Pachyderm 2).
 
     A gateway may serve the same folder at the same time: what is written through one is read through the other.
@@ -56,10 +61,12 @@ def pfsd(listen: str, data: Path, anonymous: bool, log_level: str, end_with: int
     try:
         address = checked(listen, anonymous)
         check_address(address)
-        server = Server(full(address), data)
+        server = Server(full(address), data, relaxed=durability == "relaxed")
     except (ConfigError, Unavailable, OSError) as ex:
         raise click.ClickException(str(ex)) from ex
     configure_logging(log_level)
+    if durability == "relaxed" and end_with is None:
+        logger.warning(RELAXED)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: ending.set())

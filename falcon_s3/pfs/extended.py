@@ -32,8 +32,8 @@ def prepare(connection: Connection) -> None:
 class ExtendedPfs(EmbeddedPfs):
     """The store in the folder `data`. Raises what `EmbeddedPfs` raises."""
 
-    def __init__(self, data: Path):
-        super().__init__(data)
+    def __init__(self, data: Path, *, relaxed: bool = False):
+        super().__init__(data, relaxed=relaxed)
         self.change(prepare)
         self._finished_size = lru_cache(SIZES)(self._size)
 

@@ -13,6 +13,9 @@ from falcon_s3.server.backend import Backend, Greeting
 
 logger = logging.getLogger("falcon_s3")
 
+RELAXED = (
+    "durability is relaxed: a power cut may take back what was written in the last second, though it was acknowledged"
+)
 DAY_MS = 24 * 3_600_000
 
 
@@ -25,10 +28,7 @@ def check(config: Config) -> Greeting:
         config.check_keys(stored=has_keys(config.data))
         EmbeddedPfs(config.data).close()
         if config.durability == "relaxed":
-            logger.warning(
-                "durability is relaxed: a power cut may take back what was written in the last second,"
-                " though it was acknowledged"
-            )
+            logger.warning(RELAXED)
     except KeyStoreError as ex:
         raise ConfigError(str(ex)) from ex
     except Unavailable as ex:

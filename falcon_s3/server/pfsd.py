@@ -92,7 +92,7 @@ def command(config: Config) -> list[str]:
     """What runs pfsd, from the process that looks after it."""
     return [
         *(sys.executable, "-m", "falcon_s3", "pfsd", "--listen", config.grpc, "--data", str(config.data.resolve())),
-        *("--log-level", config.log_level, "--end-with", str(os.getpid())),
+        *("--durability", config.durability, "--log-level", config.log_level, "--end-with", str(os.getpid())),
         *(["--anonymous"] if config.anonymous else []),
     ]
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -13,6 +14,9 @@ from falcon_s3.server.pfsd import checked
 from tests.conftest import free_port
 
 pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
+
+from falcon_s3.pfs.service import Server
+
 CLEAN = {name: None for name in os.environ if name.startswith("FALCON_S3_")}
 
 
@@ -44,6 +48,27 @@ def test_a_bad_address_is_refused(tmp_path):
 def test_addresses_in_every_form(listen, taken):
     """As `serve` takes them, and as grpc does."""
     assert full(checked(listen.format(30650), anonymous=True)) == taken.format(30650)
+
+
+@pytest.mark.parametrize("relaxed", [True, False])
+def test_the_store_is_as_durable_as_is_said(tmp_path, relaxed):
+    """1: SQLite syncs the log when it is moved; 2: and after each transaction (SQLite, PRAGMA synchronous)."""
+    server = Server("127.0.0.1:0", tmp_path, relaxed=relaxed)
+    found = server._store.change(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
+    server.stop(0)
+    assert found == (1 if relaxed else 2,)
+
+
+def test_relaxed_durability_is_told_when_it_starts(tmp_path):
+    """And serves."""
+    command = [sys.executable, "-m", "falcon_s3", "pfsd", "--listen", f"127.0.0.1:{free_port()}", "--data", tmp_path]
+    environment = {name: value for name, value in os.environ.items() if name not in CLEAN}
+    with subprocess.Popen(
+        [*command, "--durability", "relaxed"], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = [process.stderr.readline(), process.stderr.readline()]
+        process.terminate()
+    assert "durability is relaxed" in lines[0] and "pfsd on grpc://" in lines[1]
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path):

@@ -73,6 +73,14 @@ def test_one_folder_both_ways(start_gateway, on):
     assert "Traceback" not in gateway.log.read_text()
 
 
+def test_pfsd_is_as_durable_as_the_gateway_beside_it(start_gateway):
+    """What is said to `serve` is said to both."""
+    for durability in ("relaxed", "strict"):
+        with running_both(start_gateway, arguments=["--durability", durability]) as (gateway, _):
+            told = Path(f"/proc/{pfsd_process(gateway)}/cmdline").read_bytes().split(b"\0")
+            assert told[told.index(b"--durability") + 1].decode() == durability
+
+
 def answers(pfsd, request):
     with contextlib.suppress(grpc.RpcError):
         return pfsd.call("InspectBranch", request).branch.name == "master"

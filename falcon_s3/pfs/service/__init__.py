@@ -51,11 +51,13 @@ OPTIONS = (
 class Server:
     """The store in the folder `data` on an address, HOST:PORT. Raises Unavailable, and OSError for the address.
 
-    `interceptors` see each call before it is answered.
+    `interceptors` see each call before it is answered; `relaxed` as of the store.
     """
 
-    def __init__(self, listen: str, data: Path, interceptors: Sequence[grpc.ServerInterceptor] = ()):
-        self._store = ExtendedPfs(data)
+    def __init__(
+        self, listen: str, data: Path, interceptors: Sequence[grpc.ServerInterceptor] = (), *, relaxed: bool = False
+    ):
+        self._store = ExtendedPfs(data, relaxed=relaxed)
         self._waiting = Waiting()
         self._server = grpc.server(
             ThreadPoolExecutor(THREADS, thread_name_prefix="call"),
