@@ -163,6 +163,56 @@ def link_of(str query not None):
     return found, canonical(query, found)
 
 
+def claims_of(str query not None):
+    """What the query claims to carry, as bits."""
+    cdef Py_ssize_t length
+    cdef const char* position
+    cdef const char* end
+    cdef const char* stop
+    cdef const char* equals
+    cdef object raw
+    cdef int claims = 0
+    if PyUnicode_IS_ASCII(query):
+        position = PyUnicode_AsUTF8AndSize(query, &length)
+    else:
+        raw = query.encode("utf-8", "surrogatepass")
+        position = raw
+        length = len(raw)
+    end = position + length
+    while position < end:
+        stop = <const char*> memchr(position, c"&", end - position)
+        if stop == NULL:
+            stop = end
+        equals = <const char*> memchr(position, c"=", stop - position)
+        if equals != NULL:
+            claims |= claim(position, equals - position)
+        position = stop + 1
+    return claims
+
+
+cdef inline int claim(const char* name, Py_ssize_t length) noexcept:
+    if length == 9:
+        return 2 if memcmp(name, b"Signature", 9) == 0 else 0
+    if length == 14:
+        return 2 if memcmp(name, b"AWSAccessKeyId", 14) == 0 else 0
+    if length == 15:
+        return 1 if memcmp(name, b"X-Amz-Signature", 15) == 0 or memcmp(name, b"X-Amz-Algorithm", 15) == 0 else 0
+    return 4 if length == 20 and is_session_token(name) else 0
+
+
+cdef inline bint is_session_token(const char* name) noexcept:
+    cdef const char* wanted = b"x-amz-security-token"
+    cdef int number
+    cdef unsigned char byte
+    for number in range(20):
+        byte = <unsigned char> name[number]
+        if 65 <= byte <= 90:
+            byte |= 32
+        if byte != <unsigned char> wanted[number]:
+            return False
+    return True
+
+
 cdef struct Pair:
     const char* name
     Py_ssize_t name_length

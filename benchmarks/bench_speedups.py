@@ -101,7 +101,7 @@ def shapes() -> dict[str, dict[str, Callable[[ModuleType], Call]]]:
         },
         **{
             name: {shape: call(name, query) for shape, query in queries.items()}
-            for name in ("canonical_query", "link_of", "parse_query")
+            for name in ("canonical_query", "claims_of", "link_of", "parse_query")
         },
         "headers_of": {"seven headers": call("headers_of", env)},
         "bytes_value": {size: call("bytes_value", chunk) for size, chunk in chunks.items()},

@@ -17,6 +17,15 @@ from urllib.parse import quote, unquote_to_bytes
 # What stands beside the signature in a query, and the signature, which is not part of what is signed.
 AMAZON = "x-amz-"
 SIGNATURE = "X-Amz-Signature"
+# What parameters of a query claim of it, as bits: a signature of Version 4 or 2, the token of a session (in any case).
+VERSION_4, VERSION_2, SESSION = 1, 2, 4
+CLAIMS = {
+    SIGNATURE: VERSION_4,
+    "X-Amz-Algorithm": VERSION_4,
+    "Signature": VERSION_2,
+    "AWSAccessKeyId": VERSION_2,
+}
+SESSION_TOKEN = "x-amz-security-token"
 
 # What is its own canonical form in a query, as most clients write it: unreserved characters (RFC 3986 section 2.3),
 # and %XX for any byte but theirs.
@@ -80,6 +89,22 @@ def link_of(query: str) -> tuple[dict[str, str], str]:
     parts = [part.partition("=") for part in query.split("&") if part]
     found = {name: value for name, _, value in parts if name[: len(AMAZON)].lower() == AMAZON}
     return found, _joined([part for part in parts if part[0] != SIGNATURE])
+
+
+def claims_of(query: str) -> int:
+    """What the query claims to carry, by the names of its parameters, as they are written: the sum of 1 for a signature
+    of Version 4, 2 for one of Version 2, and 4 for the token of a session.
+
+    Only a name with a value counts, if it be empty.
+    """
+    claims = 0
+    for part in query.split("&"):
+        name, equals, _ = part.partition("=")
+        if equals:
+            claims |= CLAIMS.get(name, 0)
+            if len(name) == len(SESSION_TOKEN) and name.isascii() and name.lower() == SESSION_TOKEN:
+                claims |= SESSION
+    return claims
 
 
 def _joined(parts: list[tuple[str, str, str]]) -> str:

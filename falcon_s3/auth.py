@@ -11,12 +11,11 @@ import time
 
 import falcon
 
-from falcon_s3 import buckets, errors, sigv2, sigv4
+from falcon_s3 import _speedups, buckets, errors, sigv2, sigv4
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.request import S3Request
 from falcon_s3.rights import Rights
-from falcon_s3.signature import Identity, SecretOf, SignedRequest, headers_of_link
-from falcon_s3.spelling import has_parameter
+from falcon_s3.signature import SESSION, VERSION_2, VERSION_4, Identity, SecretOf, SignedRequest, headers_of_link
 
 
 class Authentication:
@@ -34,10 +33,10 @@ class Authentication:
         """Raises what `identify` and `Gatekeeper.admit` raise."""
         env = req.env
         path = env["PATH_INFO"]
-        bucket = buckets.of_host(env.get("HTTP_HOST", ""), self._domains)
+        bucket = buckets.of_host(env.get("HTTP_HOST", ""), self._domains) if self._domains else ""
         if (path.startswith("/~/") and not bucket) or self._gatekeeper.is_open:
             return
-        if is_form(req):  # it is signed in its fields: `resources.form`
+        if req.method == "POST" and is_form(req):  # it is signed in its fields: `resources.form`
             req.rights = req.everybody = Rights()
             return
         if not path.isascii():
@@ -71,13 +70,14 @@ def identify(request: SignedRequest, secret_of: SecretOf, region: str | None) ->
     Raises InvalidRequest for two signatures, InvalidToken, and what the `verify` of `sigv2` and `sigv4` raise.
     """
     authorization = request.headers.get("authorization", "").strip()
-    new, old = sigv4.is_presigned(request.query), sigv2.is_presigned(request.query)
-    forms = bool(authorization) + new + old
+    claims = _speedups.claims_of(request.query) if request.query else 0
+    old = claims & VERSION_2
+    forms = bool(authorization) + bool(claims & VERSION_4) + bool(old)
     if not forms:
         return Identity("")
     if forms > 1:
         raise errors.InvalidRequest("Only one auth mechanism allowed: a header, or query parameters of one version.")
-    if "x-amz-security-token" in request.headers or has_parameter(request.query.lower(), "x-amz-security-token"):
+    if "x-amz-security-token" in request.headers or claims & SESSION:
         raise errors.InvalidToken("There are no temporary credentials here: leave out the session token.")
     if old or authorization.startswith(sigv2.SCHEME):
         return sigv2.verify(request, secret_of, time.time())

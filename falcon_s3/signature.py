@@ -21,6 +21,9 @@ LAST_SECOND = 253402300799
 # Longest date that is read.
 DATE_CHARACTERS = 64
 
+# What `_speedups.claims_of` tells of a query, as bits: which signature is in it, and whether a session's token is.
+VERSION_4, VERSION_2, SESSION = 1, 2, 4
+
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 # What can be the name and the value of a header (RFC 9110 sections 5.6.2 and 5.5), in ASCII: servers differ in the rest.
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -24,14 +24,6 @@ def canonical_path(path: str) -> str:
     return path if _CANONICAL_PATH.fullmatch(path) else quote(path, safe="/-_.~")
 
 
-def has_parameter(query: str, *names: str) -> bool:
-    """Whether a raw query has one of these parameters; a name inside a value does not count."""
-    for name in names:  # noqa: SIM110  a generator takes as long as the search
-        if f"&{name}=" in query or query.startswith(f"{name}="):
-            return True
-    return False
-
-
 def parameters(query: str) -> Iterator[tuple[str, str]]:
     """The parameters of a raw query, decoded, those without `=` with an empty value."""
     for part in query.split("&"):

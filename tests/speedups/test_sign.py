@@ -28,7 +28,7 @@ NAME = TEXT | st.sampled_from(
 )
 PAIRS = st.lists(st.tuples(NAME, TEXT), max_size=8)
 # What comes as it is: pieces that are cut, escaped and repeated in every way.
-PIECES = "& = % %2 %2F %2f %7e %FF %C3%BC %00 %zz + a b ~ / - X-Amz-Signature X-Amz-Date= x-amz-a= ü prefix".split()
+PIECES = "& = % %2 %2F %2f %7e %FF %C3%BC %00 %zz + a b ~ / - X-Amz-Signature Signature X-Amz-Date= x-amz-a= ü prefix".split()
 RAW = st.lists(st.sampled_from([*PIECES, " "]), max_size=30).map("".join)
 # Longer than what the compiled module holds on its stack.
 LONG = "&".join(f"{name}%2F%c3%bc={'ü ' * 50}" for name in random.Random(1).sample(range(10_000), 200))
@@ -128,6 +128,46 @@ def test_only_the_signature_itself_is_left_out(sign):
     assert sign.link_of(query)[1] == "X-Amz-Signature=4&X-Amz-Signature2=2&x-amz-signature=3"
 
 
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+VERSION_4, VERSION_2, SESSION = 1, 2, 4
+
+
+@pytest.mark.parametrize(
+    ("query", "claims"),
+    [
+        ("", 0),
+        ("X-Amz-Signature=1", VERSION_4),
+        ("a=b&X-Amz-Algorithm=", VERSION_4),
+        ("AWSAccessKeyId=a&Expires=1&Signature=b", VERSION_2),
+        ("a&&Signature=", VERSION_2),
+        ("AWSAccessKeyId=a&X-Amz-Signature=b", VERSION_2 | VERSION_4),
+        ("X-Amz-Security-Token=a", SESSION),
+        ("ü=&x-AMZ-security-tokeN=&Signature=\udcff", SESSION | VERSION_2),
+        # A name inside a value, without a value, cut short, longer, or in another case does not count.
+        ("prefix=X-Amz-Signature=1", 0),
+        ("prefix=a%26Signature=1", 0),
+        ("X-Amz-Signature&Signature&AWSAccessKeyId&x-amz-security-token", 0),
+        ("X-Amz-Signatur=1&ignature=1&AWSAccessKeyI=1&x-amz-security-toke=1", 0),
+        ("X-Amz-Signature2=1&aSignature=1&AWSAccessKeyIds=1&x-amz-security-tokens=1", 0),
+        ("x-amz-signature=1&X-AMZ-ALGORITHM=1&signature=1&awsaccesskeyid=1", 0),
+        ("%58-Amz-Signature=1&x-amz-security-to\u212aen=1&x\x0damz-security-token=1", 0),
+    ],
+)
+def test_a_query_claims_what_its_names_say(sign, query, claims):
+    assert sign.claims_of(query) == claims
+
+
+@given(PAIRS, st.sampled_from(["X-Amz-Algorithm", "Signature", "AWSAccessKeyId", "X-AMZ-Security-token"]))
+@settings(deadline=None)
+def test_what_is_added_to_a_query_is_claimed_besides(sign, pairs, name):
+    before = sign.claims_of(written(pairs))
+    added = sign.claims_of(f"{name}=")
+    assert added
+    assert before == (VERSION_4 if "X-Amz-Signature" in dict(pairs) else 0)
+    assert sign.claims_of(written([*pairs, (name, "a")])) == before | added
+
+
 # --- parameters ------------------------------------------------------------------------------------------------------
 
 
@@ -200,7 +240,7 @@ def compiled():
 @settings(deadline=None)
 def test_both_twins_say_the_same(query):
     """Of what no client should send, too: surrogates, and texts that are no Latin-1."""
-    for name in ("canonical_query", "link_of", "parse_query"):
+    for name in ("canonical_query", "claims_of", "link_of", "parse_query"):
         answers = []
         for module in (compiled(), importlib.import_module("falcon_s3._sign_py")):
             try:
@@ -210,7 +250,7 @@ def test_both_twins_say_the_same(query):
         assert answers[0] == answers[1], name
 
 
-@pytest.mark.parametrize("name", ["canonical_query", "link_of", "parse_query", "headers_of"])
+@pytest.mark.parametrize("name", ["canonical_query", "claims_of", "link_of", "parse_query", "headers_of"])
 @pytest.mark.parametrize("wrong", [None, b"a=b", 1, ["a"]])
 def test_what_is_no_text_is_a_type_error(sign, name, wrong):
     with pytest.raises((TypeError, AttributeError)):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falcon_s3.spelling import canonical_path, decoded, has_parameter, parameters, spellings
+from falcon_s3.spelling import canonical_path, decoded, parameters, spellings
 
 PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20).map("/b/{}".format)
 
@@ -37,22 +37,6 @@ def test_every_spelling_means_the_same_path_and_the_canonical_one_comes_first(pa
 )
 def test_a_path_has_the_spellings_of_the_usual_encoders(path, bucket, found):
     assert list(spellings(path, bucket)) == found
-
-
-@pytest.mark.parametrize(
-    ("query", "has"),
-    [
-        ("", False),
-        ("a", False),
-        ("a=", True),
-        ("b=1&a=2", True),
-        ("b=a=1", False),
-        ("ba=1", False),
-        ("b=%26a=1", False),
-    ],
-)
-def test_only_a_name_with_a_value_is_a_parameter(query, has):
-    assert has_parameter(query, "x", "a") is has
 
 
 def test_parameters_are_decoded():
