@@ -17,15 +17,9 @@ from urllib.parse import quote, unquote_to_bytes
 # What stands beside the signature in a query, and the signature, which is not part of what is signed.
 AMAZON = "x-amz-"
 SIGNATURE = "X-Amz-Signature"
-# What parameters of a query claim of it, as bits: a signature of Version 4 or 2, the token of a session (in any case).
-VERSION_4, VERSION_2, SESSION = 1, 2, 4
-CLAIMS = {
-    SIGNATURE: VERSION_4,
-    "X-Amz-Algorithm": VERSION_4,
-    "Signature": VERSION_2,
-    "AWSAccessKeyId": VERSION_2,
-}
-SESSION_TOKEN = "x-amz-security-token"
+# What the names of parameters claim of a query, as bits, and the name of a session's token, which counts in any case.
+CLAIMS = {SIGNATURE: 1, "X-Amz-Algorithm": 1, "Signature": 2, "AWSAccessKeyId": 2}
+SESSION = "x-amz-security-token"
 
 # What is its own canonical form in a query, as most clients write it: unreserved characters (RFC 3986 section 2.3),
 # and %XX for any byte but theirs.
@@ -102,8 +96,8 @@ def claims_of(query: str) -> int:
         name, equals, _ = part.partition("=")
         if equals:
             claims |= CLAIMS.get(name, 0)
-            if len(name) == len(SESSION_TOKEN) and name.isascii() and name.lower() == SESSION_TOKEN:
-                claims |= SESSION
+            if len(name) == len(SESSION) and name.isascii() and name.lower() == SESSION:
+                claims |= 4
     return claims
 
 

@@ -88,8 +88,8 @@ class Envelope:
             resp.set_header("Connection", "close")
 
 
-class CrossOrigin:
-    """Middleware: what browsers are told of other origins; a preflight is answered before anybody asks who it is."""
+class Preflight:
+    """Middleware: a browser that asks whether it may send a request is answered before anybody asks who it is."""
 
     def __init__(self, origins: Origins):
         self._origins = origins
@@ -99,9 +99,15 @@ class CrossOrigin:
             resp.set_headers(self._origins.preflight(req.lower_headers))
             resp.complete = True
 
+
+class CrossOrigin:
+    """Middleware, where there are origins: what browsers are told with every answer."""
+
+    def __init__(self, origins: Origins):
+        self._origins = origins
+
     def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
-        if self._origins:
-            resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
+        resp.set_headers(self._origins.answer(req.lower_headers.get("origin"), resp.headers))
 
 
 def operations(
@@ -207,7 +213,10 @@ def create_app(
     `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`. With a `job`
     only its buckets are shown. `check` raises while the store cannot answer, which `/~/ready` tells.
     """
-    middleware: list[Any] = [Envelope(pfs), CrossOrigin(Origins(origins))]
+    allowed = Origins(origins)
+    middleware: list[Any] = [Envelope(pfs), Preflight(allowed)]
+    if allowed:
+        middleware.append(CrossOrigin(allowed))
     if gatekeeper is not None:
         middleware.append(Authentication(gatekeeper, region, domains))
     answered = operations(region, gatekeeper, check)

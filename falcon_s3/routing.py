@@ -102,7 +102,8 @@ def split_path(req: S3Request, domains: tuple[str, ...] = ()) -> str:
             raise errors.InvalidURI("The key is not UTF-8.") from ex
     if "\0" in path:
         raise errors.InvalidURI("A NUL character cannot be part of a key.")
-    req.bucket = buckets.of_host(req.env.get("HTTP_HOST", ""), domains)
+    if domains:
+        req.bucket = buckets.of_host(req.env.get("HTTP_HOST", ""), domains)
     if req.bucket:
         req.key = path[1:]
     else:
@@ -126,7 +127,7 @@ def check_owner(headers: Mapping[str, str]) -> None:
     S3 user guide, "Verifying bucket ownership with bucket owner condition".
     """
     for name in EXPECTED_OWNERS:
-        if headers.get(name, xml.OWNER.id) != xml.OWNER.id:
+        if name in headers and headers[name] != xml.OWNER.id:
             raise errors.AccessDenied(f"The bucket is not owned by whom {name} says: the owner is {xml.OWNER.id}.")
 
 
