@@ -1,9 +1,15 @@
 """Uploads in parts are kept in pachd, where nobody sees them and every gateway finds them."""
 
+import contextlib
+import time
+
+import grpc
 import pytest
 
-from falcon_s3.pfs import Branch, BranchNotFound, InvalidName, Unavailable, UploadNotFound
+from falcon_s3.pfs import Branch, BranchNotFound, InvalidName, Repo, Unavailable, UploadNotFound
 from falcon_s3.pfs.pachd import PachdPfs, methods, uploads
+from falcon_s3.pfs.pachd.address import parse
+from tests.pachd.users import running
 from tests.pfs.bodies import Bytes, get, names, put
 
 
@@ -24,6 +30,36 @@ def test_an_upload_goes_on_through_any_gateway(open_pfs, branch):
     file = third.finish_upload(branch, "a", upload.id, [(1, one.etag), (2, two.etag)], "")
     assert second.inspect_finished(branch, "a", upload.id) == file
     assert get(second, branch, "a") == b"1" * 100_000 + b"2"
+
+
+class Slow(grpc.ServerInterceptor):
+    """Answers one method late."""
+
+    def __init__(self, method, seconds):
+        self._method = method
+        self._seconds = seconds
+
+    def intercept_service(self, continuation, handler_call_details):
+        if handler_call_details.method.endswith(f"/{self._method}"):
+            time.sleep(self._seconds)
+        return continuation(handler_call_details)
+
+
+def test_an_upload_of_many_bytes_may_take_pachd_longer_to_put_together(tmp_path):
+    """Than it may keep other calls waiting: 8 MiB, four seconds more than three."""
+    branch = Branch(Repo("default", "images"), "master")
+    with running(tmp_path, Slow("ComposeFileSet", 4.0)) as address:
+        with contextlib.closing(PachdPfs(parse(address), deadline=3.0)) as pfs:
+            pfs.create_branch(branch)
+            upload = pfs.start_upload(branch, "a").id
+            parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x" * (4 << 20))) for number in (1, 2)]
+            file = pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "")
+            small = pfs.start_upload(branch, "b").id
+            parts = [pfs.put_part(branch, "b", small, number, Bytes(b"x")) for number in (1, 2)]
+            with pytest.raises(Unavailable):
+                pfs.finish_upload(branch, "b", small, [(part.number, part.etag) for part in parts], "")
+            assert file.size == 8 << 20
+            assert names(pfs, branch) == ["a"]
 
 
 def test_the_branch_of_an_upload_is_no_bucket(pfs, branch):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from typing import Any, NamedTuple
 
 import grpc
@@ -36,6 +37,8 @@ OPTIONS = (
 )
 # How long a read that found no connection waits for one.
 RECONNECT_SECONDS = 2.0
+# How fast pachd goes through bytes that it has, at least, in bytes a second: a fifth of what it does on two busy cores.
+LEAST_RATE = 2 << 20
 
 
 class Method(NamedTuple):
@@ -120,6 +123,12 @@ class Calls:
         self.channel = channel
         self.deadline = channel.deadline
         self._metadata = (("authn-token", token),) if token else ()
+
+    def patient(self, size: int) -> Calls:
+        """The same calls with more time, for what makes pachd go through so many bytes before it replies."""
+        calls = copy(self)
+        calls.deadline += size / LEAST_RATE
+        return calls
 
     def read(self, method: Method, request: Any) -> Any:
         """The reply to something that changes nothing."""

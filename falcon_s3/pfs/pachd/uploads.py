@@ -242,15 +242,18 @@ def finish(
             raise PartNotFound(identity, number)
     head = writing.check_ref(calls, ref)
     content = Content(sum(there[number].size for number, _ in wanted))
+    patient = calls.patient(content.size)
     try:
-        file_set = writing.composed(calls, path, [(staged.commit, f"{number:05}/data") for number, _ in wanted])
+        file_set = writing.composed(patient, path, [(staged.commit, f"{number:05}/data") for number, _ in wanted])
         writing.check_file_set(calls, file_set, path, content.size)
     except FileNotFound:
         raise Unavailable(f"the parts of upload {identity} changed while they were put together") from None
     except CommitNotFound:  # it was aborted meanwhile
         raise UploadNotFound(identity) from None
-    locking.write(calls, ref, [writing.from_file_set(path, file_set)], Condition([path], check))
-    file = writing.written(calls, ref, path, content, head)
+    # Who holds the lock of a condition writes at once, or not at all.
+    condition = Condition([path], check)
+    locking.write(calls if condition else patient, ref, [writing.from_file_set(path, file_set)], condition)
+    file = writing.written(patient, ref, path, content, head)
     _conclude(calls, staged, file.commit)
     return file
 

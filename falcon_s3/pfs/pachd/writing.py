@@ -260,7 +260,8 @@ def composed(calls: Calls, path: str, sources: Sequence[tuple[Commit, str]]) -> 
     """A file set in which the path has the bytes of all these files, one after another; its id.
 
     Several copies to one path are no append within one stream: pachd writes an entry for each, and then gives up the
-    commit. They are in the layers of a file set, of which each is made by a stream of its own.
+    commit. They are in the layers of a file set, of which each is made by a stream of its own. The layers are joined
+    at once (`compact`): else each of the two that read them next would join them.
     """
 
     def layer(number: int) -> str:
@@ -280,7 +281,7 @@ def composed(calls: Calls, path: str, sources: Sequence[tuple[Commit, str]]) -> 
     if len(layers) == 1:
         return layers[0]
     with failures.about(sources[0][0]):
-        reply = calls.change(methods.COMPOSE_FILE_SET, wire.ComposeFileSetRequest(file_set_ids=layers))
+        reply = calls.change(methods.COMPOSE_FILE_SET, wire.ComposeFileSetRequest(file_set_ids=layers, compact=True))
     identity: str = reply.file_set_id
     return identity
 
