@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 
 import pytest
 
@@ -46,3 +47,19 @@ def test_a_file_that_is_given_up_leaves_its_buffer_to_the_next(tmp_path):
     given_up.close()
     assert written(tmp_path / "file", b"next", 4) == b"next"
     assert len(blocks._buffers) <= blocks.KEPT_BUFFERS
+
+
+def test_what_the_disk_refuses_is_raised(tmp_path):
+    """Each time, and the file can still be closed, and its buffer serves the next."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file = BlockFile(tmp_path / "file")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (BUFFER_BYTES, hard))
+    try:
+        file.write(WHOLE[: 2 * BUFFER_BYTES])
+        for _ in range(2):
+            with pytest.raises(OSError, match="File too large"):
+                file.finish()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    file.close()
+    assert written(tmp_path / "next", WHOLE, BUFFER_BYTES) == WHOLE
