@@ -113,6 +113,8 @@ class RemoteStore(PachdPfs):
             if head is not None:
                 request.head.CopyFrom(names.ref_message(head))
             self._calls.change(methods.CREATE_BRANCH, request)
+            if self.inspect_branch(branch).head_open:  # pachd has begun the commit that a pipeline would fill
+                self.finish_commit(branch)
         return self.inspect_branch(branch)
 
     def start_commit(self, branch: Branch, message: str = "") -> Commit:
