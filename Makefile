@@ -17,6 +17,9 @@ ON_PACHD := broken_input checksums commit_buckets conditional_reads conditional_
 	location_and_versioning multipart_upload put_object ranges service streaming_bodies upload_part_copy versions \
 	writers_and_readers
 
+# Most tests wait for a server: as many files of tests at a time as keep two cores busy.
+TOGETHER := --numprocesses 3 --dist loadfile
+
 # The clients that are tested on both engines; the others only on Granian.
 CLIENTS := aws boto3 curl mc minio rclone s3cmd s5cmd
 
@@ -34,7 +37,7 @@ run: $(VENV)/installed ## Build, and start the gateway on http://127.0.0.1:30600
 test: lint test-pure test-micro test-wheel test-meinheld test-pachd test-all $(if $(FALCON_S3_TESTS_CHECKOUT),conformance) ## Everything CI runs: lint, twins, the wheel, all tests
 
 test-all: $(VENV)/installed-dev dist
-	FALCON_S3_DIST=wheels/dist $(PYTEST) $(ARGS)
+	FALCON_S3_DIST=wheels/dist $(PYTEST) $(TOGETHER) $(ARGS)
 
 test-pure: $(VENV)/installed-dev
 	FALCON_S3_PURE=1 $(PYTEST) -q tests/speedups $(addprefix tests/unit/test_,$(addsuffix .py,body xml digests multipart))
@@ -44,11 +47,11 @@ test-micro: $(VENV)/installed-dev
 
 test-meinheld: $(VENV)/installed-dev
 	@if $(BIN)/python -c 'import meinheld' 2>/dev/null; \
-		then set -x; $(PYTEST) -q $(addprefix tests/clients/test_,$(addsuffix .py,$(CLIENTS))) --engine meinheld; \
+		then set -x; $(PYTEST) -q $(TOGETHER) $(addprefix tests/clients/test_,$(addsuffix .py,$(CLIENTS))) --engine meinheld; \
 		else echo "meinheld is not installed: the clients are not tested on it"; fi
 
 test-pachd: $(VENV)/installed-dev
-	$(PYTEST) -q $(addprefix tests/s3/test_,$(addsuffix .py,$(ON_PACHD))) --pachd pfsd
+	$(PYTEST) -q $(TOGETHER) $(addprefix tests/s3/test_,$(addsuffix .py,$(ON_PACHD))) --pachd pfsd
 
 test-wheel: dist
 	PYTHON=$(BIN)/python wheels/test.sh
