@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import random
 
 import pytest
 
 from tests.s3.etags import etag_of
 
-DATA = os.urandom(3_000_000)
+DATA = random.Random(3).randbytes(3_000_000)
 SIZE = len(DATA)
 ETAG = etag_of(DATA).strip('"')
 

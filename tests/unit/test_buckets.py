@@ -26,8 +26,7 @@ RESEARCH = Repo("research", "images")
         (f"{COMMIT}.images", Commit(IMAGES, COMMIT)),
         (f"{COMMIT}.dev.images", Commit(IMAGES, COMMIT)),
         (f"{COMMIT}.dev.images.research", Commit(RESEARCH, COMMIT)),
-        # Not a commit id: upper case, another UUID version, too short.
-        (f"{COMMIT.upper()}.images", Branch(IMAGES, COMMIT.upper())),
+        # Not a commit id: another UUID version, too short.
         (f"{COMMIT.replace('4cdef', '5cdef', 1)}.images", Branch(IMAGES, COMMIT.replace("4cdef", "5cdef", 1))),
         (f"{COMMIT[:-1]}.images", Branch(IMAGES, COMMIT[:-1])),
         # Only the first part can be a commit.
@@ -52,6 +51,7 @@ def test_a_name_has_one_reading(name: str, ref: Branch | Commit) -> None:
         COMMIT,  # a commit of no repo
         f"{COMMIT}.",
         f"{COMMIT}.{COMMIT}.images",  # a branch never looks like a commit
+        f"{COMMIT.upper()}.images",  # nor does it in capital letters, which pachd takes for the same id
         f"{COMMIT}.a.b.c.d",
         "dev.images.-research",
         "dev.images._research",
@@ -76,7 +76,7 @@ NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,60}", fullmatch=True)
 BRANCHES = st.builds(
     Branch,
     st.builds(Repo, st.just("default") | st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,50}", fullmatch=True), NAMES),
-    NAMES.filter(lambda name: not is_commit_id(name)),
+    NAMES.filter(lambda name: not is_commit_id(name.lower())),
 )
 
 
