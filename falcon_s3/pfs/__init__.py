@@ -304,6 +304,10 @@ class Unavailable(PfsError):
     """The store cannot answer now (disk full, slow, not reachable); the same request may succeed later."""
 
 
+class Changed(Unavailable):
+    """A file of an open commit is no longer what was found there: find it again."""
+
+
 def check_branch(branch: Branch) -> None:
     """Raise InvalidName unless PFS takes the branch's three names.
 

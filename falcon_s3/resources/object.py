@@ -19,6 +19,8 @@ from falcon_s3.rights import Right
 
 # What is served up to this size goes out in one piece.
 ONE_PIECE_BYTES = 256 << 10
+# How often an object is looked for to which somebody writes, in an open commit, while it is read.
+TRIES = 5
 
 
 class Object:
@@ -26,6 +28,16 @@ class Object:
 
     def get(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObject (S3 API)."""
+        for left in reversed(range(TRIES)):
+            try:
+                self._get(req, resp)
+            except pfs.Changed:
+                if not left:
+                    raise
+            else:
+                return
+
+    def _get(self, req: S3Request, resp: falcon.Response) -> None:
         file = version.asked_for(req)
         wanted = self._answer(req, resp, file)
         if wanted is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import grpc
 from google.protobuf.message import DecodeError
 
-from falcon_s3.pfs import CHUNK_BYTES, Branch, Commit, Entry, FileInfo, FileNotFound, Ref, Unavailable
+from falcon_s3.pfs import CHUNK_BYTES, Branch, Changed, Commit, Entry, FileInfo, FileNotFound, Ref, Unavailable
 from falcon_s3.pfs.pachd import failures, framing, methods, names, paths
 from falcon_s3.pfs.pachd.calls import Calls, Replies
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -85,6 +85,8 @@ def parent_of(info: wire.CommitInfo) -> Commit | None:
 class Reader(Iterator[bytes]):
     """The bytes [start, stop) of a file of a commit: neither more nor fewer, or Unavailable.
 
+    That is Changed where the file is shorter by now, or longer, which is told before the last of its bytes is given.
+
     PFS has no end to ask for, so that the call is cancelled at `stop`. The first bytes are there when this is made:
     what cannot be read raises before an answer has begun. The commit is the one the file was found in; only in one
     that is still open may the file change after it was found.
@@ -93,6 +95,7 @@ class Reader(Iterator[bytes]):
     def __init__(self, calls: Calls, file: FileInfo, start: int, stop: int):
         self._file = file
         self._left = max(0, stop - start)
+        self._to_end = stop >= file.size
         self._message, self._at = b"", 0
         self._replies: Replies | None = None
         if self._left:
@@ -108,7 +111,7 @@ class Reader(Iterator[bytes]):
             try:
                 reply = next(self._replies, None)
                 if reply is None:
-                    raise Unavailable(
+                    raise Changed(
                         f"pachd ended {self._file.path} of {self._file.commit} {self._left} bytes before its end"
                     )
                 self._message, self._at = framing.chunk(reply), 0
@@ -129,8 +132,24 @@ class Reader(Iterator[bytes]):
         self._at += len(chunk)
         self._left -= len(chunk)
         if not self._left:
+            if self._to_end:
+                self._check_end()
             self.close()
         return chunk
+
+    def _check_end(self) -> None:
+        """Raise Changed if there is more."""
+        try:
+            while self._at == len(self._message):
+                reply = next(self._replies, None) if self._replies is not None else None
+                if reply is None:
+                    return
+                self._message, self._at = framing.chunk(reply), 0
+        except grpc.RpcError as ex:
+            raise failures.meaning(ex, self._file.commit, self._file.path) from ex
+        except DecodeError as ex:
+            raise Unavailable("pachd sent what is no bytes of a file") from ex
+        raise Changed(f"{self._file.path} of {self._file.commit} was written while it was read")
 
     def close(self) -> None:
         self._left = 0
