@@ -13,6 +13,8 @@ from libc.string cimport memchr, memcmp, memcpy
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
     bint PyUnicode_IS_ASCII(object text)
+    Py_ssize_t PyUnicode_FindChar(object text, Py_UCS4 character, Py_ssize_t start, Py_ssize_t stop, int direction) except -2
+    object PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t stop)
 
 cdef const char* HEX = b"0123456789ABCDEF"
 # Whether a byte is unreserved (RFC 3986 section 2.3), and the value of a hexadecimal digit; -1: it is none.
@@ -154,13 +156,75 @@ cdef inline unsigned char next_byte(const char** position, const char* stop) noe
 
 def canonical_query(str query not None):
     """The query as it is signed. Raises UnicodeError for what UTF-8 cannot encode."""
-    return canonical(query, None)
+    return canonical(query, None, None)
 
 
 def link_of(str query not None):
-    """Amazon's parameters in the query of a signed link, as they are written; and the query as it is signed."""
-    cdef dict found = {}
-    return found, canonical(query, found)
+    """What the query of a signed link says, and the query as it is signed."""
+    cdef dict others = {}
+    cdef list fields = ["", "", "", "", "", "", None]
+    cdef str signed = canonical(query, fields, others)
+    return tuple(fields), others, signed
+
+
+cdef inline int field_of(const char* name, Py_ssize_t length) noexcept:
+    """The place of a field in what `link_of` tells; -1: it is none."""
+    if length == 10:
+        return 2 if memcmp(name, b"X-Amz-Date", 10) == 0 else -1
+    if length == 13:
+        return 3 if memcmp(name, b"X-Amz-Expires", 13) == 0 else -1
+    if length == 15:
+        if memcmp(name, b"X-Amz-Algorithm", 15) == 0:
+            return 0
+        return 5 if memcmp(name, b"X-Amz-Signature", 15) == 0 else -1
+    if length == 16:
+        return 1 if memcmp(name, b"X-Amz-Credential", 16) == 0 else -1
+    if length == 19:
+        return 4 if memcmp(name, b"X-Amz-SignedHeaders", 19) == 0 else -1
+    if length == 20:
+        return 6 if memcmp(name, b"X-Amz-Content-Sha256", 20) == 0 else -1
+    return -1
+
+
+def canonical_request(str method not None, str path not None, str query not None, headers, str signed_headers not None, str payload not None):
+    """What is hashed to be signed."""
+    cdef list lines = []
+    cdef str name, value
+    for name in signed_headers.split(";"):
+        value = headers.get(name)
+        if value is None:
+            value = "100-continue" if name == "expect" else ""
+        value = value.strip()
+        while "  " in value:
+            value = value.replace("  ", " ")
+        lines.append(f"{name}:{value}\n")
+    path = canonical_path(path)
+    return f"{method}\n{path}\n{query}\n{''.join(lines)}\n{signed_headers}\n{payload}".encode()
+
+
+cdef str canonical_path(str path):
+    cdef Py_ssize_t length
+    cdef const char* start = PyUnicode_AsUTF8AndSize(path, &length)
+    cdef const char* position = start
+    cdef const char* end = start + length
+    cdef bytearray text
+    cdef unsigned char byte
+    while position < end and (UNRESERVED[<unsigned char> position[0]] or position[0] == c"/"):
+        position += 1
+    if position == end:
+        return path
+    text = bytearray()
+    position = start
+    while position < end:
+        byte = <unsigned char> position[0]
+        if UNRESERVED[byte] or byte == c"/":
+            text.append(byte)
+        else:
+            text.append(c"%")
+            text.append(HEX[byte >> 4])
+            text.append(HEX[byte & 15])
+        position += 1
+    return text.decode("ascii")
 
 
 def claims_of(str query not None):
@@ -213,6 +277,26 @@ cdef inline bint is_session_token(const char* name) noexcept:
     return True
 
 
+def plain_query(str query not None, signing, known):
+    """The query as it is written, without its `signing` parameters; None if it has any but those and the `known` ones."""
+    cdef Py_ssize_t begin = 0, stop, equals, length = len(query)
+    cdef list parts = []
+    cdef str name
+    while True:
+        stop = PyUnicode_FindChar(query, c"&", begin, length, 1)
+        if stop < 0:
+            stop = length
+        equals = PyUnicode_FindChar(query, c"=", begin, stop, 1)
+        name = PyUnicode_Substring(query, begin, stop if equals < 0 else equals)
+        if name in known:
+            parts.append(PyUnicode_Substring(query, begin, stop))
+        elif name not in signing:
+            return None
+        if stop == length:
+            return "&".join(parts)
+        begin = stop + 1
+
+
 cdef struct Pair:
     const char* name
     Py_ssize_t name_length
@@ -234,8 +318,8 @@ cdef inline int compare_texts(const char* one, Py_ssize_t length, const char* ot
     return (length > length2) - (length < length2)
 
 
-cdef str canonical(str query, dict found):
-    """The canonical query; where there is a `found`, it gets the parameters of a link, whose signature is left out."""
+cdef str canonical(str query, list fields, dict others):
+    """The canonical query; where there are `fields` they get those of a link, whose signature is left out."""
     cdef Py_ssize_t length, many = 1
     cdef const char* start = PyUnicode_AsUTF8AndSize(query, &length)
     cdef const char* position = start
@@ -255,7 +339,7 @@ cdef str canonical(str query, dict found):
             pairs = <Pair*> PyMem_Malloc(many * sizeof(Pair))
         if buffer == NULL or pairs == NULL:
             raise MemoryError
-        return canonical_in(start, end, found, buffer, pairs)
+        return canonical_in(start, end, fields, others, buffer, pairs)
     finally:
         if buffer != room:
             PyMem_Free(buffer)
@@ -263,7 +347,9 @@ cdef str canonical(str query, dict found):
             PyMem_Free(pairs)
 
 
-cdef str canonical_in(const char* position, const char* end, dict found, char* buffer, Pair* pairs):
+cdef str canonical_in(
+    const char* position, const char* end, list fields, dict others, char* buffer, Pair* pairs
+):
     cdef const char* stop
     cdef const char* equals
     cdef const char* value
@@ -272,6 +358,8 @@ cdef str canonical_in(const char* position, const char* end, dict found, char* b
     cdef Py_ssize_t count = 0, number
     cdef Pair* pair
     cdef bint sorted_ = True
+    cdef int field
+    cdef str text
     while position < end:
         stop = <const char*> memchr(position, c"&", end - position)
         if stop == NULL:
@@ -282,11 +370,14 @@ cdef str canonical_in(const char* position, const char* end, dict found, char* b
                 equals = value = stop
             else:
                 value = equals + 1
-            if found is not None and is_amazon(position, equals):
-                found[PyUnicode_DecodeUTF8(position, equals - position, NULL)] = PyUnicode_DecodeUTF8(
-                    value, stop - value, NULL
-                )
-                if equals - position == 15 and memcmp(position, b"X-Amz-Signature", 15) == 0:
+            if fields is not None and is_amazon(position, equals):
+                field = field_of(position, equals - position)
+                text = PyUnicode_DecodeUTF8(value, stop - value, NULL)
+                if field >= 0:
+                    fields[field] = text
+                else:
+                    others[PyUnicode_DecodeUTF8(position, equals - position, NULL)] = text
+                if field == 5:
                     position = stop + 1
                     continue
             pair = &pairs[count]

@@ -63,7 +63,9 @@ def requests(quick: bool) -> None:
             store.put_file(branch, f"list/part-{number // 1000:03d}/object-{number:07d}.bin", body_of([b"x" * 10]))
         store.put_file(branch, "small", body_of([b"x" * 4096]))
         store.finish_commit(branch)
-        open_app, keyed_app = create_app(store), create_app(store, Keyring(KEYS))
+        open_app = create_app(store, kept=store.kept)
+        keyed_app = create_app(store, Keyring(KEYS), kept=store.kept)
+        long_app = create_app(store, Keyring(KEYS))  # which keeps no answers
         get, page = presigned("get_object", "small"), presigned("list_objects_v2", MaxKeys=1000)
         folders = presigned("list_objects_v2", Prefix="list/", Delimiter="/")
         unsigned = "/master.bench?list-type=2&start-after="
@@ -72,6 +74,7 @@ def requests(quick: bool) -> None:
             "HEAD, anonymous": (open_app, lambda _: environment("HEAD", "/master.bench/small")),
             "GET 4 KiB, anonymous": (open_app, lambda _: environment("GET", "/master.bench/small")),
             "GET 4 KiB, signed": (keyed_app, lambda _: environment("GET", get)),
+            "GET 4 KiB, signed, first time": (long_app, lambda _: environment("GET", get)),
             "LIST 1,000 keys, signed": (keyed_app, lambda _: environment("GET", page)),
             # Each from another start before all keys, so that no page is remembered.
             "LIST 1,000 keys, first time": (open_app, lambda number: environment("GET", f"{unsigned}%21{number}")),

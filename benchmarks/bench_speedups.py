@@ -21,7 +21,9 @@ from data import best_seconds, show
 from wsgi import environment, presigned
 
 from falcon_s3 import _speedups
+from falcon_s3.answers import PARAMETERS, SIGNING
 from falcon_s3.body import FRAMED_READ
+from falcon_s3.sigv4 import UNSIGNED
 
 COMMAND = "python benchmarks/bench_speedups.py"
 LEAST = 2.0
@@ -102,6 +104,11 @@ def shapes() -> dict[str, dict[str, Callable[[ModuleType], Call]]]:
         **{
             name: {shape: call(name, query) for shape, query in queries.items()}
             for name in ("canonical_query", "claims_of", "link_of", "parse_query")
+        },
+        "plain_query": {shape: call("plain_query", query, SIGNING, PARAMETERS) for shape, query in queries.items()},
+        "canonical_request": {
+            shape: call("canonical_request", *("GET", f"/{PLAIN[0]}", query, {"host": "h"}, "host", UNSIGNED))
+            for shape, query in queries.items()
         },
         "headers_of": {"seven headers": call("headers_of", env)},
         "bytes_value": {size: call("bytes_value", chunk) for size, chunk in chunks.items()},

@@ -35,7 +35,8 @@ def presigned(operation: str, key: str | None = None, **parameters: object) -> s
 def environment(method: str, target: str, body: bytes = b"") -> Environment:
     """What a server gives the application for a request (PEP 3333)."""
     path, _, query = target.partition("?")
-    return {
+    length = {"CONTENT_LENGTH": str(len(body))} if body or method not in ("GET", "HEAD") else {}
+    return length | {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
         "QUERY_STRING": query,
@@ -44,7 +45,6 @@ def environment(method: str, target: str, body: bytes = b"") -> Environment:
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_HOST": "127.0.0.1",
-        "CONTENT_LENGTH": str(len(body)),
         "wsgi.url_scheme": "http",
         "wsgi.errors": sys.stderr,
         "wsgi.input": io.BytesIO(body),

@@ -9,14 +9,20 @@ Sources: PEP 3333 (what a server hands on); S3 API reference, "Signature Calcula
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 # What stands beside the signature in a query, and the signature, which is not part of what is signed.
 AMAZON = "x-amz-"
-SIGNATURE = "X-Amz-Signature"
+SIGNATURE, DIGEST = "X-Amz-Signature", "X-Amz-Content-Sha256"
+# What a link is signed with, and in which order `link_of` tells it.
+FIELDS = (
+    *("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"),
+    *(SIGNATURE, DIGEST),
+)
+Fields = tuple[str, str, str, str, str, str, "str | None"]
 # What the names of parameters claim of a query, as bits, and the name of a session's token, which counts in any case.
 CLAIMS = {SIGNATURE: 1, "X-Amz-Algorithm": 1, "Signature": 2, "AWSAccessKeyId": 2}
 SESSION = "x-amz-security-token"
@@ -26,6 +32,9 @@ SESSION = "x-amz-security-token"
 _CANONICAL = re.compile(
     r"[A-Za-z0-9._~-]*(?:%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])[A-Za-z0-9._~-]*)*"
 )
+# The same in a path that arrives decoded, in which slashes stay.
+_CANONICAL_PATH = re.compile(r"[A-Za-z0-9/._~-]*")
+_SPACES = re.compile("  +")
 # The longest name that is kept from one request to the next, because clients choose it.
 _KEPT_CHARACTERS = 64
 
@@ -74,15 +83,40 @@ def canonical_query(query: str) -> str:
     return _joined([part.partition("=") for part in query.split("&") if part])
 
 
-def link_of(query: str) -> tuple[dict[str, str], str]:
-    """Amazon's parameters in the query of a signed link, as they are written; and the query as it is signed.
+def link_of(query: str) -> tuple[Fields, dict[str, str], str]:
+    """What the query of a signed link says, as it is written: `FIELDS`, and what else of it begins with x-amz- in any
+    case; and the query as it is signed, so without the signature.
 
-    The parameters are those that begin with x-amz- in any case; the last of a repeated one counts. Raises UnicodeError
+    The last of a repeated one counts. A field that is not there is empty, but for the digest: None. Raises UnicodeError
     for what UTF-8 cannot encode.
     """
     parts = [part.partition("=") for part in query.split("&") if part]
     found = {name: value for name, _, value in parts if name[: len(AMAZON)].lower() == AMAZON}
-    return found, _joined([part for part in parts if part[0] != SIGNATURE])
+    digest = found.pop(DIGEST, None)
+    algorithm, credential, date, expires, names, signature = (found.pop(name, "") for name in FIELDS[:-1])
+    query = _joined([part for part in parts if part[0] != SIGNATURE])
+    return (algorithm, credential, date, expires, names, signature, digest), found, query
+
+
+def canonical_request(
+    method: str, path: str, query: str, headers: Mapping[str, str], signed_headers: str, payload: str
+) -> bytes:
+    """What is hashed to be signed: `path` decoded, `query` in canonical form, `headers` by lower-case name.
+
+    Raises UnicodeError for what UTF-8 cannot encode.
+    """
+    lines = []
+    for name in signed_headers.split(";"):
+        value = headers.get(name)
+        if value is None:  # a server may answer this one itself and keep it from us
+            value = "100-continue" if name == "expect" else ""
+        value = value.strip()
+        lines.append(f"{name}:{_SPACES.sub(' ', value) if '  ' in value else value}\n")
+    return f"{method}\n{_canonical_path(path)}\n{query}\n{''.join(lines)}\n{signed_headers}\n{payload}".encode()
+
+
+def _canonical_path(path: str) -> str:
+    return path if _CANONICAL_PATH.fullmatch(path) else quote(path, safe="/-_.~")
 
 
 def claims_of(query: str) -> int:
@@ -99,6 +133,18 @@ def claims_of(query: str) -> int:
             if len(name) == len(SESSION) and name.isascii() and name.lower() == SESSION:
                 claims |= 4
     return claims
+
+
+def plain_query(query: str, signing: Container[str], known: Container[str]) -> str | None:
+    """The query as it is written, without its `signing` parameters; None if it has any but those and the `known` ones."""
+    parts = []
+    for part in query.split("&"):
+        name = part.partition("=")[0]
+        if name in known:
+            parts.append(part)
+        elif name not in signing:
+            return None
+    return "&".join(parts)
 
 
 def _joined(parts: list[tuple[str, str, str]]) -> str:

@@ -15,18 +15,42 @@ compiled = False
 if TYPE_CHECKING or os.environ.get("FALCON_S3_PURE") == "1":
     from falcon_s3._body_py import ChunkDecoder
     from falcon_s3._listing_py import contents_xml, escape, folded, unpacked, url_encoded
-    from falcon_s3._sign_py import canonical_query, claims_of, headers_of, link_of, parse_query
+    from falcon_s3._sign_py import (
+        canonical_query,
+        canonical_request,
+        claims_of,
+        headers_of,
+        link_of,
+        parse_query,
+        plain_query,
+    )
     from falcon_s3._wire_py import add_file, added_file, bytes_value, value_of
 else:
     try:
         from falcon_s3._body_c import ChunkDecoder
         from falcon_s3._listing_c import contents_xml, escape, folded, unpacked, url_encoded
-        from falcon_s3._sign_c import canonical_query, claims_of, headers_of, link_of, parse_query
+        from falcon_s3._sign_c import (
+            canonical_query,
+            canonical_request,
+            claims_of,
+            headers_of,
+            link_of,
+            parse_query,
+            plain_query,
+        )
         from falcon_s3._wire_c import add_file, added_file, bytes_value, value_of
     except ImportError:  # built on purpose without them
         from falcon_s3._body_py import ChunkDecoder
         from falcon_s3._listing_py import contents_xml, escape, folded, unpacked, url_encoded
-        from falcon_s3._sign_py import canonical_query, claims_of, headers_of, link_of, parse_query
+        from falcon_s3._sign_py import (
+            canonical_query,
+            canonical_request,
+            claims_of,
+            headers_of,
+            link_of,
+            parse_query,
+            plain_query,
+        )
         from falcon_s3._wire_py import add_file, added_file, bytes_value, value_of
     else:
         compiled = True
@@ -39,6 +63,7 @@ __all__ = [
     "added_file",
     "bytes_value",
     "canonical_query",
+    "canonical_request",
     "claims_of",
     "compiled",
     "contents_xml",
@@ -47,6 +72,7 @@ __all__ = [
     "headers_of",
     "link_of",
     "parse_query",
+    "plain_query",
     "unpacked",
     "url_encoded",
     "value_of",

@@ -11,11 +11,13 @@ import falcon
 
 from falcon_s3 import errors, xml
 from falcon_s3.admission import Gatekeeper
+from falcon_s3.answers import PLACE, Answers, Application
 from falcon_s3.auth import Authentication
 from falcon_s3.cors import Origins
 from falcon_s3.job import Job
 from falcon_s3.pfs import Pfs
-from falcon_s3.request import S3Request
+from falcon_s3.pfs.kept import Kept
+from falcon_s3.request import REQUEST_ID, S3Request
 from falcon_s3.resources.bucket import Bucket
 from falcon_s3.resources.configuration import Configuration
 from falcon_s3.resources.copy import Copy
@@ -59,7 +61,7 @@ class Envelope:
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
         req.store = self._pfs
-        resp.set_header("x-amz-request-id", req.request_id)
+        resp.set_header(REQUEST_ID, req.request_id)
 
     def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
         """Leave the connection as the next request needs it: a body that nobody read would be taken for one.
@@ -190,6 +192,7 @@ def authorised(responder: Responder, rights: tuple[Right, ...]) -> Responder:
 
     def read(req: S3Request, resp: falcon.Response) -> None:
         req.rights.check(req.place, *rights)
+        req.env[PLACE] = req.place
         responder(req, resp)
 
     def change(req: S3Request, resp: falcon.Response) -> None:
@@ -207,18 +210,20 @@ def create_app(
     origins: tuple[str, ...] = (),
     job: Job | None = None,
     check: Callable[[], None] | None = None,
-) -> falcon.App[S3Request, falcon.Response]:
+    kept: Kept | None = None,
+) -> Application:
     """The gateway over a store. Without a gatekeeper everybody may do everything.
 
     `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`. With a `job`
-    only its buckets are shown. `check` raises while the store cannot answer, which `/~/ready` tells.
+    only its buckets are shown. `check` raises while the store cannot answer, which `/~/ready` tells. What is `kept` with the store, answers are too.
     """
     allowed = Origins(origins)
     middleware: list[Any] = [Envelope(pfs), Preflight(allowed)]
     if allowed:
         middleware.append(CrossOrigin(allowed))
-    if gatekeeper is not None:
-        middleware.append(Authentication(gatekeeper, region, domains))
+    authentication = None if gatekeeper is None else Authentication(gatekeeper, region, domains)
+    if authentication is not None:
+        middleware.append(authentication)
     answered = operations(region, gatekeeper, check)
     if job is not None:
         answered = operations_of_job(job, answered)
@@ -228,7 +233,7 @@ def create_app(
     )  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)
-    return app
+    return app if kept is None else Answers(app, kept, authentication)
 
 
 def render(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[str, object]) -> None:

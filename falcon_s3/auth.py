@@ -8,13 +8,15 @@ asks before each operation; the gatekeeper of a store that has users of its own 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import falcon
 
 from falcon_s3 import _speedups, buckets, errors, sigv2, sigv4
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.request import S3Request
-from falcon_s3.rights import Rights
+from falcon_s3.rights import ALL, Rights
 from falcon_s3.signature import SESSION, VERSION_2, VERSION_4, Identity, SecretOf, SignedRequest, headers_of_link
 
 
@@ -30,31 +32,43 @@ class Authentication:
         self._domains = domains
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
-        """Raises what `identify` and `Gatekeeper.admit` raise."""
+        """Raises what `identity_of` and `Gatekeeper.admit` raise."""
         env = req.env
-        path = env["PATH_INFO"]
-        bucket = buckets.of_host(env.get("HTTP_HOST", ""), self._domains) if self._domains else ""
-        if (path.startswith("/~/") and not bucket) or self._gatekeeper.is_open:
+        if (env["PATH_INFO"].startswith("/~/") and not self._bucket_of(env)) or self._gatekeeper.is_open:
             return
         if req.method == "POST" and is_form(req):  # it is signed in its fields: `resources.form`
             req.rights = req.everybody = Rights()
             return
-        if not path.isascii():
-            path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
-        query = env["QUERY_STRING"]
-        if not query.isascii():
-            query = query.encode("latin-1").decode(errors="replace")
-        request = SignedRequest(req.method, path, query, req.lower_headers, bucket)
-        try:
-            identity = identify(request, self._gatekeeper.secret_of, self._region)
-        except errors.SignatureDoesNotMatch as ex:
-            ex.message = f"{ex.message} {self._gatekeeper.about_secrets}".rstrip()
-            raise
+        identity = self.identity_of(env, req.lower_headers)
         req.access_key = identity.access_key
         req.chunk_verifier = identity.chunks
         if identity.headers:
             req.lower_headers = {**headers_of_link(identity.headers), **req.lower_headers}
         req.admit(self._gatekeeper.admit(req.access_key))
+
+    def rights_of(self, env: dict[str, Any], headers: Mapping[str, str]) -> Rights:
+        """What whoever asks may do, of what is asked for without a form. Raises what `process_request` raises."""
+        if self._gatekeeper.is_open:
+            return ALL
+        return self._gatekeeper.admit(self.identity_of(env, headers).access_key).rights
+
+    def identity_of(self, env: dict[str, Any], headers: Mapping[str, str]) -> Identity:
+        """Who signed; `headers` by lower-case name. Raises what `identify` raises."""
+        path, query = env["PATH_INFO"], env["QUERY_STRING"]
+        if not path.isascii():
+            path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
+        if not query.isascii():
+            query = query.encode("latin-1").decode(errors="replace")
+        request = SignedRequest(env["REQUEST_METHOD"], path, query, headers, self._bucket_of(env))
+        try:
+            return identify(request, self._gatekeeper.secret_of, self._region)
+        except errors.SignatureDoesNotMatch as ex:
+            ex.message = f"{ex.message} {self._gatekeeper.about_secrets}".rstrip()
+            raise
+
+    def _bucket_of(self, env: dict[str, Any]) -> str:
+        """The bucket that the host names; "" if the path names it."""
+        return buckets.of_host(env.get("HTTP_HOST", ""), self._domains) if self._domains else ""
 
 
 def is_form(req: S3Request) -> bool:

@@ -31,7 +31,15 @@ class Known(NamedTuple):
 
     secrets: Mapping[str, str]
     rights: Mapping[str, Rights]  # of "" too: what anybody may do
+    admissions: Mapping[str, Admission]  # of those who sign
+    everybody: Rights
     is_open: bool
+
+
+def known(secrets: Mapping[str, str], rights: Mapping[str, Rights], is_open: bool) -> Known:
+    everybody = rights.get("") or NOBODY
+    admissions = {key: Admission(rights.get(key) or Rights(holder=key), everybody) for key in secrets}
+    return Known(secrets, rights, admissions, everybody, is_open)
 
 
 class Keyring:
@@ -46,7 +54,7 @@ class Keyring:
         self._fixed_rights = {key: replace(ALL, holder=key) for key in self._fixed}
         self._store = store
         self._opens = opens and not self._fixed
-        self._known = Known(self._fixed, self._fixed_rights, self._opens and store is None)
+        self._known = known(self._fixed, self._fixed_rights, self._opens and store is None)
         self._looking = threading.Lock()
         self._next_look = 0.0
         self._version: int | None = None
@@ -69,11 +77,13 @@ class Keyring:
 
     def admit(self, access_key: str) -> Admission:
         """Raises AccessDenied for who does not sign, unless anybody may read something."""
-        rights = self._now().rights
-        everybody = rights.get("") or NOBODY
-        if not (access_key or everybody.read):
+        now = self._now()
+        admission = now.admissions.get(access_key)
+        if admission is not None:
+            return admission
+        if not (access_key or now.everybody.read):
             raise errors.AccessDenied
-        return Admission(rights.get(access_key) or Rights(holder=access_key), everybody)
+        return Admission(now.rights.get(access_key) or Rights(holder=access_key), now.everybody)
 
     def close(self) -> None:
         if self._store is not None:
@@ -98,7 +108,7 @@ class Keyring:
                 return
             found = store.load()
             rights = {key: found.rights[key] for key in found.secrets}
-            self._known = Known(
+            self._known = known(
                 {**found.secrets, **self._fixed},
                 {"": Rights(found.anonymous), **rights, **self._fixed_rights},
                 self._opens and not found.rights,

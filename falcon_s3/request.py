@@ -13,6 +13,13 @@ from falcon_s3.admission import Admission
 from falcon_s3.pfs import Pfs, Ref
 from falcon_s3.rights import ALL, Rights
 
+REQUEST_ID = "x-amz-request-id"
+
+
+def new_id() -> str:
+    """What tells one request from all others, in its answer and in the log: 16 hexadecimal digits."""
+    return f"{random.getrandbits(64):016X}"
+
 
 class S3Request(falcon.Request):
     """Falcon's request with what the walk through the gateway adds, each set once, by the module named.
@@ -59,7 +66,7 @@ class S3Request(falcon.Request):
         self.path = path if path.isascii() else path.encode("latin-1").decode(errors="replace")
         self.is_websocket = False
         self.uri_template = None
-        self.request_id = f"{random.getrandbits(64):016X}"
+        self.request_id = new_id()
         self.bucket = ""
         self.key = ""
         self.place = ""

@@ -32,31 +32,30 @@ from falcon_s3.signature import (
     is_same,
     seconds,
     seconds_of_date,
-    secret_for,
 )
-from falcon_s3.spelling import canonical_path, decoded, spellings
+from falcon_s3.spelling import decoded, spellings
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 STREAMING = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-EMPTY_SHA256 = hashlib.sha256().hexdigest()
+_EMPTY = hashlib.sha256()  # to be copied, which is quicker than to make one
+EMPTY_SHA256 = _EMPTY.hexdigest()
 LONGEST_EXPIRY_SECONDS = 7 * 24 * 3600
 
-# Longest text that is kept from one request to the next.
+# Longest text that is kept from one request to the next, and the longest query of which some is.
 KEPT_CHARACTERS = 512
+KEPT_LINK_CHARACTERS = 1024
 # What is read without its body: a link to it need not say what the body is.
 BODILESS = frozenset(("GET", "HEAD", "DELETE"))
-# The parameters that sign a link; other X-Amz-* parameters are headers that its maker put there.
-FIELDS = frozenset(
-    f"X-Amz-{name}" for name in "Algorithm Content-Sha256 Credential Date Expires Signature SignedHeaders".split()
-)
-# ... but for these: the AWS SDK for JavaScript puts the checksum of an empty body into every link for an upload.
+# Parameters of a link that do not sign it are headers that its maker put there, but for these: the AWS SDK for JavaScript puts the checksum of an empty body into every link for an upload.
 LEFT_IN_LINKS = ("x-amz-checksum-", "x-amz-sdk-", "x-amz-content-sha256", "x-amz-date")
+INCOMPLETE = (
+    "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature,"
+    " X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+)
 NOT_SIGNED = "There were headers present in the request which were not signed"
 
 EXPIRY = re.compile(r"-?[0-9]{1,9}")
-EXPIRY_CHARACTERS = 10
-_SPACES = re.compile("  +")
 
 
 class Mac:
@@ -100,17 +99,6 @@ class ChunkVerifier:
         self._previous = signature
 
 
-class Claim(NamedTuple):
-    """A signature and what it says of itself."""
-
-    access_key: str
-    scope: str  # date/region/s3/aws4_request
-    timestamp: str
-    signed_headers: str
-    signature: str
-    payload: str
-
-
 class Credential(NamedTuple):
     """What the Authorization header says before its signature."""
 
@@ -118,6 +106,18 @@ class Credential(NamedTuple):
     scope: str
     signed_headers: str
     names: frozenset[str]  # of signed_headers
+
+
+class Terms(NamedTuple):
+    """What a link says besides its signature and what it is for: the same in many links, and whenever it is followed."""
+
+    access_key: str
+    scope: str
+    timestamp: str
+    signed_headers: str
+    names: frozenset[str]  # of signed_headers
+    begins: float  # good from here, in seconds since the epoch
+    ends: float  # to here
 
 
 def is_presigned(query: str) -> bool:
@@ -133,43 +133,55 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float, region: str 
     SignatureDoesNotMatch.
     """
     presigned = is_presigned(request.query)
-    hoisted: Mapping[str, str] = {}
     if presigned:
-        claim, query, hoisted = _from_query(request, now)
+        access_key, scope, timestamp, signed_headers, signature, payload, query, hoisted = _from_query(request, now)
     else:
-        claim = _from_header(request.headers.get("authorization", ""), request, now)
-        query = _speedups.canonical_query(request.query) if request.query else ""
-    _check_scope(claim, region, presigned)
-    secret = secret_for(claim.access_key, secret_of)
-    _check_signature(request, query, claim, _mac(secret, claim.scope))
-    if STREAMING not in claim.payload:
-        return Identity(claim.access_key, None, hoisted)
-    key = signing_key(secret, claim.scope)
-    return Identity(claim.access_key, ChunkVerifier(key, claim.timestamp, claim.scope, claim.signature), hoisted)
+        access_key, scope, timestamp, signed_headers, signature, payload = _from_header(request, now)
+        query, hoisted = _speedups.canonical_query(request.query) if request.query else "", {}
+    is_short = len(scope) <= KEPT_CHARACTERS
+    date, signed_for = (_parts if is_short else _parts.__wrapped__)(scope)
+    if not is_short or date != timestamp[:8] or (region is not None and region != signed_for):
+        raise _wrong_scope(date == timestamp[:8], signed_for, region, presigned)
+    secret = secret_of(access_key)
+    if secret is None:
+        raise errors.InvalidAccessKeyId(fields={"AWSAccessKeyId": access_key})
+    canonical = _speedups.canonical_request(
+        request.method, request.path, query, request.headers, signed_headers, payload
+    )
+    head = f"{ALGORITHM}\n{timestamp}\n{scope}\n"
+    mac = _mac(secret, scope)
+    if not is_same(mac.sign(head + _sha256(canonical)), signature):
+        _check_spellings(request, canonical, head, mac, signature)
+    if STREAMING not in payload:
+        return Identity(access_key, None, hoisted)
+    return Identity(access_key, ChunkVerifier(signing_key(secret, scope), timestamp, scope, signature), hoisted)
 
 
-def _check_signature(request: SignedRequest, query: str, claim: Claim, mac: Mac) -> None:
+def _check_spellings(request: SignedRequest, canonical: bytes, head: str, mac: Mac, signature: str) -> None:
     """Raises SignatureDoesNotMatch, which shows what S3 itself signs.
 
     Some clients sign the path as they sent it, older versions of curl among them, so other spellings are tried.
     """
-    rest = canonical_rest(request, query, claim.signed_headers, claim.payload)
-
-    def texts(path: str) -> tuple[str, str]:
-        canonical = f"{request.method}\n{path}\n{rest}"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        return canonical, f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{digest}"
-
-    canonical, text = texts(canonical_path(request.path))
-    if is_same(mac.sign(text), claim.signature):
-        return
+    method, _, rest = canonical.split(b"\n", 2)
     for path in spellings(request.path, request.bucket):
-        if is_same(mac.sign(texts(path)[1]), claim.signature):
+        if is_same(mac.sign(head + _sha256(b"\n".join((method, path.encode(), rest)))), signature):
             return
-    raise errors.SignatureDoesNotMatch(fields={"StringToSign": text, "CanonicalRequest": canonical})
+    raise errors.SignatureDoesNotMatch(
+        fields={"StringToSign": head + _sha256(canonical), "CanonicalRequest": canonical.decode()}
+    )
 
 
-def _from_header(authorization: str, request: SignedRequest, now: float) -> Claim:
+def _sha256(text: bytes) -> str:
+    """In hexadecimal."""
+    hashed = _EMPTY.copy()
+    hashed.update(text)
+    return hashed.hexdigest()
+
+
+def _from_header(request: SignedRequest, now: float) -> tuple[str, str, str, str, str, str]:
+    """Access key, scope, timestamp, signed headers, signature and what is signed of the body."""
+    headers = request.headers
+    authorization = headers.get("authorization", "")
     head, found, signature = authorization.rpartition("Signature=")
     if not found:
         head, signature = authorization, ""
@@ -180,14 +192,13 @@ def _from_header(authorization: str, request: SignedRequest, now: float) -> Clai
     access_key, scope, signed, names = read(head)
     if not signature:
         raise errors.AuthorizationHeaderMalformed
-    headers = request.headers
     payload = headers.get("x-amz-content-sha256")
     if payload is None:
         raise errors.InvalidRequest("Missing required header for this request: x-amz-content-sha256")
     _check_signed(headers, names)
     timestamp, moment = _moment(headers)
     check_clock(moment, timestamp, now)
-    return Claim(access_key, scope, timestamp, signed, signature.strip(), payload)
+    return access_key, scope, timestamp, signed, signature.strip(), payload
 
 
 def _check_signed(headers: Mapping[str, str], names: Container[str]) -> None:
@@ -235,57 +246,48 @@ def _is_list(signed_headers: str) -> bool:
     return signed_headers != "" and len(names) == len(set(names))
 
 
-def _from_query(request: SignedRequest, now: float) -> tuple[Claim, str, dict[str, str]]:
-    """The claim of a presigned request, its query without the signature, and the headers that the query carries."""
-    found, query = _speedups.link_of(request.query)
-    if _unquoted(found.get("X-Amz-Algorithm", "")) != ALGORITHM:
-        raise errors.AuthorizationQueryParametersError('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
-    written, names = found.get("X-Amz-Credential", ""), found.get("X-Amz-SignedHeaders", "")
-    read = _credential_of_link
-    credential = (read if len(written) + len(names) <= KEPT_CHARACTERS else read.__wrapped__)(written, names)
-    timestamp, signature = _unquoted(found.get("X-Amz-Date", "")), _unquoted(found.get("X-Amz-Signature", ""))
-    moment = seconds(timestamp)
-    if credential is None or not signature or moment is None:
-        raise errors.AuthorizationQueryParametersError(
-            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature,"
-            " X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
-        )
-    expires = _unquoted(found.get("X-Amz-Expires", ""))
-    valid = _expiry(expires) if len(expires) <= EXPIRY_CHARACTERS else None
-    if valid is None:
-        raise errors.AuthorizationQueryParametersError("X-Amz-Expires must be a number of seconds up to 604800")
-    _check_signed(request.headers, credential.names)
-    if moment > now + SKEW_SECONDS:
+def _from_query(request: SignedRequest, now: float) -> tuple[str, str, str, str, str, str, str, Mapping[str, str]]:
+    """What `_from_header` gives, the query as it is signed, and the headers that the query carries."""
+    (algorithm, credential, date, expires, names, signature, digest), others, query = _speedups.link_of(request.query)
+    read = _terms if len(request.query) <= KEPT_LINK_CHARACTERS else _terms.__wrapped__
+    access_key, scope, timestamp, signed_headers, signed, begins, ends = read(
+        algorithm, credential, date, expires, names
+    )
+    if not signature:
+        raise errors.AuthorizationQueryParametersError(INCOMPLETE)
+    _check_signed(request.headers, signed)
+    if now < begins:
         raise errors.AccessDenied("Request is not yet valid")
-    if expires.startswith("-") or now > moment + valid:
-        raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": expires})
-    digest = found.get("X-Amz-Content-Sha256")
+    if now > ends:
+        raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": _unquoted(expires)})
     payload = _payload_of_link(request, None if digest is None else _unquoted(digest))
-    claim = Claim(credential.access_key, credential.scope, timestamp, credential.signed_headers, signature, payload)
-    return claim, query, {} if found.keys() <= FIELDS else _hoisted(found)
-
-
-def _hoisted(found: Mapping[str, str]) -> dict[str, str]:
-    """The headers among the parameters of a link."""
-    lower = {name.lower(): value for name, value in found.items() if name not in FIELDS}
-    return {name: decoded(value) for name, value in lower.items() if not name.startswith(LEFT_IN_LINKS)}
+    hoisted = _hoisted(others) if others else others
+    return access_key, scope, timestamp, signed_headers, _unquoted(signature), payload, query, hoisted
 
 
 @lru_cache(maxsize=256)
-def _credential_of_link(credential: str, signed_headers: str) -> Credential | None:
-    """What two parameters of a link say, as they are written there: the same from request to request; None: nothing."""
+def _terms(algorithm: str, credential: str, date: str, expires: str, signed_headers: str) -> Terms:
+    """What five parameters of a link say, as they are written there."""
+    if _unquoted(algorithm) != ALGORITHM:
+        raise errors.AuthorizationQueryParametersError('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
     access_key, _, scope = _unquoted(credential).partition("/")
-    signed = _unquoted(signed_headers)
-    if not (access_key and scope and _is_list(signed)):
-        return None
-    # That header is in the line of the payload.
-    return Credential(access_key, scope, signed, frozenset(("x-amz-content-sha256", *signed.split(";"))))
+    timestamp, signed = _unquoted(date), _unquoted(signed_headers)
+    moment = seconds(timestamp)
+    if not (access_key and scope and _is_list(signed)) or moment is None:
+        raise errors.AuthorizationQueryParametersError(INCOMPLETE)
+    expiry = _unquoted(expires)
+    if not EXPIRY.fullmatch(expiry) or int(expiry) > LONGEST_EXPIRY_SECONDS:
+        raise errors.AuthorizationQueryParametersError("X-Amz-Expires must be a number of seconds up to 604800")
+    ends = float("-inf") if expiry.startswith("-") else moment + int(expiry)
+    # The header that tells the payload's digest is in the line of the payload.
+    names = frozenset(("x-amz-content-sha256", *signed.split(";")))
+    return Terms(access_key, scope, timestamp, signed, names, moment - SKEW_SECONDS, ends)
 
 
-@lru_cache(maxsize=256)
-def _expiry(text: str) -> int | None:
-    """For how many seconds a link is good; None: it does not say so."""
-    return int(text) if EXPIRY.fullmatch(text) and int(text) <= LONGEST_EXPIRY_SECONDS else None
+def _hoisted(others: Mapping[str, str]) -> dict[str, str]:
+    """The headers among the parameters of a link; `others` are those of Amazon's that do not sign it."""
+    lower = {name.lower(): value for name, value in others.items()}
+    return {name: decoded(value) for name, value in lower.items() if not name.startswith(LEFT_IN_LINKS)}
 
 
 def _unquoted(text: str) -> str:
@@ -307,20 +309,16 @@ def _payload_of_link(request: SignedRequest, signed: str | None) -> str:
     return signed
 
 
-def _check_scope(claim: Claim, region: str | None, presigned: bool) -> None:
-    is_short = len(claim.scope) <= KEPT_CHARACTERS
-    date, signed_for = (_parts if is_short else _parts.__wrapped__)(claim.scope)
-    if date == claim.timestamp[:8]:
-        if is_short and region in (None, signed_for):
-            return
-        message = f"The region '{signed_for}' is wrong; expecting '{region}'"
-    else:
+def _wrong_scope(dated: bool, signed_for: str, region: str | None, presigned: bool) -> errors.S3Error:
+    """What is wrong with a scope; `dated`: its date is that of the request."""
+    message = f"The region '{signed_for}' is wrong; expecting '{region}'"
+    if not dated:
         message = "The credential must have the form <access key>/<date>/<region>/s3/aws4_request, with the same date"
     fields = {"Region": region} if region else {}
     headers = {"x-amz-bucket-region": region} if region else {}  # for an answer without a document, to HEAD
     if presigned:
-        raise errors.AuthorizationQueryParametersError(message, fields=fields, headers=headers)
-    raise errors.AuthorizationHeaderMalformed(message, fields=fields, headers=headers)
+        return errors.AuthorizationQueryParametersError(message, fields=fields, headers=headers)
+    return errors.AuthorizationHeaderMalformed(message, fields=fields, headers=headers)
 
 
 @lru_cache(maxsize=256)
@@ -328,18 +326,6 @@ def _parts(scope: str) -> tuple[str, str]:
     """The date and the region of a scope; "" for those of one that is malformed."""
     parts = scope.split("/")
     return (parts[0], parts[1]) if len(parts) == 4 and parts[2:] == ["s3", "aws4_request"] else ("", "")
-
-
-def canonical_rest(request: SignedRequest, query: str, signed_headers: str, payload: str) -> str:
-    """The canonical request after its path; `query` in canonical form."""
-    lines = []
-    for name in signed_headers.split(";"):
-        value = request.headers.get(name)
-        if value is None:  # a server may answer this one itself and keep it from us
-            value = "100-continue" if name == "expect" else ""
-        value = value.strip()
-        lines.append(f"{name}:{_SPACES.sub(' ', value) if '  ' in value else value}\n")
-    return f"{query}\n{''.join(lines)}\n{signed_headers}\n{payload}"
 
 
 @lru_cache(maxsize=1024)

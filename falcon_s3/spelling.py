@@ -12,16 +12,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote, unquote_to_bytes
 
-# What is its own canonical form in a path that arrives decoded: unreserved characters (RFC 3986 section 2.3) and slashes.
-_CANONICAL_PATH = re.compile(r"[A-Za-z0-9/._~-]*")
 _ESCAPE = re.compile("%..")
 # What encoders leave as it is, besides what RFC 3986 calls unreserved: nothing, encodeURIComponent, Go's net/url, and
 # those who escape only what a path cannot hold.
 _LEFT_ALONE = ("", "!*'()", "$&+,:;=@", "!$&'()*+,:;=@")
-
-
-def canonical_path(path: str) -> str:
-    return path if _CANONICAL_PATH.fullmatch(path) else quote(path, safe="/-_.~")
 
 
 def parameters(query: str) -> Iterator[tuple[str, str]]:

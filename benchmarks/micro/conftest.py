@@ -28,4 +28,4 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="session")
 def app(store):
     """The WSGI application, which lets in who signs with one of KEYS."""
-    return create_app(store, Keyring(KEYS))
+    return create_app(store, Keyring(KEYS), kept=store.kept)

@@ -51,6 +51,7 @@ from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.history import RepoInfo
+from falcon_s3.pfs.kept import Kept
 from falcon_s3.pfs.recent import Asked, Recent
 from falcon_s3.pfs.tree import View
 from falcon_s3.pfs.uploads import Uploads
@@ -89,6 +90,11 @@ class EmbeddedPfs(Uploads):
         self._work = threading.Event()
         self._work.set()
         self._cleaning.start()
+
+    @property
+    def kept(self) -> Kept:
+        """Where what was read from this store can be kept as long as it is so, by those above as by the store itself."""
+        return self._catalog.kept
 
     # Branches and commits
 

@@ -95,6 +95,7 @@ def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
         config.cors_origins,
         job=only,
         check=backend.check,
+        kept=backend.kept,
     )
     return app, backend.close
 

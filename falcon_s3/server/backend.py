@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.pfs import Pfs
+from falcon_s3.pfs.kept import Kept
 
 
 def nothing() -> None:
@@ -16,13 +17,15 @@ def nothing() -> None:
 class Backend(NamedTuple):
     """What a worker opens after the fork; `close` releases all of it.
 
-    `check` raises pfs.Unavailable while the store cannot answer.
+    `check` raises pfs.Unavailable while the store cannot answer. `kept` is where things are kept as long as nothing in
+    the store changes; None for a store that cannot tell.
     """
 
     store: Pfs
     gatekeeper: Gatekeeper
     close: Callable[[], None]
     check: Callable[[], None] = nothing
+    kept: Kept | None = None
 
 
 class Greeting(NamedTuple):

@@ -131,6 +131,7 @@ def app(request, store):
         Keyring({"AKIDEXAMPLE": "secret"}) if request.param == "keyed" else None,
         domains=DOMAINS,
         origins=("https://*.example.org",),
+        kept=store.kept,
     )
 
 
@@ -224,6 +225,19 @@ def test_what_was_stored_can_be_read(app, store, caplog, method, headers, body, 
     check_answer(app, caplog, environment("GET", "/b", query))
 
 
+@fuzz(method=st.sampled_from(["GET", "HEAD"]), target=TARGET, query=QUERY, headers=HEADERS)
+def test_an_answer_that_is_kept_is_the_one_that_would_be_given(store, method, target, query, headers):
+    """But for the id of the request, whatever is asked, once or again."""
+    fill(store)
+    kept, fresh = [], []
+    for told, app in ((kept, create_app(store, kept=store.kept)), (fresh, create_app(store))):
+        for _ in range(2):
+            status, told_headers, body = answer(app, environment(method, target, query, headers))
+            request = told_headers.pop("x-amz-request-id")
+            told.append((status, told_headers, body.replace(request.encode(), b"")))
+    assert kept == fresh
+
+
 LINKED = [*HEADER_NAMES, "x-amz-meta-a b", "x-amz-meta-ü", "x-amz-meta-A", "x-amz-meta-a\r\n", "x-amz-meta-:"]
 
 
@@ -242,7 +256,7 @@ def test_what_a_link_stores_can_be_read(store, caplog, headers):
     resource = sigv2.canonical_resource("", "/b/k", urlencode(headers))
     fields = headers | {"AWSAccessKeyId": "AKIDEXAMPLE", "Expires": expires}
     fields["Signature"] = sigv2.sign("secret", sigv2.string_to_sign("PUT", expires, headers, resource))
-    keyed = create_app(store, Keyring({"AKIDEXAMPLE": "secret"}))
+    keyed = create_app(store, Keyring({"AKIDEXAMPLE": "secret"}), kept=store.kept)
     assert check_answer(keyed, caplog, environment("PUT", "/b/k", urlencode(fields), body=FOX)) != 403
     for method in ("GET", "HEAD"):
         check_answer(create_app(store), caplog, environment(method, "/b/k"))

@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, quote
 
 import falcon
 import pytest
-from botocore.auth import S3SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from falcon.testing import create_environ
 from hypothesis import example, given, settings
@@ -33,6 +34,8 @@ RAW = st.lists(st.sampled_from([*PIECES, " "]), max_size=30).map("".join)
 # Longer than what the compiled module holds on its stack.
 LONG = "&".join(f"{name}%2F%c3%bc={'ü ' * 50}" for name in random.Random(1).sample(range(10_000), 200))
 
+# What `link_of` tells of a query that says nothing of a signature.
+NO_FIELDS = ("", "", "", "", "", "", None)
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 
 
@@ -59,13 +62,15 @@ def test_a_query_is_signed_as_botocore_signs_it(sign, pairs, safe, chance):
 @given(PAIRS)
 @settings(deadline=None)
 def test_a_link_is_what_is_signed_without_its_signature_and_amazons_parameters(sign, pairs):
-    found, query = sign.link_of(written(pairs))
+    fields, others, query = sign.link_of(written(pairs))
     assert query == signed_by_botocore([pair for pair in pairs if pair[0] != "X-Amz-Signature"])
-    assert found == {
+    found = {
         quote(name, safe=""): quote(value, safe="")
         for name, value in pairs
         if quote(name, safe="")[:6].lower() == "x-amz-"
     }
+    assert fields == (*("", "", found.pop("X-Amz-Date", ""), "", "", found.pop("X-Amz-Signature", "")), None)
+    assert others == found
 
 
 @pytest.mark.parametrize(
@@ -91,7 +96,7 @@ def test_a_link_is_what_is_signed_without_its_signature_and_amazons_parameters(s
 )
 def test_the_canonical_form_of_a_query(sign, query, canonical):
     assert sign.canonical_query(query) == canonical
-    assert sign.link_of(query) == ({}, canonical)
+    assert sign.link_of(query) == (NO_FIELDS, {}, canonical)
 
 
 @pytest.mark.parametrize("byte", range(256))
@@ -109,23 +114,95 @@ def test_a_canonical_query_is_its_own_canonical_form(sign, query):
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "place", "value"),
     [
-        ("X-Amz-Date=1&X-Amz-Date=2&a=b", {"X-Amz-Date": "2"}),
-        ("X-Amz-Credential=a%2Fb+c", {"X-Amz-Credential": "a%2Fb+c"}),
+        ("X-Amz-Algorithm=1", 0, "1"),
+        ("X-Amz-Credential=a%2Fb+c", 1, "a%2Fb+c"),
+        ("X-Amz-Date=1&X-Amz-Date=2&a=b", 2, "2"),
+        ("X-Amz-Expires=-1", 3, "-1"),
+        ("X-Amz-SignedHeaders=host%3Ba", 4, "host%3Ba"),
+        ("X-Amz-Signature=1&X-Amz-Signature", 5, ""),
+        ("X-Amz-Content-Sha256", 6, ""),
+        ("X-Amz-Content-Sha256=é", 6, "é"),
+    ],
+)
+def test_what_signs_a_link_is_told_as_it_is_written(sign, query, place, value):
+    fields, others, _ = sign.link_of(query)
+    assert others == {}
+    assert fields == (*NO_FIELDS[:place], value, *NO_FIELDS[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("query", "others"),
+    [
         ("x-amz-=1&X-AMZ-A", {"x-amz-": "1", "X-AMZ-A": ""}),
         ("x-am=1&X-Amz=2&xx-amz-a=3&%78-amz-a=4", {}),
-        ("X-Amz-Signature=1&X-Amz-Signature", {"X-Amz-Signature": ""}),
+        ("x-amz-date=1&X-Amz-Dates=2&X-Amz-Expire=3", {"x-amz-date": "1", "X-Amz-Dates": "2", "X-Amz-Expire": "3"}),
+        ("X-Amz-Signaturf=1&X-Amz-Content-Sha257=2", {"X-Amz-Signaturf": "1", "X-Amz-Content-Sha257": "2"}),
+        ("x-amz-meta-a=1&x-amz-meta-a=2", {"x-amz-meta-a": "2"}),
         ("x-amz-ü=ü", {"x-amz-ü": "ü"}),
     ],
 )
-def test_amazons_parameters_are_told_as_they_are_written(sign, query, found):
-    assert sign.link_of(query)[0] == found
+def test_what_else_is_amazons_is_told_as_it_is_written(sign, query, others):
+    assert sign.link_of(query)[:2] == (NO_FIELDS, others)
 
 
 def test_only_the_signature_itself_is_left_out(sign):
     query = "X-Amz-Signature=1&X-Amz-Signature&X-Amz-Signature2=2&x-amz-signature=3&%58-Amz-Signature=4"
-    assert sign.link_of(query)[1] == "X-Amz-Signature=4&X-Amz-Signature2=2&x-amz-signature=3"
+    assert sign.link_of(query)[2] == "X-Amz-Signature=4&X-Amz-Signature2=2&x-amz-signature=3"
+
+
+# --- what is asked, what is hashed ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "plain"),
+    [
+        ("a=1&s=2&b", "a=1&b"),
+        ("s=2&s", ""),
+        ("a=%2F+&a=2", "a=%2F+&a=2"),
+        ("a=é&s=é", "a=é"),
+        ("a=1&c=2", None),
+        ("a=1&", None),
+        ("a=1&%61=2", None),
+        ("A=1", None),
+        ("é=1", None),
+        ("a=1&=a", None),
+    ],
+)
+def test_a_plain_query_is_without_what_signs_it(sign, query, plain):
+    """And there is none if anything else is in it, however little."""
+    assert sign.plain_query(query, {"s"}, {"a", "b"}) == plain
+
+
+@given(
+    TEXT,
+    st.dictionaries(st.sampled_from(["range", "x-amz-meta-a", "x-amz-date"]), st.text(" abé", max_size=9)),
+    st.sampled_from(["GET", "PUT"]),
+)
+@settings(deadline=None)
+def test_a_request_is_hashed_as_botocore_hashes_it(sign, path, headers, method):
+    headers |= {"host": "h", "x-amz-content-sha256": "p"}
+    request = AWSRequest(method, f"http://h/{quote(path)}", headers=headers)
+    signer = S3SigV4Auth(Credentials("AKIDEXAMPLE", "secret"), "s3", "us-east-1")
+    wanted = signer.canonical_request(request)
+    assert sign.canonical_request(method, f"/{path}", "", headers, ";".join(sorted(headers)), "p") == wanted.encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "written"), [("/a/~._-Z9//", "/a/~._-Z9//"), ("/ü /%2F+*", "/%C3%BC%20/%252F%2B%2A"), ("/\0", "/%00")]
+)
+def test_a_path_is_escaped_once_and_keeps_its_slashes(sign, path, written):
+    assert sign.canonical_request("GET", path, "", {}, "host", "").decode().split("\n")[1] == written
+
+
+@pytest.mark.parametrize("wrong", [None, b"a", 1])
+def test_a_request_of_anything_but_texts_is_a_type_error(sign, wrong):
+    for place in (1, 4):
+        arguments = ["GET", "/", "", {}, "host", "p"]
+        arguments[place] = wrong
+        with pytest.raises((TypeError, AttributeError)):
+            sign.canonical_request(*arguments)
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------
@@ -240,11 +317,14 @@ def compiled():
 @settings(deadline=None)
 def test_both_twins_say_the_same(query):
     """Of what no client should send, too: surrogates, and texts that are no Latin-1."""
-    for name in ("canonical_query", "claims_of", "link_of", "parse_query"):
+    for name, *more in (
+        *(["canonical_query"], ["claims_of"], ["link_of"], ["parse_query"]),
+        ["plain_query", {"X-Amz-Signature"}, {"prefix", "a", ""}],
+    ):
         answers = []
         for module in (compiled(), importlib.import_module("falcon_s3._sign_py")):
             try:
-                answers.append(getattr(module, name)(query))
+                answers.append(getattr(module, name)(query, *more))
             except UnicodeError:
                 answers.append("no text")
         assert answers[0] == answers[1], name
