@@ -8,6 +8,8 @@ what they mean: commits and branches in `history`, versions and listings in `tre
   busy handler (which sleeps and starves) never decides. The leader runs every job that waits, in one transaction:
   one fsync serves them all. Then the first of those who came meanwhile leads, and only it is woken for that. When
   a job raises, all run again, each behind a savepoint of its own, so that it takes no other with it.
+* **Jobs of a kind may share statements** (`write_together`): each statement hands over the interpreter's lock, which
+  comes back late where other threads want it too.
 * **Readers never wait.** The journal is a write-ahead log; a read runs on a connection of its own.
 * **Acknowledged is durable.** synchronous=FULL: `write` returns after the log is on disk; or, where that was chosen,
   soon before it is (see `late_sync`).
@@ -22,7 +24,9 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -34,7 +38,10 @@ from falcon_s3.pfs.schema import FORMAT, MIGRATIONS, SCHEMA
 logger = logging.getLogger(__name__)
 
 Connection = sqlite3.Connection
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_run_of = attrgetter("run")
 
 # After so many jobs of a process what they wrote is moved from the log to the database, beside other work.
 CHECKPOINT_JOBS = 500
@@ -48,13 +55,14 @@ CACHE_KIB = 1024
 WRITER_CACHE_KIB = 4096
 
 
-class Job(Generic[Result]):
-    """One waiting write and, once it ran, what came of it."""
+class Job(Generic[Item, Result]):
+    """One waiting write and, once it ran, what came of it. `run` gives the results of many items."""
 
-    __slots__ = ("error", "leads", "result", "run", "woken")
+    __slots__ = ("error", "item", "leads", "result", "run", "woken")
 
-    def __init__(self, run: Callable[[Connection], Result]):
+    def __init__(self, run: Callable[[Connection, Sequence[Item]], Sequence[Result]], item: Item):
         self.run = run
+        self.item = item
         self.result: Result | None = None
         self.error: BaseException | None = None
         self.leads = False  # it did not run yet: its thread runs what waits
@@ -89,16 +97,19 @@ class Catalog:
     def __init__(self, data: Path, *, relaxed: bool = False):
         self._path = data / "catalog.sqlite3"
         self._lock_file = os.open(data / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # What is kept of it is good until a job changes more than what is in the files of branches.
+        self._branches_file = os.open(data / "branches.count", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._turn = threading.Lock()
         self._queue = threading.Lock()  # around the next two, for moments
-        self._waiting: deque[Job[Any]] = deque()
+        self._waiting: deque[Job[Any, Any]] = deque()
         self._led = False  # a thread runs what waits, or is about to
         self._idle_readers: list[Reader] = []
         with self.turn():
             self.kept = Kept(self._lock_file)
+            self.kept_branches = Kept(self._branches_file)
             self._writer = self._connect()
             self._writer.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
-            with self.kept.changing():
+            with self.kept.changing(), self.kept_branches.changing():
                 self._prepare(self._writer)
         self._late_sync: LateSync | None = None
         if relaxed:
@@ -112,7 +123,7 @@ class Catalog:
 
     def _connect(self) -> Connection:
         connection = sqlite3.connect(
-            self._path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=128
+            self._path, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -149,7 +160,14 @@ class Catalog:
         A job may run twice, the first time for nothing: it does nothing but to the connection. Raises Unavailable
         when the disk is full or the database cannot be written.
         """
-        job = Job(run)
+        return self.write_together(_one_by_one, run)
+
+    def write_together(self, run: Callable[[Connection, Sequence[Item]], Sequence[Result]], item: Item) -> Result:
+        """As `write`: `run` is called with the items of all such jobs that wait, and gives their results in order.
+
+        It changes nothing of what `kept_branches` keeps.
+        """
+        job = Job(run, item)
         with self._queue:
             if self._led:
                 self._waiting.append(job)
@@ -163,7 +181,7 @@ class Catalog:
             raise job.error
         return job.result  # type: ignore[return-value]  # a job that did not fail has its result
 
-    def _lead(self, own: Job[Any]) -> None:
+    def _lead(self, own: Job[Any, Any]) -> None:
         """Run what waits, and hand over to the first of those who came meanwhile."""
         jobs = [own]
         try:
@@ -202,11 +220,12 @@ class Catalog:
                 logger.warning("the log of the catalog was not moved: %s", ex)
         connection.close()
 
-    def _run(self, jobs: Sequence[Job[Any]]) -> None:
-        with self.kept.changing():
+    def _run(self, jobs: Sequence[Job[Any, Any]]) -> None:
+        keeping = all(job.run is not _one_by_one for job in jobs) and not self.kept_branches.is_changing()
+        with self.kept.changing(), nullcontext() if keeping else self.kept_branches.changing():
             self._run_all(jobs)
 
-    def _run_all(self, jobs: Sequence[Job[Any]]) -> None:
+    def _run_all(self, jobs: Sequence[Job[Any, Any]]) -> None:
         writer = self._writer
         try:
             if not self._run_together(jobs):
@@ -223,13 +242,15 @@ class Catalog:
             if not isinstance(ex, Exception):
                 raise
 
-    def _run_together(self, jobs: Sequence[Job[Any]]) -> bool:
+    def _run_together(self, jobs: Sequence[Job[Any, Any]]) -> bool:
         """Run the jobs without savepoints, which cost more than most jobs. False: one raised, and nothing happened."""
         writer = self._writer
         writer.execute("BEGIN IMMEDIATE")
         try:
-            for job in jobs:
-                job.result = job.run(writer)
+            for run, same in groupby(jobs, key=_run_of):
+                some = list(same)
+                for job, result in zip(some, run(writer, [job.item for job in some]), strict=True):
+                    job.result = result
         except Exception as ex:
             if not writer.in_transaction:
                 raise  # SQLite gave up the whole transaction, as on a full disk
@@ -241,10 +262,10 @@ class Catalog:
         writer.execute("COMMIT")
         return True
 
-    def _run_one(self, job: Job[Any]) -> None:
+    def _run_one(self, job: Job[Any, Any]) -> None:
         self._writer.execute("SAVEPOINT job")
         try:
-            job.result = job.run(self._writer)
+            (job.result,) = job.run(self._writer, [job.item])
         except Exception as ex:
             if not self._writer.in_transaction:
                 raise  # SQLite gave up the whole transaction, as on a full disk
@@ -269,8 +290,14 @@ class Catalog:
             self._writer.close()
         while self._idle_readers:
             self._idle_readers.pop().connection.close()
-        self.kept.close()
-        os.close(self._lock_file)
+        for kept, file in ((self.kept, self._lock_file), (self.kept_branches, self._branches_file)):
+            kept.close()
+            os.close(file)
+
+
+def _one_by_one(connection: Connection, runs: Sequence[Callable[[Connection], Result]]) -> Sequence[Result]:
+    """Jobs that share nothing but the transaction."""
+    return [run(connection) for run in runs]
 
 
 def told(ex: Exception) -> Exception:

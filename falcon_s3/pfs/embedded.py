@@ -44,6 +44,7 @@ from falcon_s3.pfs import (
     history,
     janitor,
     pieces,
+    puts,
     tree,
     versions,
 )
@@ -52,6 +53,7 @@ from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.history import RepoInfo
 from falcon_s3.pfs.kept import Kept
+from falcon_s3.pfs.puts import Put
 from falcon_s3.pfs.recent import Asked, Recent
 from falcon_s3.pfs.tree import View
 from falcon_s3.pfs.uploads import Uploads
@@ -295,8 +297,12 @@ class EmbeddedPfs(Uploads):
 
     def check_write(self, ref: Ref, path: str) -> None:
         check_path(path)
-        with self._catalog.read() as connection:
-            history.check_writable(history.point(connection, ref), ref)
+        kept = self._catalog.kept_branches
+        if kept.get(ref) is None:
+            state = kept.state()
+            with self._catalog.read() as connection:
+                history.check_writable(history.point(connection, ref), ref)
+            kept.keep(ref, True, 0, state)
 
     def put_file(
         self,
@@ -309,13 +315,9 @@ class EmbeddedPfs(Uploads):
         self.check_write(ref, path)
         staged = self._contents.stage(body)
 
-        def job(connection: Connection) -> FileInfo:
-            write = files.begin_write(connection, ref, path, check)
-            content = self._contents.acquire(connection, staged)
-            return files.name(connection, write, path, content, staged.size, staged.md5.hex(), attributes)
-
+        put = Put(ref, path, staged, dict(attributes or {}), check)
         try:
-            return self._catalog.write(job)
+            return self._catalog.write_together(puts.run, put)
         finally:
             self._contents.discard(staged)
 

@@ -56,18 +56,21 @@ class Point(NamedTuple):
 
 POINT = (
     'SELECT repo.id, "commit".number, "commit".id, "commit".line, "commit".finished_ms IS NULL, {output}, {branch_id},'
-    " line.tip, line.base_line IS NOT NULL"
+    " line.tip, line.base_line IS NOT NULL{more}"
     ' FROM repo {join} JOIN line ON line.id = "commit".line'
     " WHERE repo.project = ? AND repo.name = ? AND {condition} = ?"
 )
-POINT_BY_BRANCH = POINT.format(
-    output="EXISTS (SELECT 1 FROM provenance WHERE provenance.branch = branch.id)",
-    branch_id="branch.id",
-    join='JOIN branch ON branch.repo = repo.id JOIN "commit" ON "commit".number = branch.head',
-    condition="branch.name",
-)
+BY_BRANCH = {
+    "output": "EXISTS (SELECT 1 FROM provenance WHERE provenance.branch = branch.id)",
+    "branch_id": "branch.id",
+    "join": 'JOIN branch ON branch.repo = repo.id JOIN "commit" ON "commit".number = branch.head',
+    "condition": "branch.name",
+}
+POINT_BY_BRANCH = POINT.format(more="", **BY_BRANCH)
+# And the greatest number that any commit of the store has had.
+HEAD = POINT.format(more=", (SELECT seq FROM sqlite_sequence WHERE name = 'commit')", **BY_BRANCH)
 POINT_BY_ID = POINT.format(
-    output="0", branch_id="0", join='JOIN "commit" ON "commit".repo = repo.id', condition='"commit".id'
+    output="0", branch_id="0", join='JOIN "commit" ON "commit".repo = repo.id', condition='"commit".id', more=""
 )
 
 
@@ -83,8 +86,8 @@ def _row(connection: Connection, statement: str, names: tuple[str | bytes, ...])
         return None
 
 
-def insert(connection: Connection, statement: str, values: tuple[object, ...]) -> int:
-    """Inside a job: gives the number of the new row."""
+def insert(connection: Connection, statement: str, values: Sequence[object]) -> int:
+    """Inside a job: gives the number of the new row, of the last one if there are more."""
     cursor = connection.execute(statement, values)
     assert cursor.lastrowid is not None  # an INSERT that did not raise has one
     return cursor.lastrowid
@@ -104,15 +107,27 @@ def point(connection: Connection, ref: Ref) -> Point:
     return Point._make(row)
 
 
-def new_id() -> bytes:
-    """The id of a commit: a UUID of version 4 by its form, that grows with time (48 bits); 74 bits are random.
+def head(connection: Connection, branch: Branch) -> tuple[Point, int]:
+    """Where the branch points, and the greatest number that any commit of the store has had. Raises BranchNotFound."""
+    row = _row(connection, HEAD, (branch.repo.project, branch.repo.name, branch.name))
+    if row is None:
+        raise BranchNotFound(branch)
+    return Point._make(row[:-1]), row[-1]
+
+
+def new_ids(number: int) -> list[bytes]:
+    """The ids of so many commits: UUIDs of version 4 by their form, that grow with time (48 bits); 74 bits are random.
 
     So the index on ids is written at its end, where random ones would change a page of it for every commit.
     """
-    drawn = bytearray(os.urandom(10))
-    drawn[0] = drawn[0] & 0x0F | 0x40
-    drawn[2] = drawn[2] & 0x3F | 0x80
-    return now_ms().to_bytes(6, "big") + drawn
+    drawn, now = os.urandom(10 * number), now_ms().to_bytes(6, "big")
+    identities = []
+    for start in range(0, len(drawn), 10):
+        identity = bytearray(now + drawn[start : start + 10])
+        identity[6] = identity[6] & 0x0F | 0x40
+        identity[8] = identity[8] & 0x3F | 0x80
+        identities.append(bytes(identity))
+    return identities
 
 
 def view_at(connection: Connection, found: Point) -> View:
@@ -222,7 +237,7 @@ def _new_commit(
     finished_ms: int | None,
     message: str,
 ) -> tuple[int, bytes]:
-    identity = new_id()
+    (identity,) = new_ids(1)
     number = insert(
         connection,
         'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'

@@ -1,6 +1,6 @@
 """Kept: what was read from the catalog, good as long as the catalog is as it was.
 
-Whether it is tells a counter in memory that all processes on the folder share: the first bytes of `write.lock`, mapped.
+Whether it is tells a counter in memory that all processes on the folder share: the first bytes of a file, mapped.
 It is odd while somebody writes, and even between two writes. Whoever has the turn to write counts before and after;
 what was read while the counter stood still, and on an even number, is what any reader would find as long as it stands
 there. So a reader that finds what it wants here asks neither SQLite nor the disk, and is never behind: the counter has
@@ -24,7 +24,7 @@ ENTRY_BYTES = 1024
 
 
 class Kept:
-    """`file` is the open write.lock. Made while it is locked; safe for many threads."""
+    """`file` is open for reading and writing. Made while it is locked; safe for many threads."""
 
     def __init__(self, file: int):
         if os.fstat(file).st_size < COUNTER_BYTES:
@@ -53,6 +53,10 @@ class Kept:
             self._bytes = 0
         kept[key] = value
         self._bytes += size + ENTRY_BYTES
+
+    def is_changing(self) -> bool:
+        """For who has the turn to write: whether the last one was killed in his."""
+        return bool(self._counter[0] & 1)
 
     @contextmanager
     def changing(self) -> Iterator[None]:

@@ -204,7 +204,7 @@ def add_commit(
         connection,
         'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (identity or history.new_id(), number, line, parent, branch.name, now, now if finished else None, message),
+        (identity or history.new_ids(1)[0], number, line, parent, branch.name, now, now if finished else None, message),
     )
     connection.execute("UPDATE line SET tip = ? WHERE id = ?", (made, line))
     if head is not None:

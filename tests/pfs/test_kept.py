@@ -10,7 +10,7 @@ import pytest
 
 from falcon_s3 import _speedups
 from falcon_s3.digests import body_of
-from falcon_s3.pfs import BranchNotFound, FileNotFound
+from falcon_s3.pfs import Branch, BranchNotFound, CommitFinished, FileNotFound, OutputBranch, janitor
 from falcon_s3.pfs import kept as module
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.kept import Kept
@@ -20,10 +20,12 @@ from tests.pfs.stores import MASTER
 
 @pytest.fixture
 def stores(tmp_path):
-    """Two stores on one folder, as two workers have them."""
-    both = [EmbeddedPfs(tmp_path), EmbeddedPfs(tmp_path)]
-    both[0].create_branch(MASTER)
-    yield both
+    """Two stores on one folder, as two workers have them, where nobody cleans up, which is a write too."""
+    with janitor.alone(tmp_path / "janitor.lock") as mine:
+        assert mine
+        both = [EmbeddedPfs(tmp_path), EmbeddedPfs(tmp_path)]
+        both[0].create_branch(MASTER)
+        yield both
     for store in both:
         store.close()
 
@@ -135,6 +137,49 @@ def test_a_write_that_fails_ends_what_was_kept_and_no_more(stores):
             stores[0].put_file(MASTER, "a", body_of([b"2"]), check=refuse)
         assert read(stores[1]) == b"1"
         assert stores[1]._catalog.kept.get(("a", "master", MASTER.repo.name, MASTER.repo.project)) is not None
+
+
+def test_a_branch_that_may_not_be_written_any_more_is_refused_at_once(stores):
+    """Deleted, finished or made an output branch by another, after writes by both that were let in."""
+    one, other = stores
+
+    def write() -> None:
+        for number, store in enumerate(stores):
+            put(store, MASTER, f"{number}", b"x")
+            store.check_write(MASTER, "a")
+
+    write()
+    one.delete_branch(MASTER)
+    with pytest.raises(BranchNotFound):
+        other.check_write(MASTER, "a")
+    other.create_branch(MASTER)
+    write()
+    commit = other.start_commit(MASTER)
+    write()
+    one.check_write(commit, "a")
+    other.finish_commit(commit)
+    with pytest.raises(CommitFinished):
+        one.check_write(commit, "a")
+    one.delete_branch(MASTER)
+    one.create_branch(Branch(MASTER.repo, "input"))
+    one.create_branch(MASTER, provenance=[Branch(MASTER.repo, "input")])
+    with pytest.raises(OutputBranch):
+        other.check_write(MASTER, "a")
+
+
+def test_who_may_write_is_kept_while_files_are_put(stores, tmp_path):
+    """Seen by a change that nobody was told of; also after a writer was killed who was changing branches."""
+    one, other = stores
+    one._catalog.kept_branches._counter[0] |= 1
+    put(one, MASTER, "a", b"1")
+    other.check_write(MASTER, "a")
+    put(one, MASTER, "b", b"1")
+    with sqlite3.connect(tmp_path / "catalog.sqlite3") as connection:
+        connection.execute("DELETE FROM branch")
+    connection.close()
+    other.check_write(MASTER, "a")
+    with pytest.raises(BranchNotFound):
+        put(other, MASTER, "a", b"2")
 
 
 # --- the counter -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,201 @@
+"""Puts: the writes of single files that wait for the same turn, named by a few statements for all of them.
+
+Each is a commit of its own, as `files.name` makes it; only the statements are shared. What they need of the rows that
+are there, they read first, plan every row in memory, and write each table once. A write that is not plain (to an open
+commit, to a branch that begins a line, into a page that is full or not there yet) goes the general way, by itself.
+
+Why: a statement lets other threads of the process run and gets the interpreter back when these let go of it. Twelve
+statements a file took longer in a turn than the sync.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import orjson
+
+from falcon_s3.pfs import Branch, Check, Commit, FileInfo, Ref, files, history
+from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.contents import BLAKE3, Staged
+from falcon_s3.pfs.schema import NEVER
+from falcon_s3.pfs.tree import PAGE_ENTRIES, about
+
+# The most that share statements: for each number of them up to here every statement is prepared once, and kept.
+TOGETHER = 16
+
+# Statements with the row that is repeated in them.
+KNOWN = ("SELECT {}", "(SELECT id FROM content WHERE digest = ?)")
+NEW_CONTENTS = ("INSERT INTO content (digest, kind, size, uses, file, data) VALUES {}", "(?, ?, ?, ?, ?, ?)")
+COMMITS = (
+    'INSERT INTO "commit" (number, id, repo, line, parent, branch, started_ms, finished_ms, message) VALUES {}',
+    "(?, ?, ?, ?, ?, ?, ?, ?, '')",
+)
+VERSIONS = (
+    "INSERT INTO version (line, path, number, content, size, etag, modified_ms, attributes) VALUES {}",
+    "(?, ?, ?, ?, ?, ?, ?, ?)",
+)
+# Entries that begin, and such as end: those are there.
+ENTRIES = (
+    """
+INSERT INTO entry (page, path, first, last, about) VALUES {}
+ON CONFLICT (page, path, first) DO UPDATE SET last = excluded.last""",
+    "(?, ?, ?, ?, ?)",
+)
+# For each path the live page that it belongs to, with its counts, and where its live entry there begins. As one value:
+# each row more would be one step more.
+PAGES = (
+    f"""
+WITH wanted (place, path) AS (VALUES {{}})
+SELECT json_group_array(json_array(
+  place, page.id, total, live,
+  (SELECT first FROM entry WHERE page = page.id AND entry.path = wanted.path AND entry.last = {NEVER})))
+FROM wanted LEFT JOIN page ON page.id = (
+  SELECT id FROM page WHERE line = ? AND last = {NEVER} AND low <= wanted.path ORDER BY low DESC LIMIT 1)
+AND (high IS NULL OR high > wanted.path)""",
+    "(?, ?)",
+)
+
+
+class Put(NamedTuple):
+    """One file to be written. `check` sees what is at the path before."""
+
+    ref: Ref
+    path: str
+    staged: Staged
+    attributes: dict[str, str]
+    check: Check | None
+
+
+class Plan:
+    """The rows that a number of puts add to pages and entries, none of which are written yet."""
+
+    def __init__(self) -> None:
+        self.entries: list[list[object]] = []
+        self.counts: dict[int, list[int]] = {}  # of each page: total, live
+        self._newest: dict[str, list[object]] = {}  # the entry that a path was given here
+
+    def has_room(self, page: int, total: int, live: int) -> bool:
+        return self.counts.setdefault(page, [total, live])[0] < PAGE_ENTRIES
+
+    def has(self, path: str) -> bool:
+        return path in self._newest
+
+    def put(self, page: int, path: str, number: int, shown: str, before: int | None) -> None:
+        """The commit `number` shows this at the path; `before`: where the path's entry began that is in the table."""
+        counts = self.counts[page]
+        counts[0] += 1
+        if path in self._newest:
+            self._newest[path][3] = number
+        elif before is not None:
+            self.entries.append([page, path, before, number, ""])
+        else:
+            counts[1] += 1
+        self._newest[path] = [page, path, number, NEVER, shown]
+        self.entries.append(self._newest[path])
+
+
+def run(connection: Connection, puts: Sequence[Put]) -> list[FileInfo]:
+    """Inside a turn: write the files, in any order of those of different branches. Raises what any of them raises."""
+    branches: dict[Ref, list[int]] = {}
+    for place, put in enumerate(puts):
+        branches.setdefault(put.ref, []).append(place)
+    done: dict[int, FileInfo] = {}
+    for ref, places in branches.items():
+        while places:
+            some = [puts[place] for place in places[:TOGETHER]]
+            named = (isinstance(ref, Branch) and _together(connection, ref, some)) or [_alone(connection, some[0])]
+            done.update(zip(places, named, strict=False))
+            del places[: len(named)]
+    return [done[place] for place in range(len(puts))]
+
+
+def _alone(connection: Connection, put: Put) -> FileInfo:
+    write = files.begin_write(connection, put.ref, put.path, put.check)
+    (content,) = _acquire(connection, [put.staged])
+    return files.name(connection, write, put.path, content, put.staged.size, put.staged.md5.hex(), put.attributes)
+
+
+def _together(connection: Connection, branch: Branch, puts: Sequence[Put]) -> list[FileInfo]:
+    """Write the first of the files, as many as can be written together; gives them. None: the first cannot."""
+    found, newest = history.head(connection, branch)
+    history.check_writable(found, branch)
+    if found.open or found.number != found.tip:
+        return []
+    now = history.now_ms()
+    plan = Plan()
+    taken: list[tuple[Put, int, str]] = []  # with the number of its commit, and its ETag
+    for put, (_, page, total, live, before) in zip(puts, _pages(connection, found.line, puts), strict=True):
+        if page is None or not plan.has_room(page, total, live) or (put.check and plan.has(put.path)):
+            break
+        if put.check is not None:
+            put.check(files.find(connection, history.view_at(connection, found), branch.repo, put.path))
+        number, etag = newest + 1 + len(taken), put.staged.md5.hex()
+        plan.put(page, put.path, number, about(put.staged.size, etag, now), before)
+        taken.append((put, number, etag))
+    if not taken:
+        return []
+
+    contents = _acquire(connection, [put.staged for put, _, _ in taken])
+    identities = history.new_ids(len(taken))
+    last, parent = found.number, found.number
+    commits: list[object] = []
+    versions: list[object] = []
+    named = []
+    for (put, number, etag), content, identity in zip(taken, contents, identities, strict=True):
+        parent, last = last, number
+        commits += (number, identity, found.repo_id, found.line, parent, branch.name, now, now)
+        attributes = files.encoded(put.attributes)
+        versions += (found.line, put.path, number, content, put.staged.size, etag, now, attributes)
+        commit = Commit(branch.repo, identity.hex())
+        named.append(FileInfo(commit, put.path, put.staged.size, etag, now, put.attributes, content))
+    connection.execute(_many(COMMITS, len(taken)), commits)
+    connection.execute("UPDATE line SET tip = ? WHERE id = ?", (last, found.line))
+    connection.execute("UPDATE branch SET head = ? WHERE id = ?", (last, found.branch_id))
+    connection.execute(_many(VERSIONS, len(taken)), versions)
+    connection.execute(_many(ENTRIES, len(plan.entries)), [value for entry in plan.entries for value in entry])
+    connection.executemany(
+        "UPDATE page SET total = ?, live = ? WHERE id = ?", [(*counts, page) for page, counts in plan.counts.items()]
+    )
+    return named
+
+
+@lru_cache(maxsize=256)
+def _many(statement: tuple[str, str], number: int) -> str:
+    """The statement for so many rows."""
+    text, row = statement
+    return text.format(", ".join([row] * number))
+
+
+def _pages(
+    connection: Connection, line: int, puts: Sequence[Put]
+) -> list[tuple[int, int | None, int, int, int | None]]:
+    """For each put its place among them, and what `PAGES` tells; without a page: nothing of the line covers it yet."""
+    wanted: list[object] = [value for place, put in enumerate(puts) for value in (place, put.path)]
+    (found,) = connection.execute(_many(PAGES, len(puts)), [*wanted, line]).fetchone()
+    return sorted(orjson.loads(found))
+
+
+def _acquire(connection: Connection, staged: Sequence[Staged]) -> list[int]:
+    """What `Contents.acquire` does, for many."""
+    uses = Counter(each.digest for each in staged)
+    first = {each.digest: each for each in reversed(staged)}
+    row = connection.execute(_many(KNOWN, len(uses)), tuple(uses)).fetchone()
+    numbers: dict[bytes, int] = {digest: number for digest, number in zip(uses, row, strict=True) if number is not None}
+    connection.executemany(
+        "UPDATE content SET uses = uses + ?, freed_ms = NULL WHERE id = ?",
+        [(uses[digest], number) for digest, number in numbers.items()],
+    )
+    new = [digest for digest in uses if digest not in numbers]
+    for each in staged:
+        each.named = each.digest not in numbers and each is first[each.digest]
+    if new:
+        values: list[object] = []
+        for digest in new:
+            each = first[digest]
+            values += (digest, BLAKE3, each.size, uses[digest], each.file and each.file.name, each.data)
+        end = history.insert(connection, _many(NEW_CONTENTS, len(new)), values) + 1
+        numbers.update(zip(new, range(end - len(new), end), strict=True))  # AUTOINCREMENT: they follow each other
+    return [numbers[each.digest] for each in staged]
