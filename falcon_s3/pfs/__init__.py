@@ -19,327 +19,109 @@ Rules that hold for every store:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from falcon_s3.pfs.errors import (
+    BranchExists,
+    BranchNotEmpty,
+    BranchNotFound,
+    Changed,
+    CommitFinished,
+    CommitNotFound,
+    CommitOpen,
+    Denied,
+    FileNotFound,
+    FileRemoved,
+    InvalidName,
+    InvalidPath,
+    NotFound,
+    OutputBranch,
+    PartNotFound,
+    PfsError,
+    RepoNotFound,
+    Unavailable,
+    Unsupported,
+    UploadNotFound,
+)
+from falcon_s3.pfs.names import (
+    DEFAULT_BRANCH,
+    DEFAULT_PROJECT,
+    FILESETS,
+    PATH_BYTES,
+    Branch,
+    Commit,
+    Ref,
+    Repo,
+    check_branch,
+    check_path,
+    is_commit_id,
+)
+from falcon_s3.pfs.values import (
+    Body,
+    BranchInfo,
+    Check,
+    CommitInfo,
+    Digests,
+    Entry,
+    FileInfo,
+    FileVersion,
+    Listed,
+    ListedBranch,
+    Part,
+    Upload,
+)
+
+__all__ = [
+    "CHUNK_BYTES",
+    "DEFAULT_BRANCH",
+    "DEFAULT_PROJECT",
+    "FILESETS",
+    "PATH_BYTES",
+    "Body",
+    "Branch",
+    "BranchExists",
+    "BranchInfo",
+    "BranchNotEmpty",
+    "BranchNotFound",
+    "Changed",
+    "Check",
+    "Commit",
+    "CommitFinished",
+    "CommitInfo",
+    "CommitNotFound",
+    "CommitOpen",
+    "Denied",
+    "Digests",
+    "Entry",
+    "FileInfo",
+    "FileNotFound",
+    "FileRemoved",
+    "FileVersion",
+    "InvalidName",
+    "InvalidPath",
+    "Listed",
+    "ListedBranch",
+    "NotFound",
+    "OutputBranch",
+    "Part",
+    "PartNotFound",
+    "Pfs",
+    "PfsError",
+    "Ref",
+    "Repo",
+    "RepoNotFound",
+    "Unavailable",
+    "Unsupported",
+    "Upload",
+    "UploadNotFound",
+    "check_branch",
+    "check_path",
+    "is_commit_id",
+]
 
 # Chunks between gateway and store are at most this long, so that memory per request is bounded.
 CHUNK_BYTES = 1 << 20
-# Longest path, in UTF-8 bytes: the longest key of S3.
-PATH_BYTES = 1024
-
-DEFAULT_PROJECT = "default"
-DEFAULT_BRANCH = "master"
-# What looks like a repo over gRPC and holds changes that wait (`filesets`).
-FILESETS = "__filesets__"
-
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,255}\Z")
-_PROJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,50}\Z")
-_COMMIT_ID = re.compile(r"[0-9a-f]{12}4[0-9a-f]{19}\Z")
-
-
-def is_commit_id(text: str) -> bool:
-    """Whether `text` is a commit id: a UUIDv4 as 32 lower-case hexadecimal digits (PFS, uuid.go)."""
-    return _COMMIT_ID.match(text) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Repo:
-    project: str
-    name: str
-
-    def __str__(self) -> str:
-        return self.name if self.project == DEFAULT_PROJECT else f"{self.project}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    repo: Repo
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.repo}@{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    repo: Repo
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.repo}@{self.id}"
-
-
-Ref = Branch | Commit
-
-
-class ListedBranch(Protocol):
-    """What a list of branches tells of each; `BranchInfo` is one."""
-
-    @property
-    def branch(self) -> Branch: ...
-
-    @property
-    def created_ms(self) -> int: ...
-
-
-class BranchInfo(NamedTuple):
-    branch: Branch
-    head: Commit
-    head_open: bool | None  # the head was started and is not finished; None: not known without asking for the commit
-    created_ms: int  # milliseconds since the epoch, as every `_ms` here
-    provenance: tuple[Branch, ...]  # not empty: an output branch, written only through its open commits
-
-
-class CommitInfo(NamedTuple):
-    commit: Commit
-    parent: Commit | None
-    branch: str  # the branch it was made on, which may be gone by now
-    started_ms: int
-    finished_ms: int | None  # None: still open
-    message: str
-
-
-class FileInfo(NamedTuple):
-    """One version of one file."""
-
-    commit: Commit  # the commit that wrote this version
-    path: str
-    size: int  # bytes
-    etag: str  # unquoted; changes when the content changes
-    modified_ms: int
-    attributes: Mapping[str, str]  # as given to put_file
-    content: object  # the store's own handle on the bytes
-
-
-class Entry(NamedTuple):
-    """One line of a listing: a file, or (size -1, etag "") a folder, whose path ends with the delimiter."""
-
-    path: str
-    size: int
-    etag: str
-    modified_ms: int
-
-    @property
-    def is_folder(self) -> bool:
-        return self.size < 0
-
-
-class Listed(NamedTuple):
-    """The first entries of a listing."""
-
-    rows: bytes | Sequence[Entry]  # the entries; as bytes they are packed (falcon_s3/_listing_py.py)
-    number: int
-    last: str  # the path of the last of them
-    more: bool  # there are others behind it
-
-    @classmethod
-    def of(cls, entries: Iterable[Entry], most: int) -> Listed:
-        """The first `most` of a listing; takes one more from it."""
-        rows = list(islice(entries, most + 1)) if most else []
-        more = len(rows) > most
-        del rows[most:]
-        return cls(rows, len(rows), rows[-1].path if rows else "", more)
-
-
-class FileVersion(NamedTuple):
-    """One line of a listing of versions: what a commit did to a path, or (size -1) a folder."""
-
-    path: str
-    commit: str  # the id of the commit that wrote or removed it; "" for a folder
-    size: int  # bytes; 0 where it was removed
-    etag: str
-    modified_ms: int
-    is_latest: bool  # what the branch's head, or the commit listed, shows at the path
-    is_removal: bool
-
-    @property
-    def is_folder(self) -> bool:
-        return self.size < 0
-
-
-class Upload(NamedTuple):
-    """A file that is being put together from parts, seen by nobody until it is finished; or (id "") a folder."""
-
-    id: str
-    path: str
-    started_ms: int
-    attributes: Mapping[str, str]
-
-    @property
-    def is_folder(self) -> bool:
-        return not self.id
-
-
-class Part(NamedTuple):
-    """A part of an upload, or of a file that was put together from parts."""
-
-    number: int
-    size: int  # bytes
-    etag: str
-    modified_ms: int
-    attributes: Mapping[str, str]
-
-
-class Digests(NamedTuple):
-    """What was computed over a whole body, as raw bytes."""
-
-    md5: bytes
-    sha256: bytes | None = None  # None: nobody asked for it
-
-
-class Body(Protocol):
-    """The bytes to be stored: an iterable of chunks of 1..CHUNK_BYTES bytes, to be walked once.
-
-    The check is the end of the walk: a body that turns out wrong (too short, wrong digest, bad signature)
-    raises instead of ending, and the store discards the write. `digests()` may be called after the walk
-    ended; it belongs to the body so that no byte is hashed twice.
-    """
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-    def digests(self) -> Digests: ...
-
-
-# Called inside the write's transaction with what is at the path now (None: nothing); raises to refuse.
-Check = Callable[[FileInfo | None], None]
-
-
-class PfsError(Exception):
-    """Something the caller asked for cannot be; nothing was changed."""
-
-
-class InvalidName(PfsError):
-    """A project, repo or branch name that PFS does not take."""
-
-
-class InvalidPath(PfsError):
-    """A path that this store does not take; the message names the character."""
-
-
-class NotFound(PfsError):
-    """What was named does not exist."""
-
-
-class RepoNotFound(NotFound):
-    def __init__(self, repo: Repo):
-        super().__init__(f"repo {repo} not found")
-
-
-class BranchNotFound(NotFound):
-    def __init__(self, branch: Branch):
-        super().__init__(f'branch "{branch.name}" not found in repo {branch.repo}')
-
-
-class CommitNotFound(NotFound):
-    def __init__(self, commit: Commit):
-        super().__init__(f"commit {commit} not found")
-        self.commit = commit
-
-
-class FileNotFound(NotFound):
-    def __init__(self, path: str, ref: Ref):
-        super().__init__(f"file {path} not found in {ref}")
-
-
-class FileRemoved(FileNotFound):
-    """There was such a file; `commit` removed it."""
-
-    def __init__(self, path: str, ref: Ref, commit: Commit):
-        super().__init__(path, ref)
-        self.commit = commit
-
-
-class UploadNotFound(NotFound):
-    def __init__(self, upload: str):
-        super().__init__(f"upload {upload} not found")
-
-
-class PartNotFound(NotFound):
-    """An upload has no such part, or has another one under that number."""
-
-    def __init__(self, upload: str, number: int):
-        super().__init__(f"part {number} of upload {upload} not found")
-        self.number = number
-
-
-class BranchExists(PfsError):
-    def __init__(self, branch: Branch):
-        super().__init__(f"branch {branch} already exists")
-
-
-class BranchNotEmpty(PfsError):
-    def __init__(self, branch: Branch):
-        super().__init__(f"branch {branch} has files")
-
-
-class CommitFinished(PfsError):
-    def __init__(self, commit: Commit):
-        super().__init__(f"commit {commit} has already finished")
-
-
-class CommitOpen(PfsError):
-    """A commit cannot be started because the branch's head is still open."""
-
-    def __init__(self, commit: Commit):
-        super().__init__(f"commit {commit} has not been finished")
-
-
-class OutputBranch(PfsError):
-    def __init__(self, branch: Branch):
-        super().__init__(f"cannot start a commit on an output branch: {branch}")
-
-
-class Denied(PfsError):
-    """The user whose token was given has no right to that, or the token is none."""
-
-
-class Unsupported(PfsError):
-    """This store cannot do that; the message says what it cannot."""
-
-
-class Unavailable(PfsError):
-    """The store cannot answer now (disk full, slow, not reachable); the same request may succeed later."""
-
-
-class Changed(Unavailable):
-    """A file of an open commit is no longer what was found there: find it again."""
-
-
-def check_branch(branch: Branch) -> None:
-    """Raise InvalidName unless PFS takes the branch's three names.
-
-    The rule (PFS, ancestry.go and the project rule): letters, digits, `_` and `-`; projects begin with a
-    letter or digit and have at most 51 characters; a branch name that looks like a commit id is refused.
-    """
-    if not _PROJECT.match(branch.repo.project):
-        raise InvalidName(
-            f"project name ({branch.repo.project}) invalid: at most 51 letters, digits, underscores and dashes, "
-            "beginning with a letter or digit"
-        )
-    if branch.repo.name == FILESETS:
-        raise InvalidName(f"repo name ({FILESETS}) invalid: it is reserved")
-    for name in (branch.repo.name, branch.name):
-        if not _NAME.match(name):
-            raise InvalidName(
-                f"name ({name}) invalid: only alphanumeric characters, underscores, and dashes are allowed"
-            )
-    if is_commit_id(branch.name.lower()):  # pachd takes ids in either case
-        raise InvalidName(f"branch name ({branch.name}) invalid: it looks like a commit id")
-
-
-def check_path(path: str) -> None:
-    """Raise InvalidPath unless `path` is 1..PATH_BYTES bytes of UTF-8 without NUL."""
-    try:
-        length = len(path.encode())
-    except UnicodeEncodeError as ex:
-        raise InvalidPath("path invalid: it is not text that UTF-8 can encode") from ex
-    if not 0 < length <= PATH_BYTES:
-        raise InvalidPath(f"path invalid: it has {length} bytes; 1 to {PATH_BYTES} are allowed")
-    if "\0" in path:
-        raise InvalidPath("path invalid: it contains a NUL character")
 
 
 class Pfs(Protocol):

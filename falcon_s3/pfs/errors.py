@@ -1,0 +1,109 @@
+"""What a store cannot do, each as an exception of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from falcon_s3.pfs.names import Branch, Commit, Ref, Repo
+
+
+class PfsError(Exception):
+    """Something the caller asked for cannot be; nothing was changed."""
+
+
+class InvalidName(PfsError):
+    """A project, repo or branch name that PFS does not take."""
+
+
+class InvalidPath(PfsError):
+    """A path that this store does not take; the message names the character."""
+
+
+class NotFound(PfsError):
+    """What was named does not exist."""
+
+
+class RepoNotFound(NotFound):
+    def __init__(self, repo: Repo):
+        super().__init__(f"repo {repo} not found")
+
+
+class BranchNotFound(NotFound):
+    def __init__(self, branch: Branch):
+        super().__init__(f'branch "{branch.name}" not found in repo {branch.repo}')
+
+
+class CommitNotFound(NotFound):
+    def __init__(self, commit: Commit):
+        super().__init__(f"commit {commit} not found")
+        self.commit = commit
+
+
+class FileNotFound(NotFound):
+    def __init__(self, path: str, ref: Ref):
+        super().__init__(f"file {path} not found in {ref}")
+
+
+class FileRemoved(FileNotFound):
+    """There was such a file; `commit` removed it."""
+
+    def __init__(self, path: str, ref: Ref, commit: Commit):
+        super().__init__(path, ref)
+        self.commit = commit
+
+
+class UploadNotFound(NotFound):
+    def __init__(self, upload: str):
+        super().__init__(f"upload {upload} not found")
+
+
+class PartNotFound(NotFound):
+    """An upload has no such part, or has another one under that number."""
+
+    def __init__(self, upload: str, number: int):
+        super().__init__(f"part {number} of upload {upload} not found")
+        self.number = number
+
+
+class BranchExists(PfsError):
+    def __init__(self, branch: Branch):
+        super().__init__(f"branch {branch} already exists")
+
+
+class BranchNotEmpty(PfsError):
+    def __init__(self, branch: Branch):
+        super().__init__(f"branch {branch} has files")
+
+
+class CommitFinished(PfsError):
+    def __init__(self, commit: Commit):
+        super().__init__(f"commit {commit} has already finished")
+
+
+class CommitOpen(PfsError):
+    """A commit cannot be started because the branch's head is still open."""
+
+    def __init__(self, commit: Commit):
+        super().__init__(f"commit {commit} has not been finished")
+
+
+class OutputBranch(PfsError):
+    def __init__(self, branch: Branch):
+        super().__init__(f"cannot start a commit on an output branch: {branch}")
+
+
+class Denied(PfsError):
+    """The user whose token was given has no right to that, or the token is none."""
+
+
+class Unsupported(PfsError):
+    """This store cannot do that; the message says what it cannot."""
+
+
+class Unavailable(PfsError):
+    """The store cannot answer now (disk full, slow, not reachable); the same request may succeed later."""
+
+
+class Changed(Unavailable):
+    """A file of an open commit is no longer what was found there: find it again."""
