@@ -115,32 +115,24 @@ class Relay:
             self._here.place = Place(self)
         self._requests += 1
         env.update(ENVIRONMENT)
-        if is_quick(env):
-            body, start = self._begin(env)
-            if isinstance(body, list):
-                exchange.response_bytes(start.status, start.headers, b"".join(body))
-                if self._serving > 1:
-                    self._rest()
-                return
+        aside = not is_quick(env)
+        if aside:
             self.step_aside()
-            try:
-                exchange.response_iter(start.status, start.headers, Chunks(body))
-            finally:
-                self.arrive()
-            return
-        self.step_aside()
         try:
-            body, start = self._begin(env)
+            start = Start()
+            body = self._app(env, start)
             if isinstance(body, list):
                 exchange.response_bytes(start.status, start.headers, b"".join(body))
             else:
+                if not aside:
+                    aside = True
+                    self.step_aside()
                 exchange.response_iter(start.status, start.headers, Chunks(body))
         finally:
-            self.arrive()
-
-    def _begin(self, env: dict[str, Any]) -> tuple[Iterable[bytes], Start]:
-        start = Start()
-        return self._app(env, start), start
+            if aside:
+                self.arrive()
+        if not aside and self._serving > 1:
+            self._rest()
 
     def arrive(self) -> None:
         """This thread serves from now on; if another does too, it rests after its next request."""
