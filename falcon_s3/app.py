@@ -14,6 +14,7 @@ from falcon_s3.admission import Gatekeeper
 from falcon_s3.answers import PLACE, Answers, Application
 from falcon_s3.auth import Authentication
 from falcon_s3.cors import Origins
+from falcon_s3.deferral import Starts
 from falcon_s3.job import Job
 from falcon_s3.pfs import Pfs
 from falcon_s3.pfs.kept import Kept
@@ -113,11 +114,14 @@ class CrossOrigin:
 
 
 def operations(
-    region: str, gatekeeper: Gatekeeper | None = None, check: Callable[[], None] | None = None
+    region: str,
+    gatekeeper: Gatekeeper | None = None,
+    check: Callable[[], None] | None = None,
+    starts: Starts | None = None,
 ) -> dict[Operation, Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`. What each needs `needed` tells."""
     service, bucket, listing = Service(region, check), Bucket(region), Listing()
-    thing, deletion, versions = Object(), Deletion(), Versions()
+    thing, deletion, versions = Object(starts), Deletion(), Versions()
     uploads, copy, description = Uploads(), Copy(), Description()
     configuration = Configuration()
     form = Form(gatekeeper, region)
@@ -211,11 +215,13 @@ def create_app(
     job: Job | None = None,
     check: Callable[[], None] | None = None,
     kept: Kept | None = None,
+    starts: Starts | None = None,
 ) -> Application:
     """The gateway over a store. Without a gatekeeper everybody may do everything.
 
     `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`. With a `job`
-    only its buckets are shown. `check` raises while the store cannot answer, which `/~/ready` tells. What is `kept` with the store, answers are too.
+    only its buckets are shown. `check` raises while the store cannot answer, which `/~/ready` tells. What is `kept` with the store, answers
+    are too. `starts` is the store where it can start writes.
     """
     allowed = Origins(origins)
     middleware: list[Any] = [Envelope(pfs), Preflight(allowed)]
@@ -224,7 +230,7 @@ def create_app(
     authentication = None if gatekeeper is None else Authentication(gatekeeper, region, domains)
     if authentication is not None:
         middleware.append(authentication)
-    answered = operations(region, gatekeeper, check)
+    answered = operations(region, gatekeeper, check, starts)
     if job is not None:
         answered = operations_of_job(job, answered)
     table = {each: authorised(answer, needed(each)) for each, answer in answered.items()}

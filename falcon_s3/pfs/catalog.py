@@ -28,6 +28,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from falcon_s3.pfs import Unavailable
@@ -56,18 +57,33 @@ WRITER_CACHE_KIB = 4096
 
 
 class Job(Generic[Item, Result]):
-    """One waiting write and, once it ran, what came of it. `run` gives the results of many items."""
+    """One waiting write and, once it ran, what came of it. `run` gives the results of many items.
 
-    __slots__ = ("error", "item", "leads", "result", "run", "woken")
+    A thread waits for it, or `told` is called with it, by whoever ran it.
+    """
 
-    def __init__(self, run: Callable[[Connection, Sequence[Item]], Sequence[Result]], item: Item):
+    __slots__ = ("error", "item", "leads", "result", "run", "told", "woken")
+
+    def __init__(
+        self,
+        run: Callable[[Connection, Sequence[Item]], Sequence[Result]],
+        item: Item,
+        told: Callable[[Job[Item, Result]], None] | None = None,
+    ):
         self.run = run
         self.item = item
+        self.told = told
         self.result: Result | None = None
         self.error: BaseException | None = None
         self.leads = False  # it did not run yet: its thread runs what waits
         self.woken = threading.Lock()  # held until it ran or leads
         self.woken.acquire()
+
+    def end(self) -> None:
+        if self.told is None:
+            self.woken.release()
+        else:
+            self.told(self)
 
 
 class Reader:
@@ -120,6 +136,9 @@ class Catalog:
         self._closing = False
         self._checkpointing = threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True)
         self._checkpointing.start()
+        self._called: SimpleQueue[Job[Any, Any] | None] = SimpleQueue()
+        self._writing = threading.Thread(target=self._write_for_others, name="writer", daemon=True)
+        self._writing.start()
 
     def _connect(self) -> Connection:
         connection = sqlite3.connect(
@@ -181,6 +200,26 @@ class Catalog:
             raise job.error
         return job.result  # type: ignore[return-value]  # a job that did not fail has its result
 
+    def write_later(
+        self,
+        run: Callable[[Connection, Sequence[Item]], Sequence[Result]],
+        item: Item,
+        told: Callable[[Job[Item, Result]], None],
+    ) -> None:
+        """As `write_together`, without waiting: `told` gets the job when it ran. It must not wait nor raise."""
+        job = Job(run, item, told)
+        with self._queue:
+            if self._led:
+                self._waiting.append(job)
+                return
+            self._led = True
+        self._called.put(job)
+
+    def _write_for_others(self) -> None:
+        """Lead whenever no thread waits for the job whose turn it is to lead."""
+        while (job := self._called.get()) is not None:
+            self._lead(job)
+
     def _lead(self, own: Job[Any, Any]) -> None:
         """Run what waits, and hand over to the first of those who came meanwhile."""
         jobs = [own]
@@ -190,15 +229,22 @@ class Catalog:
                     jobs += self._waiting
                     self._waiting.clear()
                 self._run(jobs)
+        except BaseException as ex:
+            for job in jobs:
+                job.error = job.error or ex
+            if not isinstance(ex, Exception):
+                raise
         finally:
             with self._queue:
                 following = self._waiting.popleft() if self._waiting else None
                 self._led = following is not None
-            if following is not None:  # first, so that the disk has work while the others answer
+            if following is not None and following.told is None:
                 following.leads = True
-                following.woken.release()
-            for job in jobs[1:]:
-                job.woken.release()
+                following.woken.release()  # first, so that the disk has work while the others answer
+            elif following is not None:
+                self._called.put(following)
+            for job in jobs:
+                job.end()
 
         if self._late_sync is not None:
             self._late_sync.wrote()
@@ -284,6 +330,8 @@ class Catalog:
         self._closing = True
         self._checkpoint_due.set()
         self._checkpointing.join()
+        self._called.put(None)
+        self._writing.join()
         if self._late_sync is not None:
             self._late_sync.close()
         with self._turn:

@@ -53,7 +53,7 @@ from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.history import RepoInfo
 from falcon_s3.pfs.kept import Kept
-from falcon_s3.pfs.puts import Put
+from falcon_s3.pfs.puts import Later, Put
 from falcon_s3.pfs.recent import Asked, Recent
 from falcon_s3.pfs.tree import View
 from falcon_s3.pfs.uploads import Uploads
@@ -312,14 +312,29 @@ class EmbeddedPfs(Uploads):
         attributes: Mapping[str, str] | None = None,
         check: Check | None = None,
     ) -> FileInfo:
-        self.check_write(ref, path)
-        staged = self._contents.stage(body)
-
-        put = Put(ref, path, staged, dict(attributes or {}), check)
+        put = self._staged(ref, path, body, attributes, check)
         try:
             return self._catalog.write_together(puts.run, put)
         finally:
-            self._contents.discard(staged)
+            self._contents.discard(put.staged)
+
+    def start_put(
+        self,
+        ref: Ref,
+        path: str,
+        body: Body,
+        attributes: Mapping[str, str] | None = None,
+        check: Check | None = None,
+    ) -> Later:
+        """What `put_file` does before it writes. Nothing is written before `finish` is called."""
+        return Later(self._catalog, self._contents, self._staged(ref, path, body, attributes, check))
+
+    def _staged(
+        self, ref: Ref, path: str, body: Body, attributes: Mapping[str, str] | None, check: Check | None
+    ) -> Put:
+        self.check_write(ref, path)
+        staged = self._contents.stage(body)  # of which `attributes` may learn a checksum
+        return Put(ref, path, staged, dict(attributes or {}), check)
 
     def delete_files(
         self, ref: Ref, paths: Iterable[str], check: Check | None = None, gone: set[str] | None = None

@@ -11,15 +11,15 @@ statements a file took longer in a turn than the sync.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
 
 from falcon_s3.pfs import Branch, Check, Commit, FileInfo, Ref, files, history
-from falcon_s3.pfs.catalog import Connection
-from falcon_s3.pfs.contents import BLAKE3, Staged
+from falcon_s3.pfs.catalog import Catalog, Connection, Job
+from falcon_s3.pfs.contents import BLAKE3, Contents, Staged
 from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.tree import PAGE_ENTRIES, about
 
@@ -67,6 +67,25 @@ class Put(NamedTuple):
     staged: Staged
     attributes: dict[str, str]
     check: Check | None
+
+
+class Later:
+    """A put that waits to be written by `finish`, whose `told` gets the file or what was raised."""
+
+    __slots__ = ("_catalog", "_contents", "_put", "etag")
+
+    def __init__(self, catalog: Catalog, contents: Contents, put: Put):
+        self._catalog = catalog
+        self._contents = contents
+        self._put = put
+        self.etag = put.staged.md5.hex()
+
+    def finish(self, told: Callable[[FileInfo | None, BaseException | None], None]) -> None:
+        def ended(job: Job[Put, FileInfo]) -> None:
+            self._contents.discard(self._put.staged)
+            told(job.result, job.error)
+
+        self._catalog.write_later(run, self._put, ended)
 
 
 class Plan:

@@ -12,6 +12,7 @@ import falcon
 
 from falcon_s3 import attributes, body, checksums, conditions, errors, multipart, pfs
 from falcon_s3.conditions import http_date
+from falcon_s3.deferral import DEFERRAL, VERSION, Deferral, Starts
 from falcon_s3.pfs import FileInfo
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
@@ -24,7 +25,13 @@ TRIES = 5
 
 
 class Object:
-    """A file of a branch's head or of a commit."""
+    """A file of a branch's head or of a commit.
+
+    `starts` is the store where that can start a write: then a server that can may answer later.
+    """
+
+    def __init__(self, starts: Starts | None = None):
+        self._starts = starts
 
     def get(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObject (S3 API)."""
@@ -125,10 +132,18 @@ class Object:
         if check is not None:  # here to spare the upload; what counts is the check inside the write
             req.store.check_write(ref, req.key)
             check(current(req))
+        deferral: Deferral | None = req.env.get(DEFERRAL)
+        if deferral is not None and deferral.failure is not None:
+            raise deferral.failure
         content = body.VerifiedBody(req.open_body(), expected, req.chunk_verifier, algorithm, kept)
-        file = req.store.put_file(ref, req.key, content, kept, check)
-        resp.set_header("ETag", f'"{file.etag}"')
-        resp.set_header("x-amz-version-id", file.commit.id)
+        if deferral is not None and self._starts is req.store:
+            deferral.started = self._starts.start_put(ref, req.key, content, kept, check)
+            etag, version_id = deferral.started.etag, VERSION
+        else:
+            file = req.store.put_file(ref, req.key, content, kept, check)
+            etag, version_id = file.etag, file.commit.id
+        resp.set_header("ETag", f'"{etag}"')
+        resp.set_header("x-amz-version-id", version_id)
         for name, value in checksums.kept(kept).items():
             resp.set_header(name, value)
 

@@ -96,6 +96,7 @@ def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
         job=only,
         check=backend.check,
         kept=backend.kept,
+        starts=backend.starts,
     )
     return app, backend.close
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from falcon_s3.admission import Gatekeeper
+from falcon_s3.deferral import Starts
 from falcon_s3.pfs import Pfs
 from falcon_s3.pfs.kept import Kept
 
@@ -18,7 +19,7 @@ class Backend(NamedTuple):
     """What a worker opens after the fork; `close` releases all of it.
 
     `check` raises pfs.Unavailable while the store cannot answer. `kept` is where things are kept as long as nothing in
-    the store changes; None for a store that cannot tell.
+    the store changes; None for a store that cannot tell. `starts` is the store where it can start writes.
     """
 
     store: Pfs
@@ -26,6 +27,7 @@ class Backend(NamedTuple):
     close: Callable[[], None]
     check: Callable[[], None] = nothing
     kept: Kept | None = None
+    starts: Starts | None = None
 
 
 class Greeting(NamedTuple):

@@ -69,4 +69,4 @@ def opened(config: Config) -> Backend:
         keyring.close()
         store.close()
 
-    return Backend(store, keyring, close, kept=store.kept)
+    return Backend(store, keyring, close, kept=store.kept, starts=store)

@@ -9,12 +9,19 @@ after their next quick request.
 Rule: nobody's resting may hold up a request. Who rests looks again after a second, and the one that rests last looks
 every few milliseconds whether the one that serves is still at the same request, as on a slow disk, and then serves too.
 
+A small PUT is not waited for either: its answer is prepared, and sent by whoever has written it (`deferral`). Granian
+takes an answer from any thread, after the call too.
+
 Granian calls with a WSGI environment and an object that takes the answer. It wraps applications itself, in what gives
 no place to rest: `install` puts Relay there.
 """
 
 from __future__ import annotations
 
+import functools
+import io
+import logging
+import re
 import sys
 import threading
 import time
@@ -22,6 +29,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from granian.server import mp
+
+from falcon_s3.deferral import DEFERRAL, VERSION, Deferral
+from falcon_s3.pfs import FileInfo
+
+logger = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 
@@ -42,6 +54,11 @@ ENVIRONMENT = {
     "wsgi.version": (1, 0),
 }
 READS = frozenset(("GET", "HEAD"))
+OK = 200
+# Bodies up to here are read without stepping aside: they come with the headers, or a moment later.
+SMALL_BYTES = 16 << 10
+# A parameter that does not sign: it may ask for something else than an object to be written.
+ASKING = re.compile("(?:^|&)(?!X-Amz-)(?!x-id=PutObject)")
 
 
 class Exchange(Protocol):
@@ -115,13 +132,16 @@ class Relay:
             self._here.place = Place(self)
         self._requests += 1
         env.update(ENVIRONMENT)
-        aside = not is_quick(env)
+        deferral = env[DEFERRAL] = Deferral() if is_small_put(env) else None
+        aside = deferral is None and not is_quick(env)
         if aside:
             self.step_aside()
         try:
             start = Start()
             body = self._app(env, start)
-            if isinstance(body, list):
+            if deferral is not None and deferral.started is not None and start.status == OK:
+                deferral.started.finish(functools.partial(self._answer, exchange, env, start.headers, deferral))
+            elif isinstance(body, list):
                 exchange.response_bytes(start.status, start.headers, b"".join(body))
             else:
                 if not aside:
@@ -133,6 +153,31 @@ class Relay:
                 self.arrive()
         if not aside and self._serving > 1:
             self._rest()
+
+    def _answer(
+        self,
+        exchange: Exchange,
+        env: dict[str, Any],
+        headers: Headers,
+        deferral: Deferral,
+        file: FileInfo | None,
+        failure: BaseException | None,
+    ) -> None:
+        """Answer a PUT that was written, or was not. In a thread that writes, which must not be held up."""
+        try:
+            if file is not None:
+                version = file.commit.id
+                told = [(name, version if value == VERSION else value) for name, value in headers]
+                exchange.response_bytes(OK, told, b"")
+                return
+            deferral.failure = failure
+            env["wsgi.input"] = io.BytesIO()  # it was read
+            start = Start()
+            body = self._app(env, start)
+            exchange.response_bytes(start.status, start.headers, b"".join(body))
+        except Exception:
+            logger.exception("a PUT could not be answered")
+            exchange.response_bytes(500, [], b"")
 
     def arrive(self) -> None:
         """This thread serves from now on; if another does too, it rests after its next request."""
@@ -181,6 +226,20 @@ def is_quick(env: dict[str, Any]) -> bool:
     """Whether a request is carried out without a further word from its client, and changes nothing."""
     return (
         env["REQUEST_METHOD"] in READS and env.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in env
+    )
+
+
+def is_small_put(env: dict[str, Any]) -> bool:
+    """Whether the request writes a small object, as far as can be seen here, whose body is on its way."""
+    length = env.get("CONTENT_LENGTH", "")
+    return (
+        env["REQUEST_METHOD"] == "PUT"
+        and length.isascii()
+        and length.isdigit()
+        and len(length) <= len(str(SMALL_BYTES))
+        and 0 < int(length) <= SMALL_BYTES
+        and not (env["QUERY_STRING"] and ASKING.search(env["QUERY_STRING"]))
+        and env.keys().isdisjoint(("HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_X_AMZ_COPY_SOURCE"))
     )
 
 

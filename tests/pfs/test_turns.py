@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
@@ -76,6 +78,85 @@ def test_jobs_that_wait_are_one_transaction(store):
     # The first of the nine is alone in its turn if it came before the others; it is refused.
     assert all(each % 6 == 0 for each in seen), seen
     assert len(done(store)) == 20 * 6
+
+
+def test_who_is_told_later_is_told_when_it_is_done(store):
+    """Of what came of each job and never before its turn ended; beside jobs that somebody waits for."""
+    seen: SimpleQueue[tuple[int, object, object, int]] = SimpleQueue()
+
+    def add_later(number: int) -> None:
+        def job(connection: Connection, numbers: Sequence[int]) -> list[int]:
+            for each in numbers:
+                connection.execute("INSERT INTO done (number) VALUES (?)", (each,))
+                if each % 3 == 0:
+                    raise Refused(each)
+            return [each * 10 for each in numbers]
+
+        store.write_later(job, number, lambda ended: seen.put((number, ended.result, ended.error, len(done(store)))))
+
+    with ThreadPoolExecutor(20) as threads:
+        with store.turn():
+            waited = [threads.submit(add, store, number) for number in range(1, 20, 2)]
+            for number in range(0, 20, 2):
+                add_later(number)
+            while len(store._waiting) < 18:
+                threading.Event().wait(0.001)
+            assert seen.empty()
+        told = sorted((seen.get(timeout=30) for _ in range(10)), key=lambda each: each[0])
+        assert [isinstance(result.exception(), Refused) for result in waited] == [n % 3 == 0 for n in range(1, 20, 2)]
+    for number, result, error, there in told:
+        assert (result, type(error)) == ((None, Refused) if number % 3 == 0 else (number * 10, type(None)))
+        assert there
+    assert done(store) == [number for number in range(20) if number % 3]
+
+
+def test_who_waits_does_not_stay_for_those_who_are_told(store):
+    """The thread whose job led goes when that is done, and whoever is left is led by another."""
+    told: SimpleQueue[int] = SimpleQueue()
+    left = [200]
+
+    def again(_ended: object) -> None:
+        told.put(left[0])
+        left[0] -= 1
+        if left[0]:
+            store.write_later(lambda _, items: items, None, again)
+
+    with store.turn():
+        first = threading.Thread(target=add, args=(store, 1))
+        first.start()
+        while not store._led:
+            threading.Event().wait(0.001)
+        store.write_later(lambda _, items: items, None, again)
+    first.join(30)
+    assert not first.is_alive()
+    assert [told.get(timeout=30) for _ in range(200)] == list(range(200, 0, -1))
+
+
+def test_closing_waits_for_what_is_told_later(tmp_path):
+    told: list[object] = []
+    opened = Catalog(tmp_path / "")
+    for number in range(50):
+        opened.write_later(lambda _, items: items, number, lambda ended: told.append(ended.result))
+    opened.close()
+    assert sorted(told) == list(range(50))
+
+
+def test_a_turn_that_cannot_be_had_is_told_and_not_the_last(store, monkeypatch):
+    """As where the lock of the file fails: those who wait learn of it, and later jobs run."""
+    told: SimpleQueue[object] = SimpleQueue()
+
+    def fail() -> None:
+        raise OSError("no locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "turn", fail)
+        store.write_later(lambda _, items: items, 1, lambda ended: told.put(ended.error))
+        assert isinstance(told.get(timeout=30), OSError)
+        with pytest.raises(OSError, match="no locks"):
+            add(store, 1)
+    store.write_later(lambda _, items: items, 2, lambda ended: told.put(ended.result))
+    assert told.get(timeout=30) == 2
+    assert add(store, 2) == 2
 
 
 def test_a_long_log_is_moved_to_the_database_while_jobs_go_on(store, monkeypatch, tmp_path):
