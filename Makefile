@@ -63,7 +63,7 @@ test-lowest: ## All tests on the oldest dependencies that pyproject.toml allows
 	$(PYTHON) -m venv --clear .venv-lowest
 	sed -n '/^dependencies\|^pachd/,/^]/s/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml >.venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install -q -c .venv-lowest/constraints.txt -e '.[test,dev]'
-	.venv-lowest/bin/python -m pytest $(ARGS)
+	.venv-lowest/bin/python -m pytest $(TOGETHER) $(ARGS)
 
 conformance: $(VENV)/installed-dev ## Run ceph/s3-tests (CHECKOUT=path; tests/conformance/README.md)
 	@test -n "$(CHECKOUT)" || { echo "make conformance CHECKOUT=path, of a checkout of ceph/s3-tests: see tests/conformance/README.md"; exit 1; }

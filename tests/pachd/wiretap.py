@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from falcon_s3.pfs.pachd import PachdPfs
 from falcon_s3.pfs.pachd.address import Address
 from falcon_s3.pfs.pachd.calls import Calls, Channel, Method
+from tests.pfs.remote import is_repeated
 
 # Changes a reply in place.
 Change = Callable[[Message], None]
@@ -68,6 +69,6 @@ def each_message(message: Message, kind: str) -> list[Any]:
     for field, value in message.ListFields():
         if field.message_type is None or field.message_type.GetOptions().map_entry:
             continue
-        for one in value if field.is_repeated else (value,):
+        for one in value if is_repeated(field) else (value,):
             found += each_message(one, kind)
     return found

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from falcon_s3.pfs import Branch, BranchInfo, Commit, CommitInfo, CommitOpen, NotFound, Ref
@@ -46,6 +47,13 @@ class Names:
 KINDS = {"pfs_v2.Repo": "repo", "pfs_v2.Project": "project"}
 
 
+def is_repeated(field: FieldDescriptor) -> bool:
+    """Of all versions of protobuf: the newest have no label, the oldest nothing else."""
+    if hasattr(field, "is_repeated"):
+        return bool(field.is_repeated)
+    return field.label == FieldDescriptor.LABEL_REPEATED
+
+
 def rename(message: Message, change: Callable[[str, str], str]) -> Message:
     """Change the names of all repos and projects in a message."""
     kind = KINDS.get(message.DESCRIPTOR.full_name)
@@ -54,7 +62,7 @@ def rename(message: Message, change: Callable[[str, str], str]) -> Message:
     for field, value in message.ListFields():
         if field.message_type is None or field.message_type.GetOptions().map_entry:
             continue
-        for each in value if field.is_repeated else (value,):
+        for each in value if is_repeated(field) else (value,):
             rename(each, change)
     return message
 

@@ -7,16 +7,13 @@ from google.protobuf.message import Message
 
 from falcon_s3.pfs.service.transactions import METHODS
 from falcon_s3.pfs.wire import pfs_pb2
+from tests.pfs.remote import is_repeated
 from tests.pfsd.conftest import REPLIES, STREAMS, head, running_pfsd
 
 TEXTS = ["", "/", "..", "\0", "^", "master^9", ".1", "~", "*(", "[", "ä\U0001f600", "x" * 5000, "default", "a@b:/c"]
 NUMBERS = [0, -1, 1, 2**31 - 1, 2**63 - 1, -(2**63)]
 PFS = [method for method in REPLIES if hasattr(pfs_pb2, f"{method}Request")] + sorted(METHODS)
 SHORT = {"SubscribeCommit"}  # what never ends by itself
-
-
-def is_repeated(field):
-    return field.is_repeated if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED
 
 
 def filled(kind, number, depth=0):

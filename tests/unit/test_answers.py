@@ -16,6 +16,7 @@ from falcon_s3.answers import MOST_BYTES, Answers
 from falcon_s3.app import create_app
 from falcon_s3.digests import body_of
 from falcon_s3.keyring import Keyring
+from falcon_s3.pfs import janitor
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.rights import Rights
 
@@ -42,10 +43,13 @@ class LongWay:
 
 @pytest.fixture
 def store(tmp_path):
-    pfs = EmbeddedPfs(tmp_path / "data")
-    pfs.create_branch(BRANCH)
-    pfs.put_file(BRANCH, "a/b", body_of([b"some bytes"]))
-    yield pfs
+    """A store in which nobody cleans up, which is a write too."""
+    with janitor.alone(tmp_path / "janitor.lock") as mine:
+        assert mine
+        pfs = EmbeddedPfs(tmp_path)
+        pfs.create_branch(BRANCH)
+        pfs.put_file(BRANCH, "a/b", body_of([b"some bytes"]))
+        yield pfs
     pfs.close()
 
 
