@@ -132,6 +132,38 @@ def test_who_waits_does_not_stay_for_those_who_are_told(store):
     assert [told.get(timeout=30) for _ in range(200)] == list(range(200, 0, -1))
 
 
+def test_a_turn_waits_for_as_many_as_the_last_had_and_not_for_more(store, monkeypatch):
+    """As soon as so many wait it begins; where they do not come, it begins without them."""
+    told: SimpleQueue[int] = SimpleQueue()
+    sizes = []
+
+    def job(_connection: Connection, items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        return items
+
+    def add_later(many: int) -> None:
+        for number in range(many):
+            store.write_later(job, number, lambda ended: told.put(ended.result))
+
+    def wait(many: int) -> None:
+        assert sorted(told.get(timeout=30) for _ in range(many)) == list(range(many))
+
+    with store.turn():
+        add_later(10)
+    wait(10)
+    monkeypatch.setattr(catalog, "GATHER_SECONDS", 3600)
+    wanted = max(sizes[-2:])
+    assert wanted > 1
+    del sizes[:]
+    add_later(wanted)
+    wait(wanted)
+    assert sizes == [wanted]
+    monkeypatch.setattr(catalog, "GATHER_SECONDS", 0.001)
+    for _ in range(3):
+        add_later(1)
+        wait(1)
+
+
 def test_closing_waits_for_what_is_told_later(tmp_path):
     told: list[object] = []
     opened = Catalog(tmp_path / "")
