@@ -79,6 +79,10 @@ class Hashes:
                 self._hashes[name] = CHECKSUMS[name]()
         self._under_way: list[Future[None]] = []
 
+    def is_lone(self) -> bool:
+        """Whether there is the MD5 and nothing else."""
+        return len(self._hashes) == 1
+
     def update(self, chunk: bytes) -> None:
         """Take the next chunk; may return before it is hashed, so the chunk must not change."""
         if self._under_way:

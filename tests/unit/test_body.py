@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falcon_s3 import body, errors, pfs
-from falcon_s3.body import Expected, VerifiedBody, expected_of, read_small, stored_encoding
+from falcon_s3.body import LONE_READ, Expected, VerifiedBody, expected_of, read_small, stored_encoding
 
 UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
@@ -287,6 +287,23 @@ def test_a_body_without_framing_is_partas_it_is(size, most):
     assert max(source.asked, default=0) <= MIB
 
 
+@pytest.mark.parametrize(
+    ("headers", "most"),
+    [
+        ({}, LONE_READ),
+        ({"content-md5": md5_of(bytes(3 * MIB))}, LONE_READ),
+        ({"x-amz-content-sha256": hashlib.sha256(bytes(3 * MIB)).hexdigest()}, MIB),
+        ({"x-amz-checksum-crc32": sum_of("crc32", bytes(3 * MIB))}, MIB),
+    ],
+)
+def test_more_is_read_at_a_time_where_there_is_more_to_hash_than_the_md5(headers, most):
+    """What fits into the cache of a core, or what is worth the way to the threads."""
+    source = Input(bytes(3 * MIB))
+    chunks = list(VerifiedBody(source, expected_of({"content-length": str(3 * MIB), **headers})))
+    assert set(source.asked) == {most}
+    assert set(map(len, chunks)) == {most}
+
+
 @pytest.mark.parametrize("size", [0, 1, 1000, MIB - 1, MIB, MIB + 1, 2 * MIB + 5])
 @pytest.mark.parametrize("frame", [4096, 65_536, 300_000, 4 * MIB])
 @pytest.mark.parametrize("most", [10_007, 1 << 30])
@@ -480,7 +497,8 @@ def test_what_is_read_first_is_partbefore_the_error():
     """A check at the end does not hold the body back."""
     data = bytes(3 * MIB)
     chunks = iter(VerifiedBody(Input(data), expected_of({"content-length": str(3 * MIB), "content-md5": md5_of(b"")})))
-    assert [len(next(chunks)) for _ in range(3)] == [MIB] * 3
+    count = 3 * MIB // LONE_READ
+    assert [len(next(chunks)) for _ in range(count)] == [LONE_READ] * count
     with pytest.raises(errors.BadDigest):
         next(chunks)
 
