@@ -7,7 +7,8 @@ rest takes its place. Granian starts a thread whenever a request waits: of those
 after their next quick request.
 
 Rule: nobody's resting may hold up a request. Who rests looks again after a second, and the one that rests last looks
-every few milliseconds whether the one that serves is still at the same request, as on a slow disk, and then serves too.
+every few milliseconds whether the one that serves is still at the same request, as on a slow disk, and then serves instead:
+whoever served until then counts as having stepped aside.
 
 A small PUT is not waited for either: its answer is prepared, and sent by whoever has written it (`deferral`). Granian
 takes an answer from any thread, after the call too.
@@ -55,8 +56,8 @@ ENVIRONMENT = {
 }
 READS = frozenset(("GET", "HEAD"))
 OK = 200
-# Bodies up to here are read without stepping aside: they come with the headers, or a moment later.
-SMALL_BYTES = 16 << 10
+# Bodies up to here are read without stepping aside: TCP sends as much at once (RFC 6928: ten segments), headers included.
+SMALL_BYTES = 8 << 10
 # A parameter that does not sign: it may ask for something else than an object to be written.
 ASKING = re.compile("(?:^|&)(?!X-Amz-)(?!x-id=PutObject)")
 
@@ -97,9 +98,10 @@ class Chunks:
 class Bed:
     """Where one thread rests."""
 
-    __slots__ = ("called", "lock")
+    __slots__ = ("called", "lock", "place")
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self.lock = threading.Lock()
         self.lock.acquire()  # released to wake who waits for it
         self.called = False  # woken to serve, and counted; else to look around
@@ -110,10 +112,11 @@ class Place:
 
     def __init__(self, relay: Relay):
         self._relay = relay
-        relay.arrive()
+        self.round = -1  # in which it was last counted among those that serve
+        relay.arrive(self)
 
     def __del__(self) -> None:
-        self._relay.step_aside()
+        self._relay.step_aside(self)
 
 
 class Relay:
@@ -124,18 +127,22 @@ class Relay:
         self._here = threading.local()
         self._lock = threading.Lock()  # around what follows, for moments
         self._serving = 0  # threads that neither rest nor stepped aside
+        self._round = 0  # how often those that served were taken for aside
         self._resting: list[Bed] = []
         self._requests = 0  # how many were begun
 
     def __call__(self, exchange: Exchange, env: dict[str, Any]) -> None:
         if not hasattr(self._here, "place"):
             self._here.place = Place(self)
+        place: Place = self._here.place
         self._requests += 1
+        if place.round != self._round:
+            self.arrive(place)
         env.update(ENVIRONMENT)
         deferral = env[DEFERRAL] = Deferral() if is_small_put(env) else None
         aside = deferral is None and not is_quick(env)
         if aside:
-            self.step_aside()
+            self.step_aside(place)
         try:
             start = Start()
             body = self._app(env, start)
@@ -146,13 +153,13 @@ class Relay:
             else:
                 if not aside:
                     aside = True
-                    self.step_aside()
+                    self.step_aside(place)
                 exchange.response_iter(start.status, start.headers, Chunks(body))
         finally:
-            if aside:
-                self.arrive()
+            if aside or place.round != self._round:
+                self.arrive(place)
         if not aside and self._serving > 1:
-            self._rest()
+            self._rest(place)
 
     def _answer(
         self,
@@ -179,19 +186,23 @@ class Relay:
             logger.exception("a PUT could not be answered")
             exchange.response_bytes(500, [], b"")
 
-    def arrive(self) -> None:
+    def arrive(self, place: Place) -> None:
         """This thread serves from now on; if another does too, it rests after its next request."""
         with self._lock:
             self._serving += 1
+            place.round = self._round
 
-    def step_aside(self) -> None:
+    def step_aside(self, place: Place) -> None:
         """This thread does not serve for a while; if no other does, one that rests is woken."""
         with self._lock:
+            if place.round != self._round:  # it was taken for aside already
+                return
             self._serving -= 1
             if not self._serving and self._resting:
                 self._serving = 1
                 bed = self._resting.pop()  # the last one, whose memory is the warmest
                 bed.called = True
+                bed.place.round = self._round
                 if bed.lock.locked():
                     bed.lock.release()
                 self._nudge()
@@ -201,24 +212,29 @@ class Relay:
         if self._resting and self._resting[-1].lock.locked():
             self._resting[-1].lock.release()
 
-    def _rest(self) -> None:
-        bed = Bed()
+    def _rest(self, place: Place) -> None:
+        bed = Bed(place)
         with self._lock:
-            if self._serving < 2:  # another one rests already
+            if self._serving < 2 or place.round != self._round:  # another one rests already, or all others are aside
                 return
             self._serving -= 1
             self._resting.append(bed)
-        end = time.monotonic() + REST_SECONDS
+        end, instead = time.monotonic() + REST_SECONDS, False
         while not bed.called:
             is_last, before = self._resting[-1:] == [bed], self._requests
             if bed.lock.acquire(timeout=PATIENCE_SECONDS if is_last else REST_SECONDS):
                 continue  # something has changed
-            if time.monotonic() >= end or (is_last and self._requests == before):
+            instead = is_last and self._requests == before
+            if instead or time.monotonic() >= end:
                 break
         with self._lock:
             if not bed.called:
                 self._resting.remove(bed)
+                if instead:
+                    self._round += 1
+                    self._serving = 0
                 self._serving += 1
+                place.round = self._round
                 self._nudge()
 
 

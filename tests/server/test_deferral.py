@@ -169,8 +169,8 @@ def test_attributes_and_checksums_come_with_it(store, ask):
     [
         ({}, True),
         ({"QUERY_STRING": "X-Amz-Signature=1&X-Amz-Date=2&x-id=PutObject"}, True),
-        ({"CONTENT_LENGTH": "16384"}, True),
-        ({"CONTENT_LENGTH": "16385"}, False),
+        ({"CONTENT_LENGTH": "8192"}, True),
+        ({"CONTENT_LENGTH": "8193"}, False),
         ({"CONTENT_LENGTH": "0"}, False),
         ({"CONTENT_LENGTH": ""}, False),
         ({"CONTENT_LENGTH": "-1"}, False),

@@ -145,6 +145,22 @@ def test_as_long_as_one_thread_is_free_others_are_served(threads, method, path, 
     some.rest_all_but_one()
 
 
+@pytest.mark.parametrize(("method", "length"), [("GET", "0"), ("PUT", "1")])
+def test_whoever_is_held_up_is_waited_for_once(threads, method, length):
+    """Then another serves in its place, and the requests to come are not held up: few of 200 begin with patience."""
+    some = threads(4)
+    some.rest_all_but_one()
+    some.gate("/slow")
+    held = some.ask(method, "/slow", CONTENT_LENGTH=length, QUERY_STRING="")
+    assert some.reached["/slow"].wait(PATIENT_SECONDS)
+    before = some.relay._round
+    assert all(some.is_answered() for _ in range(200))
+    assert 1 <= some.relay._round - before < 100
+    some.gates["/slow"].set()
+    assert held.answered.wait(PATIENT_SECONDS)
+    some.rest_all_but_one()
+
+
 def test_one_thread_does_everything(threads):
     alone = threads(1)
     for method, path in (("GET", "/"), ("PUT", "/"), ("HEAD", "/")):
