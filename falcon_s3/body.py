@@ -23,11 +23,11 @@ from falcon_s3.digests import CHECKSUMS, Hashes
 
 # The most that one PUT can hold (S3 user guide, "Uploading objects").
 LARGEST = 5 << 30
-# How much is read at a time from a body of which nothing is computed but the MD5: so much stays in the cache of a core on its
-# way from Granian to the disk. Measured with 16 MiB on two cores: two clients 31 to 38 a second where reads of 1 MiB, whose
-# MD5 goes to a thread (`digests`), gave 28 to 31, at 47.5 ms of CPU each instead of 50.6. One client alone 23 where there
-# were 26. Where there are two digests, threads win.
-LONE_READ = 256 << 10
+# The chunks of a body that has no hash but the MD5: so much stays in the cache of a core on its way from Granian to the disk.
+# Measured with 16 MiB on two cores: two clients 31 to 38 a second where chunks of 1 MiB, whose MD5 goes to a thread
+# (`digests`), gave 28 to 31, at 47.5 ms of CPU each instead of 50.6. One client alone 23 where there were 26. Where there are
+# two hashes, threads win.
+CACHED_BYTES = 256 << 10
 # How much is read at a time from a framed body: pieces are joined to chunks after decoding.
 FRAMED_READ = 256 << 10
 # How many pieces wait to be joined: a client may frame each byte, and a small piece weighs more than its bytes.
@@ -192,6 +192,7 @@ class VerifiedBody:
         self._algorithm = algorithm or expected.checksum
         self._attributes = attributes
         self._hashes = Hashes(self._algorithm, expected.checksum, "sha256" if expected.sha256 else None)
+        self._most = pfs.CHUNK_BYTES if self._hashes.is_for_threads() else CACHED_BYTES
 
     def digests(self) -> pfs.Digests:
         return self._hashes.finish()
@@ -250,9 +251,8 @@ class VerifiedBody:
 
     def _plain(self) -> Iterator[bytes]:
         left = self._expected.length
-        most = LONE_READ if self._hashes.is_lone() else pfs.CHUNK_BYTES
         while left is None or left > 0:
-            chunk = self._read(most if left is None else min(left, most))
+            chunk = self._read(self._most if left is None else min(left, self._most))
             if not chunk:
                 return
             if left is not None:
@@ -271,7 +271,7 @@ class VerifiedBody:
                     if isinstance(event, bytes):
                         if self._verifier is not None:
                             signed.update(event)
-                        if held + len(event) > pfs.CHUNK_BYTES:
+                        if held + len(event) > self._most:
                             yield b"".join(pieces)
                             pieces, held = [], 0
                         pieces.append(event)

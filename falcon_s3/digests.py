@@ -1,9 +1,10 @@
-"""Digests over a body: each computed once, and for big bodies beside the disk write.
+"""Digests over a body: each computed once, and where there are several beside each other.
 
 hashlib lets go of the interpreter for large chunks, so the MD5, a checksum and the caller's own work on a chunk run at
 the same time. Memory stays bounded: a chunk is handed to the threads only when they are done with the one
 before it, so a body has at most two in flight, and one that is given up leaves nothing running. Small bodies are
-hashed where they are: for them a thread is slower than the hash.
+hashed where they are: for them a thread is slower than the hash. So are large ones that come in small chunks, as `body`
+makes them where there is but one slow hash: with as many clients as cores, threads only take from each other.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ CHECKSUMS: dict[str, Callable[[], Hash]] = {
     "sha1": functools.partial(hashlib.sha1, usedforsecurity=False),
     "sha256": hashlib.sha256,
 }
+# Of these, those that take a third of the time of an MD5 or more.
+SLOW = frozenset(("sha1", "sha256"))
 
 
 @functools.cache
@@ -79,9 +82,9 @@ class Hashes:
                 self._hashes[name] = CHECKSUMS[name]()
         self._under_way: list[Future[None]] = []
 
-    def is_lone(self) -> bool:
-        """Whether there is the MD5 and nothing else."""
-        return len(self._hashes) == 1
+    def is_for_threads(self) -> bool:
+        """Whether there is a hash beside the MD5 that takes about as long: what else there may be is over at once."""
+        return not SLOW.isdisjoint(self._hashes)
 
     def update(self, chunk: bytes) -> None:
         """Take the next chunk; may return before it is hashed, so the chunk must not change."""

@@ -137,6 +137,12 @@ def test_a_checksum_that_is_named_twice_is_computed_once():
     assert list(Hashes("sha256", None, "sha256", "md5")._hashes) == ["md5", "sha256"]
 
 
+@pytest.mark.parametrize("name", [None, *CHECKSUMS])
+def test_threads_are_for_two_hashes(name):
+    """A CRC takes so little beside the MD5 that it is none."""
+    assert Hashes(name).is_for_threads() == (name in ("sha1", "sha256"))
+
+
 def test_a_sha256_that_nobody_asked_for_is_not_computed():
     """Of all digests it is the one that costs most besides the MD5."""
     assert hashed([CHECK]).finish() == pfs.Digests(hashlib.md5(CHECK).digest(), None)
