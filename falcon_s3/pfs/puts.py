@@ -18,10 +18,11 @@ from typing import NamedTuple
 import orjson
 
 from falcon_s3.pfs import Branch, Check, Commit, FileInfo, Ref, files, history
-from falcon_s3.pfs.catalog import Catalog, Connection, Job
+from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import BLAKE3, Contents, Staged
 from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.tree import PAGE_ENTRIES, about
+from falcon_s3.pfs.turns import Job
 
 # The most that share statements: for each number of them up to here every statement is prepared once, and kept.
 TOGETHER = 16

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from falcon_s3.pfs import catalog
+from falcon_s3.pfs import catalog, turns
 from falcon_s3.pfs.catalog import Catalog, Connection
 
 
@@ -151,17 +151,31 @@ def test_a_turn_waits_for_as_many_as_the_last_had_and_not_for_more(store, monkey
     with store.turn():
         add_later(10)
     wait(10)
-    monkeypatch.setattr(catalog, "GATHER_SECONDS", 3600)
+    monkeypatch.setattr(turns, "GATHER_SECONDS", 3600)
     wanted = max(sizes[-2:])
     assert wanted > 1
     del sizes[:]
     add_later(wanted)
     wait(wanted)
     assert sizes == [wanted]
-    monkeypatch.setattr(catalog, "GATHER_SECONDS", 0.001)
+    monkeypatch.setattr(turns, "GATHER_SECONDS", 0.001)
     for _ in range(3):
         add_later(1)
         wait(1)
+
+
+def test_one_who_fails_to_be_told_holds_up_nobody(store):
+    told: SimpleQueue[int] = SimpleQueue()
+
+    def fail(_ended: object) -> None:
+        raise KeyError
+
+    for _ in range(2):
+        with store.turn():
+            store.write_later(lambda _, items: items, 0, fail)
+            store.write_later(lambda _, items: items, 1, lambda ended: told.put(ended.result))
+        assert told.get(timeout=30) == 1
+    assert add(store, 1) == 1
 
 
 def test_closing_waits_for_what_is_told_later(tmp_path):
