@@ -79,6 +79,7 @@ class Catalog(Turns):
         # What is kept of it is good until a job changes more than what is in the files of branches.
         self._branches_file = os.open(data / "branches.count", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._turn = threading.Lock()
+        self._next = threading.Lock()  # held by whoever waits for the turn first
         self._idle_readers: list[Reader] = []
         with self.turn():
             self.kept = Kept(self._lock_file)
@@ -124,12 +125,16 @@ class Catalog(Turns):
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold off every other writer of the store, in this process and in others."""
-        with self._turn:
+        with self._next:  # else who had the last turn would mostly take the next one too, and the log be moved late
+            self._turn.acquire()
+        try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX)
             try:
                 yield
             finally:
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        finally:
+            self._turn.release()
 
     def _ran(self, jobs: int) -> None:
         if self._late_sync is not None:

@@ -139,9 +139,14 @@ class Turns(ABC):
 
     def _write_for_others(self) -> None:
         """Lead whenever no thread waits for the job whose turn it is to lead."""
-        while (job := self._called.get()) is not None:
-            self._gather()
-            self._lead(job)
+        is_open = True
+        while is_open or not self._called.empty():
+            job = self._called.get()
+            if job is None:
+                is_open = False
+            else:
+                self._gather()
+                self._lead(job)
 
     def _gather(self) -> None:
         """Wait for as many as the last turns had, but not for long: those who were answered mostly come again."""
