@@ -76,6 +76,8 @@ class Answers:
         self._authentication = authentication
 
     def __call__(self, env: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if env["REQUEST_METHOD"] not in METHODS:
+            return self._app(env, start_response)
         headers = _speedups.headers_of(env)
         question = question_of(env, headers)
         if question is None:
@@ -111,9 +113,8 @@ class Answers:
 
 
 def question_of(env: dict[str, Any], headers: dict[str, str]) -> Question | None:
-    """What is asked; None for what is never kept."""
-    method = env["REQUEST_METHOD"]
-    if method not in METHODS or not headers.keys() <= KNOWN:
+    """What is asked by one of `METHODS`; None for what is never kept."""
+    if not headers.keys() <= KNOWN:
         return None
     query = env["QUERY_STRING"]
     if query:
@@ -121,4 +122,4 @@ def question_of(env: dict[str, Any], headers: dict[str, str]) -> Question | None
         if query is None:
             return None
     get = headers.get
-    return Question(method, env["PATH_INFO"], query, get("host"), get("range"), get("x-amz-checksum-mode"))
+    return Question(env["REQUEST_METHOD"], env["PATH_INFO"], query, get("host"), get("range"), get("x-amz-checksum-mode"))
