@@ -122,4 +122,6 @@ def question_of(env: dict[str, Any], headers: dict[str, str]) -> Question | None
         if query is None:
             return None
     get = headers.get
-    return Question(env["REQUEST_METHOD"], env["PATH_INFO"], query, get("host"), get("range"), get("x-amz-checksum-mode"))
+    return Question(
+        env["REQUEST_METHOD"], env["PATH_INFO"], query, get("host"), get("range"), get("x-amz-checksum-mode")
+    )
