@@ -65,7 +65,7 @@ COMMITS_AT_ONCE = 500
 # How often what is no longer needed is removed.
 CLEAN_SECONDS = 3600
 # Of packed entries, what is remembered of listings.
-RECENT_BYTES = 4 << 20
+RECENT_BYTES = 2 << 20
 
 
 class EmbeddedPfs(Uploads):

@@ -18,7 +18,7 @@ from typing import Any
 
 COUNTER_BYTES = 8
 # How much is kept, in bytes as they are counted by `keep`; then all of it goes.
-MOST_BYTES = 8 << 20
+MOST_BYTES = 4 << 20
 # What a value takes besides its bytes.
 ENTRY_BYTES = 1024
 
