@@ -220,8 +220,8 @@ def create_app(
     """The gateway over a store. Without a gatekeeper everybody may do everything.
 
     `domains` are those whose subdomains are buckets, in lower case; `origins` are patterns of `cors`. With a `job`
-    only its buckets are shown. `check` raises while the store cannot answer, which `/~/ready` tells. What is `kept` with the store, answers
-    are too. `starts` is the store where it can start writes.
+    only its buckets are shown. `check` raises while the store cannot answer, which `/~/ready` tells. With a
+    `kept`, the store's own, answers are kept too. `starts` is the store where it can start writes.
     """
     allowed = Origins(origins)
     middleware: list[Any] = [Envelope(pfs), Preflight(allowed)]

@@ -2,7 +2,8 @@
 
 With a gatekeeper every request must carry a valid signature, but for what it lets anybody do; without one, or while it
 is open, everybody is let in, and signatures are not looked at. What whoever asks may do is in `req.rights`, which `app`
-asks before each operation; the gatekeeper of a store that has users of its own gives each request that user's view. Our own endpoints below `/~/` are open to all: they tell nothing of the data.
+asks before each operation; the gatekeeper of a store that has users of its own gives each request that user's view. Our own
+endpoints below `/~/` are open to all: they tell nothing of the data.
 """
 
 from __future__ import annotations

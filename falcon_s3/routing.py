@@ -1,7 +1,7 @@
 """S3Router: the path and the query of a request, and the one table of everything S3 can be asked.
 
-A path is `/`, `/bucket` or `/bucket/key`, and below a virtual host `/` or `/key`; S3 tells its operations apart by the verb and by *sub-resources*, query
-parameters such as `?versioning`. `app` gives the responders of what is answered; this module knows the rest of
+A path is `/`, `/bucket` or `/bucket/key`, and below a virtual host `/` or `/key`; S3 tells its operations apart by the
+verb and by *sub-resources*, query parameters such as `?versioning`. `app` gives the responders of what is answered; this module knows the rest of
 the S3 API by name. Rule: it fails closed. A sub-resource that nothing answers is 501 NotImplemented whatever the
 verb, and so is a parameter this module has never heard of: an operation from next year must not run as a plain
 PUT. Our own endpoints live below `/~/`, since `~` is in no bucket name.
@@ -92,7 +92,8 @@ class S3Router:
 def split_path(req: S3Request, domains: tuple[str, ...] = ()) -> str:
     """Set the request's bucket and key from its path, byte for byte; gives the path's shape.
 
-    A host below one of the domains names the bucket, and all of the path is the key. WSGI hands on the path percent-decoded, as Latin-1 (PEP 3333); `//`, `.` and `..` are literal key text.
+    A host below one of the domains names the bucket, and all of the path is the key. WSGI hands on the path
+    percent-decoded, as Latin-1 (PEP 3333); `//`, `.` and `..` are literal key text.
     """
     path = req.env["PATH_INFO"]
     if not path.isascii():

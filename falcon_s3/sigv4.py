@@ -47,7 +47,8 @@ KEPT_CHARACTERS = 512
 KEPT_LINK_CHARACTERS = 1024
 # What is read without its body: a link to it need not say what the body is.
 BODILESS = frozenset(("GET", "HEAD", "DELETE"))
-# Parameters of a link that do not sign it are headers that its maker put there, but for these: the AWS SDK for JavaScript puts the checksum of an empty body into every link for an upload.
+# Parameters of a link that do not sign it are headers that its maker put there, but for these: the AWS SDK for
+# JavaScript puts the checksum of an empty body into every link for an upload.
 LEFT_IN_LINKS = ("x-amz-checksum-", "x-amz-sdk-", "x-amz-content-sha256", "x-amz-date")
 INCOMPLETE = (
     "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature,"

@@ -2,13 +2,13 @@
 
 Python runs one thread at a time. Where many take part in short work they mostly take it from each other: a bare answer
 of 4 KiB took 31 us of processor with one thread, 50 with 32. But with one thread alone a slow client would hold up all
-others. So one thread serves; before it reads a body or sends an answer in pieces it steps aside, and one of those that
-rest takes its place. Granian starts a thread whenever a request waits: of those that serve at a time all but one rest
-after their next quick request.
+others. So one thread serves; before it reads a body that may be long in coming, or sends an answer in pieces, it steps
+aside, and one of those that rest takes its place. Granian starts a thread whenever a request waits: of those that serve
+at a time all but one rest after their next quick request.
 
 Rule: nobody's resting may hold up a request. Who rests looks again after a second, and the one that rests last looks
-every few milliseconds whether the one that serves is still at the same request, as on a slow disk, and then serves instead:
-whoever served until then counts as having stepped aside.
+every few milliseconds whether the one that serves is still at the same request, as on a slow disk, and then serves
+instead: whoever served until then counts as having stepped aside.
 
 A small PUT is not waited for either: its answer is prepared, and sent by whoever has written it (`deferral`). Granian
 takes an answer from any thread, after the call too.

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from falcon_s3.pfs import Branch, BranchInfo, Commit, CommitInfo, Pfs, Ref, Repo
+from falcon_s3.pfs import Branch, BranchInfo, Commit, CommitInfo, Pfs, Ref, Repo, janitor
 
 REPO = Repo("default", "images")
 MASTER = Branch(REPO, "master")
+
+
+@contextmanager
+def nobody_cleans(data: Path) -> Iterator[None]:
+    """No store on the folder cleans up, which would be a write too, and have a part in a turn."""
+    with janitor.alone(data / "janitor.lock") as mine:
+        assert mine
+        yield
 
 
 class Store(Pfs, Protocol):

@@ -10,19 +10,18 @@ import pytest
 
 from falcon_s3 import _speedups
 from falcon_s3.digests import body_of
-from falcon_s3.pfs import Branch, BranchNotFound, CommitFinished, FileNotFound, OutputBranch, janitor
+from falcon_s3.pfs import Branch, BranchNotFound, CommitFinished, FileNotFound, OutputBranch
 from falcon_s3.pfs import kept as module
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.kept import Kept
 from tests.pfs.bodies import put
-from tests.pfs.stores import MASTER
+from tests.pfs.stores import MASTER, nobody_cleans
 
 
 @pytest.fixture
 def stores(tmp_path):
-    """Two stores on one folder, as two workers have them, where nobody cleans up, which is a write too."""
-    with janitor.alone(tmp_path / "janitor.lock") as mine:
-        assert mine
+    """Two stores on one folder, as two workers have them."""
+    with nobody_cleans(tmp_path):
         both = [EmbeddedPfs(tmp_path), EmbeddedPfs(tmp_path)]
         both[0].create_branch(MASTER)
         yield both

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-from falcon_s3.pfs import Branch, BranchNotFound, Commit, FileInfo, OutputBranch, Ref, janitor
+from falcon_s3.pfs import Branch, BranchNotFound, Commit, FileInfo, OutputBranch, Ref
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.tree import PAGE_ENTRIES
 from tests.pfs.bodies import Wrong, check_books, get, names, put
-from tests.pfs.stores import MASTER, REPO
+from tests.pfs.stores import MASTER, REPO, nobody_cleans
 
 
 class Wanted(NamedTuple):
@@ -26,9 +26,7 @@ class Wanted(NamedTuple):
 
 @pytest.fixture
 def store(tmp_path):
-    """In which nobody cleans up, which would have a part in a turn."""
-    with janitor.alone(tmp_path / "janitor.lock") as mine:
-        assert mine
+    with nobody_cleans(tmp_path):
         opened = EmbeddedPfs(tmp_path)
         opened.create_branch(MASTER)
         yield opened
