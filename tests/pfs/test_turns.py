@@ -141,8 +141,8 @@ def test_a_turn_waits_for_as_many_as_the_last_had_and_not_for_more(store, monkey
         sizes.append(len(items))
         return items
 
-    def add_later(many: int) -> None:
-        for number in range(many):
+    def add_later(many: int, first: int = 0) -> None:
+        for number in range(first, many):
             store.write_later(job, number, lambda ended: told.put(ended.result))
 
     def wait(many: int) -> None:
@@ -155,7 +155,9 @@ def test_a_turn_waits_for_as_many_as_the_last_had_and_not_for_more(store, monkey
     wanted = max(sizes[-2:])
     assert wanted > 1
     del sizes[:]
-    add_later(wanted)
+    add_later(1)
+    threading.Event().wait(0.05)  # time enough to begin, for one who would not wait
+    add_later(wanted, 1)
     wait(wanted)
     assert sizes == [wanted]
     monkeypatch.setattr(turns, "GATHER_SECONDS", 0.001)
@@ -185,6 +187,51 @@ def test_closing_waits_for_what_is_told_later(tmp_path):
         opened.write_later(lambda _, items: items, number, lambda ended: told.append(ended.result))
     opened.close()
     assert sorted(told) == list(range(50))
+
+
+def test_closing_waits_for_a_turn_that_follows(tmp_path):
+    """Of what came while the last turn ran, when the store was already closing."""
+    runs, goes_on = threading.Event(), threading.Event()
+    told: list[object] = []
+    opened = Catalog(tmp_path)
+
+    def slow(_connection: Connection, items: Sequence[int]) -> Sequence[int]:
+        runs.set()
+        assert goes_on.wait(30)
+        return items
+
+    opened.write_later(slow, 1, lambda ended: told.append(ended.result))
+    assert runs.wait(30)
+    opened.write_later(lambda _, items: items, 2, lambda ended: told.append(ended.result))
+    closing = threading.Thread(target=opened.close)
+    closing.start()
+    while opened._called.empty() and closing.is_alive():
+        threading.Event().wait(0.001)
+    goes_on.set()
+    closing.join(30)
+    assert not closing.is_alive()
+    assert told == [1, 2]
+
+
+def test_who_waits_for_a_turn_has_the_next_one(store):
+    """However soon the one who has it asks again."""
+    for number in range(5):
+        has_had = threading.Event()
+
+        def take_one(has_had: threading.Event = has_had) -> None:
+            with store.turn():
+                has_had.set()
+
+        other = threading.Thread(target=take_one)
+
+        def job(_connection: Connection, other: threading.Thread = other) -> None:
+            other.start()
+            threading.Event().wait(0.05)  # time enough to ask
+
+        store.write(job)
+        add(store, 3 * number + 1)
+        assert has_had.is_set()
+        other.join(30)
 
 
 def test_a_turn_that_cannot_be_had_is_told_and_not_the_last(store, monkeypatch):
