@@ -5,12 +5,12 @@ and 150 to 1,000 MB/s, as the kernel finds pages; past it 1.8 ms and 1,100 to 1,
 back at the end. The kernel asks for whole blocks at addresses that are multiples of a block, hence the buffer.
 A file that fits into one buffer goes through the cache: what is small is soon read again.
 
-The disk works while the next bytes come and are hashed. Of 16 MiB that came in chunks of 1 MiB, each hashed with MD5 and
-BLAKE3, a thread spent 15 ms in this module where it waited for each write, and 4 where it did not; of two threads at
-once 30 ms each, and 12; with the same CPU. Pieces of 256 KiB: 6 and 18; of 1 MiB, in a buffer of two: 5 and 8.
+The disk works while the next bytes come and are hashed. Of 16 MiB that come in chunks of 1 MiB, each hashed with MD5 and
+BLAKE3, a thread spends 18 ms in this module where it waits for each write, and 5 where it does not; of two threads at
+once 21 ms each, and 6. In pieces of 256 KiB it is 6 and 9 (`benchmarks/bench_blocks.py`).
 
-Tried and not kept: the same with a thread for each file, which took 42 ms of CPU a request instead of 39 in a server
-that does nothing else; room for the whole file made first, which changed nothing.
+Tried and not kept: the same with a thread for each file, which took more of the processor; room for the whole file made
+first, which changed nothing.
 """
 
 from __future__ import annotations
