@@ -109,8 +109,8 @@ class Pfsd:
         return caught.value.details()
 
     def new_repo(self, project=""):
-        """A repo that no other test has."""
-        repo = repo_message(f"t{next(self._numbers)}-{uuid.uuid4().hex[:8]}", project)
+        """A repo that no other test has; their names are in the order of their making."""
+        repo = repo_message(f"t{next(self._numbers):04}-{uuid.uuid4().hex[:8]}", project)
         self.call("CreateRepo", pfs_pb2.CreateRepoRequest(repo=repo))
         return repo
 
