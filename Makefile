@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 # A change of any of these needs a new build of the compiled modules.
-BUILT_FROM := pyproject.toml setup.py $(wildcard _speedups/*.pyx _speedups/*.pxd)
+BUILT_FROM := pyproject.toml setup.py $(wildcard _speedups/*.pyx _speedups/*.pxd _speedups/*.h)
 
 # The tests of S3 that are about the store: they run in front of a pachd as well.
 ON_PACHD := broken_input checksums commit_buckets conditional_reads conditional_writes copy_object create_bucket \

@@ -8,7 +8,8 @@ import os
 
 from setuptools import Extension, setup
 
-MODULES = ("_listing_c", "_body_c", "_sign_c", "_wire_c")
+MODULES = ("_listing_c", "_body_c", "_sign_c", "_wire_c", "_md5_c")
+HEADERS = ["_speedups/md5_lanes.h"]
 
 
 def extensions() -> list[Extension]:
@@ -16,7 +17,7 @@ def extensions() -> list[Extension]:
         return []
     from Cython.Build import cythonize
 
-    modules = [Extension(f"falcon_s3.{name}", [f"_speedups/{name}.pyx"]) for name in MODULES]
+    modules = [Extension(f"falcon_s3.{name}", [f"_speedups/{name}.pyx"], depends=HEADERS) for name in MODULES]
     return list(cythonize(modules, build_dir="build", compiler_directives={"language_level": 3}))
 
 

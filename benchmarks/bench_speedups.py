@@ -17,7 +17,7 @@ from typing import Any
 from bench_body import frames
 from bench_listing_page import FOLDERS, PLAIN, entries
 from bench_wire import PATH
-from data import best_seconds, show
+from data import best_seconds, noise, show
 from wsgi import environment, presigned
 
 from falcon_s3 import _speedups
@@ -28,7 +28,7 @@ from falcon_s3.sigv4 import UNSIGNED
 COMMAND = "python benchmarks/bench_speedups.py"
 LEAST = 2.0
 MIB = 1 << 20
-MODULES = ("listing", "body", "sign", "wire")
+MODULES = ("listing", "body", "sign", "wire", "md5")
 # Names that are not compiled: exceptions, and which was taken.
 PLAIN_NAMES = {"BodyEnd", "ChunkEnd", "compiled"}
 
@@ -61,6 +61,23 @@ def decode(size: int) -> Callable[[ModuleType], Call]:
             for block in blocks:
                 decoder.feed(block)
             decoder.finish()
+
+        return run
+
+    return made
+
+
+def hash_together(bodies: int, size: int) -> Callable[[ModuleType], Call]:
+    """So many bodies of so many bytes, hashed at one time."""
+    chunks = [noise(size) for _ in range(bodies)]
+
+    def made(module: ModuleType) -> Call:
+        def run() -> None:
+            hashes = [module.Md5() for _ in chunks]
+            for each, chunk in zip(hashes, chunks, strict=True):
+                each.update(chunk)
+            for each in hashes:
+                each.digest()
 
         return run
 
@@ -100,6 +117,10 @@ def shapes() -> dict[str, dict[str, Callable[[ModuleType], Call]]]:
         "ChunkDecoder": {
             f"1 MiB in signed frames of {size}": decode(count)
             for size, count in {"512 B": 512, "8 KiB": 8 << 10, "64 KiB": 64 << 10}.items()
+        },
+        "Md5": {
+            "4 KiB": hash_together(1, 4 << 10),
+            **{f"{bodies} x 256 KiB at one time": hash_together(bodies, 256 << 10) for bodies in (1, 2, 4, 8)},
         },
         **{
             name: {shape: call(name, query) for shape, query in queries.items()}

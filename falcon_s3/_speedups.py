@@ -15,6 +15,7 @@ compiled = False
 if TYPE_CHECKING or os.environ.get("FALCON_S3_PURE") == "1":
     from falcon_s3._body_py import ChunkDecoder
     from falcon_s3._listing_py import contents_xml, escape, folded, unpacked, url_encoded
+    from falcon_s3._md5_py import Md5
     from falcon_s3._sign_py import (
         canonical_query,
         canonical_request,
@@ -29,6 +30,7 @@ else:
     try:
         from falcon_s3._body_c import ChunkDecoder
         from falcon_s3._listing_c import contents_xml, escape, folded, unpacked, url_encoded
+        from falcon_s3._md5_c import Md5
         from falcon_s3._sign_c import (
             canonical_query,
             canonical_request,
@@ -42,6 +44,7 @@ else:
     except ImportError:  # built on purpose without them
         from falcon_s3._body_py import ChunkDecoder
         from falcon_s3._listing_py import contents_xml, escape, folded, unpacked, url_encoded
+        from falcon_s3._md5_py import Md5
         from falcon_s3._sign_py import (
             canonical_query,
             canonical_request,
@@ -59,6 +62,7 @@ __all__ = [
     "BodyEnd",
     "ChunkDecoder",
     "ChunkEnd",
+    "Md5",
     "add_file",
     "added_file",
     "bytes_value",

@@ -4,7 +4,8 @@ hashlib lets go of the interpreter for large chunks, so the MD5, a checksum and 
 the same time. Memory stays bounded: a chunk is handed to the threads only when they are done with the one
 before it, so a body has at most two in flight, and one that is given up leaves nothing running. Small bodies are
 hashed where they are: for them a thread is slower than the hash. So are large ones that come in small chunks, as `body`
-makes them where there is but one slow hash: with as many clients as cores, threads only take from each other.
+makes them where there is but one slow hash: with as many clients as cores, threads only take from each other, while the
+MD5s of bodies that come at one time are taken together (`_md5_py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Protocol
 from awscrt import checksums
 
 from falcon_s3 import pfs
+from falcon_s3._speedups import Md5
 
 # Longer chunks are hashed on threads; for these the hand-over costs more than it saves (benchmarks/bench_digests.py).
 INLINE_BYTES = 256 << 10
@@ -48,8 +50,6 @@ class Crc:
         return self._value.to_bytes(self._length, "big")
 
 
-md5 = functools.partial(hashlib.md5, usedforsecurity=False)
-
 # The checksums that clients may send (S3 user guide, "Checking object integrity"), by the ending of their header.
 CHECKSUMS: dict[str, Callable[[], Hash]] = {
     "crc32": lambda: Crc(zlib.crc32, 4),
@@ -76,7 +76,7 @@ class Hashes:
     """The MD5 of a body, and the checksums that are named; None names none."""
 
     def __init__(self, *named: str | None):
-        self._hashes: dict[str, Hash] = {"md5": md5()}
+        self._hashes: dict[str, Hash] = {"md5": Md5()}
         for name in named:
             if name is not None and name not in self._hashes:
                 self._hashes[name] = CHECKSUMS[name]()

@@ -24,8 +24,8 @@ def implementations(name):
 
 
 def pytest_generate_tests(metafunc):
-    """`listing`, `body`, `sign` and `wire` are the modules under test, each in both implementations."""
-    for name in ("listing", "body", "sign", "wire"):
+    """`listing`, `body`, `sign`, `wire` and `md5` are the modules under test, each in both implementations."""
+    for name in ("listing", "body", "sign", "wire", "md5"):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, implementations(name), indirect=True, scope="module")
 
@@ -47,4 +47,9 @@ def sign(request):
 
 @pytest.fixture(scope="module")
 def wire(request):
+    return importlib.import_module(request.param)
+
+
+@pytest.fixture(scope="module")
+def md5(request):
     return importlib.import_module(request.param)

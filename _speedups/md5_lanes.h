@@ -1,0 +1,300 @@
+/* MD5 (RFC 1321) of one message, or of several at once: one in each lane of a vector register.
+
+   A step of MD5 waits for the step before it, so that most of a core idles while it hashes one message; the steps of
+   other messages fit into that time. So a thread says what it has (`md5_begin`) and goes on; when it needs the state, it
+   hashes what all threads have until then (`md5_wait`).
+
+   Vectors are those of GCC and Clang, compiled for what every processor of a kind has and, on x86, also for AVX2 and
+   AVX-512, of which the best is taken at run time. Without them, messages are hashed one after another. */
+
+#ifndef MD5_LANES_H
+#define MD5_LANES_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* A step is so many blocks: 20 us of one message. */
+enum { BLOCK = 64, MOST_LANES = 8, MOST_BLOCKS = 256 };
+
+/* The four functions, in forms whose last operand can be the word of the step before (`b`) for as long as possible:
+   that of the second round adds what cannot overlap. */
+#define MD5_F(b, c, d) ((d) ^ ((b) & ((c) ^ (d))))
+#define MD5_G(b, c, d) (((c) & ~(d)) + ((b) & (d)))
+#define MD5_H(b, c, d) ((b) ^ (c) ^ (d))
+#define MD5_I(b, c, d) ((c) ^ ((b) | ~(d)))
+
+#define MD5_STEP(f, a, b, c, d, word, constant, turn) \
+    a += word + UINT32_C(constant); \
+    a += f(b, c, d); \
+    a = (a << turn | a >> (32 - turn)) + b;
+
+#define MD5_FOUR(f, i, j, k, l, one, two, three, four, s, t, u, v) \
+    MD5_STEP(f, a, b, c, d, w[i], one, s) \
+    MD5_STEP(f, d, a, b, c, w[j], two, t) \
+    MD5_STEP(f, c, d, a, b, w[k], three, u) \
+    MD5_STEP(f, b, c, d, a, w[l], four, v)
+
+/* One block of words `w` into the state a, b, c, d, of any type that has these operators. */
+#define MD5_BLOCK \
+    MD5_FOUR(MD5_F, 0, 1, 2, 3, 0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 7, 12, 17, 22) \
+    MD5_FOUR(MD5_F, 4, 5, 6, 7, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501, 7, 12, 17, 22) \
+    MD5_FOUR(MD5_F, 8, 9, 10, 11, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 7, 12, 17, 22) \
+    MD5_FOUR(MD5_F, 12, 13, 14, 15, 0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821, 7, 12, 17, 22) \
+    MD5_FOUR(MD5_G, 1, 6, 11, 0, 0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 5, 9, 14, 20) \
+    MD5_FOUR(MD5_G, 5, 10, 15, 4, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8, 5, 9, 14, 20) \
+    MD5_FOUR(MD5_G, 9, 14, 3, 8, 0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 5, 9, 14, 20) \
+    MD5_FOUR(MD5_G, 13, 2, 7, 12, 0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a, 5, 9, 14, 20) \
+    MD5_FOUR(MD5_H, 5, 8, 11, 14, 0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c, 4, 11, 16, 23) \
+    MD5_FOUR(MD5_H, 1, 4, 7, 10, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70, 4, 11, 16, 23) \
+    MD5_FOUR(MD5_H, 13, 0, 3, 6, 0x289b7ec6, 0xeaa127fa, 0xd4ef3085, 0x04881d05, 4, 11, 16, 23) \
+    MD5_FOUR(MD5_H, 9, 12, 15, 2, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665, 4, 11, 16, 23) \
+    MD5_FOUR(MD5_I, 0, 7, 14, 5, 0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 6, 10, 15, 21) \
+    MD5_FOUR(MD5_I, 12, 3, 10, 1, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1, 6, 10, 15, 21) \
+    MD5_FOUR(MD5_I, 8, 15, 6, 13, 0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 6, 10, 15, 21) \
+    MD5_FOUR(MD5_I, 4, 11, 2, 9, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391, 6, 10, 15, 21)
+
+static const uint32_t MD5_START[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
+
+/* `blocks` blocks of one message. */
+static void md5_one(uint32_t state[4], const unsigned char *data, size_t blocks)
+{
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3], w[16];
+    for (; blocks; blocks--, data += BLOCK) {
+        uint32_t a0 = a, b0 = b, c0 = c, d0 = d;
+        for (int i = 0; i < 16; i++)
+            w[i] = data[4 * i] | (uint32_t) data[4 * i + 1] << 8 | (uint32_t) data[4 * i + 2] << 16
+                 | (uint32_t) data[4 * i + 3] << 24;
+        MD5_BLOCK
+        a += a0, b += b0, c += c0, d += d0;
+    }
+    state[0] = a, state[1] = b, state[2] = c, state[3] = d;
+}
+
+typedef void md5_many(uint32_t state[][4], const unsigned char *const data[], size_t blocks);
+
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define MD5_VECTORS 1
+
+typedef uint32_t vector4 __attribute__((vector_size(16)));
+typedef uint32_t vector8 __attribute__((vector_size(32)));
+
+#ifdef __clang__
+#define SHUFFLE4(one, two, ...) __builtin_shufflevector(one, two, __VA_ARGS__)
+#define SHUFFLE8(one, two, ...) __builtin_shufflevector(one, two, __VA_ARGS__)
+#else
+#define SHUFFLE4(one, two, ...) __builtin_shuffle(one, two, (vector4) {__VA_ARGS__})
+#define SHUFFLE8(one, two, ...) __builtin_shuffle(one, two, (vector8) {__VA_ARGS__})
+#endif
+#define MD5_INLINE static inline __attribute__((always_inline))
+
+/* A block of each message, so that w[i] has word i of each. */
+MD5_INLINE void turned4(vector4 w[16], const unsigned char *const data[], size_t offset)
+{
+    for (int part = 0; part < 4; part++) {
+        vector4 row[4], half[4];
+        for (int lane = 0; lane < 4; lane++)
+            memcpy(&row[lane], data[lane] + offset + 16 * part, 16);
+        half[0] = SHUFFLE4(row[0], row[1], 0, 4, 1, 5);
+        half[1] = SHUFFLE4(row[0], row[1], 2, 6, 3, 7);
+        half[2] = SHUFFLE4(row[2], row[3], 0, 4, 1, 5);
+        half[3] = SHUFFLE4(row[2], row[3], 2, 6, 3, 7);
+        w[4 * part] = SHUFFLE4(half[0], half[2], 0, 1, 4, 5);
+        w[4 * part + 1] = SHUFFLE4(half[0], half[2], 2, 3, 6, 7);
+        w[4 * part + 2] = SHUFFLE4(half[1], half[3], 0, 1, 4, 5);
+        w[4 * part + 3] = SHUFFLE4(half[1], half[3], 2, 3, 6, 7);
+    }
+}
+
+MD5_INLINE void turned8(vector8 w[16], const unsigned char *const data[], size_t offset)
+{
+    for (int part = 0; part < 2; part++) {
+        vector8 row[8], pair[8], four[8];
+        for (int lane = 0; lane < 8; lane++)
+            memcpy(&row[lane], data[lane] + offset + 32 * part, 32);
+        for (int i = 0; i < 8; i += 2) {
+            pair[i] = SHUFFLE8(row[i], row[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+            pair[i + 1] = SHUFFLE8(row[i], row[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+        }
+        for (int i = 0; i < 8; i += 4)
+            for (int j = 0; j < 2; j++) {
+                four[i + 2 * j] = SHUFFLE8(pair[i + j], pair[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+                four[i + 2 * j + 1] = SHUFFLE8(pair[i + j], pair[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+            }
+        for (int i = 0; i < 4; i++) {
+            w[8 * part + i] = SHUFFLE8(four[i], four[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+            w[8 * part + i + 4] = SHUFFLE8(four[i], four[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        }
+    }
+}
+
+/* As md5_one, for as many messages as the vector has lanes. */
+#define MD5_MANY(name, target, vector, lanes, turned) \
+    target static void name(uint32_t state[][4], const unsigned char *const data[], size_t blocks) \
+    { \
+        vector a, b, c, d, w[16]; \
+        for (int i = 0; i < lanes; i++) \
+            a[i] = state[i][0], b[i] = state[i][1], c[i] = state[i][2], d[i] = state[i][3]; \
+        for (size_t offset = 0; offset < blocks * BLOCK; offset += BLOCK) { \
+            vector a0 = a, b0 = b, c0 = c, d0 = d; \
+            turned(w, data, offset); \
+            MD5_BLOCK \
+            a += a0, b += b0, c += c0, d += d0; \
+        } \
+        for (int i = 0; i < lanes; i++) \
+            state[i][0] = a[i], state[i][1] = b[i], state[i][2] = c[i], state[i][3] = d[i]; \
+    }
+
+MD5_MANY(md5_four, , vector4, 4, turned4)
+#if defined(__x86_64__)
+MD5_MANY(md5_four_avx512, __attribute__((target("avx512vl"))), vector4, 4, turned4)
+MD5_MANY(md5_eight_avx2, __attribute__((target("avx2"))), vector8, 8, turned8)
+MD5_MANY(md5_eight_avx512, __attribute__((target("avx512vl"))), vector8, 8, turned8)
+#endif
+#endif
+
+/* For up to four, and for up to eight messages; NULL: there is none. */
+static md5_many *md5_of_four, *md5_of_eight;
+
+/* Sets of instructions, each with what those before have. */
+enum { MD5_NONE, MD5_BASELINE, MD5_AVX2, MD5_AVX512 };
+
+/* Take the best that the processor has, up to `most`; gives which. */
+static int md5_choose(int most)
+{
+    int chosen = MD5_NONE;
+    md5_of_four = md5_of_eight = NULL;
+#ifdef MD5_VECTORS
+    if (most >= MD5_BASELINE)
+        md5_of_four = md5_four, chosen = MD5_BASELINE;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (most >= MD5_AVX2 && __builtin_cpu_supports("avx2"))
+        md5_of_eight = md5_eight_avx2, chosen = MD5_AVX2;
+    if (most >= MD5_AVX512 && __builtin_cpu_supports("avx512vl"))
+        md5_of_four = md5_four_avx512, md5_of_eight = md5_eight_avx512, chosen = MD5_AVX512;
+#endif
+#endif
+    return chosen;
+}
+
+/* The blocks of one message that are not hashed yet; `woken`: the thread that waits for that, there is one at most. */
+struct md5_job {
+    uint32_t *state;
+    const unsigned char *data;
+    size_t blocks;
+    int waits; /* some thread does, for this job or to lead */
+    pthread_cond_t woken;
+    struct md5_job *next;
+};
+
+static pthread_mutex_t md5_lock = PTHREAD_MUTEX_INITIALIZER; /* around what follows, for moments */
+static struct md5_job *md5_first; /* those that are not done, in the order of their coming */
+static int md5_busy; /* some thread hashes, for all */
+
+/* So many of the next blocks of each job. Without the lock: nothing is written that others read. */
+static void md5_step(struct md5_job *const jobs[], int count, size_t blocks)
+{
+    if (count == 1) {
+        md5_one(jobs[0]->state, jobs[0]->data, blocks);
+        return;
+    }
+    uint32_t state[MOST_LANES][4];
+    const unsigned char *data[MOST_LANES];
+    for (int i = 0; i < MOST_LANES; i++) {
+        const struct md5_job *job = jobs[i < count ? i : 0]; /* a lane too many hashes the first, for nothing */
+        memcpy(state[i], job->state, sizeof state[i]);
+        data[i] = job->data;
+    }
+    (count > 4 ? md5_of_eight : md5_of_four)(state, data, blocks);
+    for (int i = 0; i < count; i++)
+        memcpy(jobs[i]->state, state[i], sizeof state[i]);
+}
+
+/* Take what is done out of the queue, and wake who waits for it. */
+static void md5_dismiss(void)
+{
+    struct md5_job **place = &md5_first;
+    while (*place) {
+        struct md5_job *job = *place;
+        if (job->blocks) {
+            place = &job->next;
+            continue;
+        }
+        *place = job->next;
+        if (job->waits)
+            pthread_cond_signal(&job->woken);
+    }
+}
+
+/* Hash until the own job is done, with others beside it: step by step, so that who comes meanwhile joins. */
+static void md5_lead(struct md5_job *own)
+{
+    const int most = md5_of_eight ? 8 : md5_of_four ? 4 : 1;
+    md5_busy = 1;
+    while (own->blocks) {
+        struct md5_job *jobs[MOST_LANES] = {own}; /* first, so that nobody can keep it from being done */
+        size_t blocks = own->blocks < MOST_BLOCKS ? own->blocks : MOST_BLOCKS;
+        int count = 1;
+        for (struct md5_job *job = md5_first; job && count < most; job = job->next) {
+            if (job == own)
+                continue;
+            blocks = job->blocks < blocks ? job->blocks : blocks;
+            jobs[count++] = job;
+        }
+        pthread_mutex_unlock(&md5_lock);
+        md5_step(jobs, count, blocks);
+        pthread_mutex_lock(&md5_lock);
+        for (int i = 0; i < count; i++) {
+            jobs[i]->data += blocks * BLOCK;
+            jobs[i]->blocks -= blocks;
+        }
+        md5_dismiss();
+    }
+    md5_busy = 0;
+    for (struct md5_job *job = md5_first; job; job = job->next)
+        if (job->waits) {
+            pthread_cond_signal(&job->woken); /* it leads now */
+            return;
+        }
+}
+
+/* Say what is to be hashed; it is hashed when someone waits for it, or for another job. */
+static void md5_begin(struct md5_job *own)
+{
+    struct md5_job **place = &md5_first;
+    own->next = NULL;
+    pthread_mutex_lock(&md5_lock);
+    while (*place)
+        place = &(*place)->next;
+    *place = own;
+    pthread_mutex_unlock(&md5_lock);
+}
+
+static void md5_wait(struct md5_job *own)
+{
+    pthread_mutex_lock(&md5_lock);
+    own->waits = 1;
+    while (own->blocks && md5_busy)
+        pthread_cond_wait(&own->woken, &md5_lock);
+    own->waits = 0;
+    if (own->blocks)
+        md5_lead(own);
+    pthread_mutex_unlock(&md5_lock);
+}
+
+/* In a child, whose parent's threads are not there: what they left is taken up by whoever waits for it. */
+static void md5_forget(void)
+{
+    pthread_mutex_init(&md5_lock, NULL);
+    md5_busy = 0;
+}
+
+static int md5_prepare(void)
+{
+    md5_choose(MD5_AVX512);
+    return pthread_atfork(NULL, NULL, md5_forget);
+}
+
+#endif

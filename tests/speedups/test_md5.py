@@ -1,0 +1,180 @@
+"""MD5 of bodies that are hashed at one time: the values of RFC 1321, and hashlib's, whatever else is hashed beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import random
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+# RFC 1321, A.5.
+SUITE = {
+    b"": "d41d8cd98f00b204e9800998ecf8427e",
+    b"a": "0cc175b9c0f1b6a831c399e269772661",
+    b"abc": "900150983cd24fb0d6963f7d28e17f72",
+    b"message digest": "f96b697d7cb7938d525a2f31aaf161d0",
+    b"abcdefghijklmnopqrstuvwxyz": "c3fcd3d76192e4007dfb496cca67e13b",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789": "d174ab98d277d9f5a5611c2c9f419d9f",
+    b"1234567890" * 8: "57edf4a22be3c955ac49da2e2107b67a",
+}
+LARGE = random.Random(7).randbytes(3 << 20)
+# What is hashed where it is, a piece of a body as they come, and what ends within a block.
+CUTS = (16 << 10, (16 << 10) + 1, 256 << 10, 100_000, 64, 1)
+
+
+@pytest.fixture(params=range(4), ids=["none", "baseline", "avx2", "avx512"])
+def instructions(md5, request):
+    """Each set that this processor has; for the twin there is none to choose."""
+    use = getattr(md5, "use_instructions", lambda _: 0)
+    if use(request.param) != request.param:
+        use(3)
+        pytest.skip("not of this processor, or of the twin")
+    yield
+    use(3)
+
+
+def digest(md5, chunks):
+    made = md5.Md5()
+    for chunk in chunks:
+        made.update(chunk)
+    return made.digest()
+
+
+def cut(data, lengths):
+    """The data in pieces of these lengths, again and again."""
+    start = 0
+    for length in itertools.cycle(lengths):
+        if start >= len(data):
+            return
+        yield data[start : start + length]
+        start += length
+
+
+@pytest.mark.parametrize("message", SUITE)
+def test_the_values_of_the_rfc(md5, message):
+    """Messages of RFC 1321 have the digests that it gives."""
+    assert digest(md5, [message]).hex() == SUITE[message]
+
+
+@given(length=st.integers(0, 700), first=st.integers(0, 130))
+def test_any_length(md5, length, first):
+    """A message of any length, cut anywhere, has the digest that hashlib gives."""
+    message = LARGE[:length]
+    assert digest(md5, [message[:first], message[first:]]) == hashlib.md5(message).digest()
+
+
+@given(length=st.integers(0, 1 << 20), lengths=st.lists(st.sampled_from(CUTS), min_size=1, max_size=5))
+def test_long_messages_in_pieces(md5, length, lengths):
+    """Long ones too, in pieces that are hashed where they are, later, or both in turn."""
+    message = LARGE[-length:] if length else b""
+    lengths = [*lengths, 256 << 10]  # not by single bytes alone
+    assert digest(md5, cut(message, lengths)) == hashlib.md5(message).digest()
+
+
+def test_a_digest_on_the_way(md5):
+    """A digest is of what came until then, and more may come."""
+    made, other = md5.Md5(), hashlib.md5()
+    for chunk in cut(LARGE, CUTS[:4]):
+        made.update(chunk)
+        other.update(chunk)
+        assert made.digest() == made.digest() == other.digest()
+
+
+@pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("threads", [2, 3, 4, 5, 8, 13])
+def test_many_at_once(md5, threads):
+    """Bodies that are hashed beside each other, of different lengths and cuts, each have their own digest."""
+    begin = threading.Barrier(threads)
+    messages = [LARGE[number * 1000 : len(LARGE) - number * 70_001] for number in range(threads)]
+
+    def one(number):
+        begin.wait(10)
+        return digest(md5, cut(messages[number], CUTS[number % 2 :: 2] if number % 3 else [256 << 10]))
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(one, range(threads)))
+    assert found == [hashlib.md5(each).digest() for each in messages]
+
+
+@pytest.mark.usefixtures("instructions")
+def test_those_that_wait_are_hashed_together(md5):
+    """Of nine bodies that came before any was asked for, the last asked first and one given up, each is right."""
+    messages = [LARGE[number : number + (1 + number % 3) * 100_000] for number in range(9)]
+    made = [md5.Md5() for _ in messages]
+    for each, message in zip(made, messages, strict=True):
+        each.update(message)
+    del each
+    made[4] = None
+    found = [each and each.digest() for each in reversed(made)]
+    expected = [hashlib.md5(message).digest() for message in messages]
+    expected[4] = None
+    assert found == expected[::-1]
+
+
+def test_given_up_while_others_go_on(md5):
+    """Bodies that end before their time, in many threads, take nothing from the others."""
+    ends = threading.Event()
+
+    def give_up():
+        while not ends.is_set():
+            made = md5.Md5()
+            for chunk in cut(LARGE[: 600 << 10], [256 << 10]):
+                made.update(chunk)
+
+    with ThreadPoolExecutor(5) as pool:
+        running = [pool.submit(give_up) for _ in range(3)]
+        try:
+            found = [pool.submit(digest, md5, list(cut(LARGE, [200_000 + number]))) for number in range(8)]
+            digests = {each.result(30) for each in found}
+        finally:
+            ends.set()
+        for each in running:
+            each.result(30)
+    assert digests == {hashlib.md5(LARGE).digest()}
+
+
+def test_after_a_fork(md5):
+    """A child of a process whose threads hash goes on with what it has, and with new ones."""
+    ends = threading.Event()
+    half = md5.Md5()
+    half.update(LARGE[: 1 << 20])
+
+    def go_on():
+        while not ends.is_set():
+            digest(md5, cut(LARGE, [256 << 10]))
+
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(go_on) for _ in range(2)]
+        try:
+            for _ in range(20):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)  # that others run is what is tested
+                    child = os.fork()
+                if child == 0:
+                    try:
+                        half.update(LARGE[1 << 20 :])
+                        right = half.digest() == digest(md5, [LARGE]) == hashlib.md5(LARGE).digest()
+                    finally:
+                        os._exit(0 if right else 1)
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        finally:
+            ends.set()
+        for each in running:
+            each.result(30)
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 1])
+def test_only_bytes(md5, wrong):
+    """What is not bytes is refused, and changes nothing."""
+    made = md5.Md5()
+    made.update(b"abc")
+    with pytest.raises(TypeError):
+        made.update(wrong)
+    assert made.digest().hex() == SUITE[b"abc"]
