@@ -5,10 +5,11 @@ That module tells the rules; the names, signatures and answers here are the same
 that belongs to one call, so that any number of threads may be in here at once.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
 from libc.stdlib cimport qsort
-from libc.string cimport memchr, memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
@@ -25,6 +26,9 @@ cdef signed char DIGIT[256]
 cdef dict NAMES = {}
 cdef Py_ssize_t KEPT_CHARACTERS = 64
 cdef Py_ssize_t KEPT_NAMES = 512
+
+# What a query without a link tells of one.
+cdef tuple UNSIGNED = (None, "", None, "")
 
 # Texts up to here need no memory but the stack's.
 cdef enum:
@@ -52,13 +56,20 @@ cdef void fill_tables() noexcept:
 fill_tables()
 
 
-def headers_of(dict env):
+def headers_of(dict env not None):
     """The headers of a WSGI environment by lower-case name."""
+    return headers_among(env, None)
+
+
+cdef dict headers_among(dict env, known):
+    """The headers; None if any is not among the `known` ones, where these are given."""
     cdef dict headers = {}
     cdef Py_ssize_t length
     cdef const char* text
     cdef str name
     for name, value in env.items():
+        if name is None:
+            raise TypeError("a variable is no text")
         if PyUnicode_IS_ASCII(name):
             text = PyUnicode_AsUTF8AndSize(name, &length)
             if length < 5 or memcmp(text, b"HTTP_", 5):
@@ -70,14 +81,44 @@ def headers_of(dict env):
             lower = name[5:].replace("_", "-").lower()
             if len(name) <= KEPT_CHARACTERS and len(NAMES) < KEPT_NAMES:
                 NAMES[name] = lower
+        if known is not None and lower not in known:
+            return None
         headers[lower] = value
     value = env.get("CONTENT_TYPE")
     if value:
+        if known is not None and "content-type" not in known:
+            return None
         headers["content-type"] = value
     value = env.get("CONTENT_LENGTH")
     if value:
+        if known is not None and "content-length" not in known:
+            return None
         headers["content-length"] = value
     return headers
+
+
+def asked_of(dict env not None, known, tuple asking not None, parameters):
+    """What a request asks for, its headers, and its link; None for one that says anything that is not known."""
+    cdef str query = env["QUERY_STRING"]
+    cdef dict headers
+    cdef list question
+    cdef list plain = []
+    cdef tuple link = UNSIGNED
+    if query is None:
+        raise TypeError("the query is no text")
+    if not PyUnicode_IS_ASCII(query):
+        return None
+    headers = headers_among(env, known)
+    if headers is None:
+        return None
+    if query:
+        link = canonical(query, True, None, parameters, plain)
+        if link is None:
+            return None
+    question = [env["REQUEST_METHOD"], env["PATH_INFO"], "&".join(plain) if plain else ""]
+    for name in asking:
+        question.append(headers.get(name))
+    return tuple(question), headers, link
 
 
 def parse_query(str query not None):
@@ -156,19 +197,17 @@ cdef inline unsigned char next_byte(const char** position, const char* stop) noe
 
 def canonical_query(str query not None):
     """The query as it is signed. Raises UnicodeError for what UTF-8 cannot encode."""
-    return canonical(query, None, None)
+    return canonical(query, False, None, None, None)[3]
 
 
 def link_of(str query not None):
-    """What the query of a signed link says, and the query as it is signed."""
+    """What the query of a signed link says, and what else of it is Amazon's."""
     cdef dict others = {}
-    cdef list fields = ["", "", "", "", "", "", None]
-    cdef str signed = canonical(query, fields, others)
-    return tuple(fields), others, signed
+    return canonical(query, True, others, None, None), others
 
 
 cdef inline int field_of(const char* name, Py_ssize_t length) noexcept:
-    """The place of a field in what `link_of` tells; -1: it is none."""
+    """The place of a field among `FIELDS`; -1: it is none."""
     if length == 10:
         return 2 if memcmp(name, b"X-Amz-Date", 10) == 0 else -1
     if length == 13:
@@ -186,45 +225,129 @@ cdef inline int field_of(const char* name, Py_ssize_t length) noexcept:
     return -1
 
 
+# What is being written: at `room`, on the stack, as long as it is short.
+cdef struct Text:
+    char* start
+    char* room
+    Py_ssize_t length
+    Py_ssize_t most
+
+
 def canonical_request(str method not None, str path not None, str query not None, headers, str signed_headers not None, str payload not None):
     """What is hashed to be signed."""
-    cdef list lines = []
-    cdef str name, value
-    for name in signed_headers.split(";"):
-        value = headers.get(name)
-        if value is None:
-            value = "100-continue" if name == "expect" else ""
-        value = value.strip()
-        while "  " in value:
-            value = value.replace("  ", " ")
-        lines.append(f"{name}:{value}\n")
-    path = canonical_path(path)
-    return f"{method}\n{path}\n{query}\n{''.join(lines)}\n{signed_headers}\n{payload}".encode()
+    cdef char room[2 * SHORT]
+    cdef Text text
+    cdef Py_ssize_t begin = 0, stop, length = len(signed_headers)
+    text.start = text.room = room
+    text.length = 0
+    text.most = sizeof(room)
+    try:
+        add(&text, method, c"\n")
+        add_path(&text, path)
+        add(&text, query, c"\n")
+        while True:
+            stop = PyUnicode_FindChar(signed_headers, c";", begin, length, 1)
+            if stop < 0:
+                stop = length
+            name = signed_headers if stop - begin == length else PyUnicode_Substring(signed_headers, begin, stop)
+            add(&text, name, c":")
+            value = headers.get(name)
+            if value is not None:
+                add_value(&text, value)
+            elif name == "expect":
+                add(&text, "100-continue", c"\n")
+            else:
+                add(&text, "", c"\n")
+            if stop == length:
+                break
+            begin = stop + 1
+        add(&text, "", c"\n")
+        add(&text, signed_headers, c"\n")
+        add(&text, payload, c"\n")
+        return PyBytes_FromStringAndSize(text.start, text.length - 1)
+    finally:
+        if text.start != text.room:
+            PyMem_Free(text.start)
 
 
-cdef str canonical_path(str path):
+cdef char* more(Text* text, Py_ssize_t length) except NULL:
+    """Where the next so many bytes go."""
+    cdef Py_ssize_t most
+    cdef char* longer
+    if text.length + length > text.most:
+        most = 2 * (text.length + length)
+        longer = <char*> PyMem_Realloc(NULL if text.start == text.room else text.start, most)
+        if longer == NULL:
+            raise MemoryError
+        if text.start == text.room:
+            memcpy(longer, text.room, text.length)
+        text.start = longer
+        text.most = most
+    return text.start + text.length
+
+
+cdef int add(Text* text, str part, char end) except -1:
     cdef Py_ssize_t length
-    cdef const char* start = PyUnicode_AsUTF8AndSize(path, &length)
-    cdef const char* position = start
-    cdef const char* end = start + length
-    cdef bytearray text
-    cdef unsigned char byte
-    while position < end and (UNRESERVED[<unsigned char> position[0]] or position[0] == c"/"):
+    cdef const char* start = PyUnicode_AsUTF8AndSize(part, &length)
+    cdef char* written = more(text, length + 1)
+    memcpy(written, start, length)
+    written[length] = end
+    text.length += length + 1
+    return 0
+
+
+cdef int add_value(Text* text, str value) except -1:
+    """Without what is white at its ends, and one space for many."""
+    cdef Py_ssize_t length
+    cdef const char* position
+    cdef const char* stop
+    cdef char* written
+    cdef char last = 0
+    if not PyUnicode_IS_ASCII(value):
+        value = value.strip()
+    position = PyUnicode_AsUTF8AndSize(value, &length)
+    stop = position + length
+    while position < stop and is_white(position[0]):
         position += 1
-    if position == end:
-        return path
-    text = bytearray()
-    position = start
+    while position < stop and is_white((stop - 1)[0]):
+        stop -= 1
+    written = more(text, stop - position + 1)
+    while position < stop:
+        if position[0] != c" " or last != c" ":
+            written[0] = position[0]
+            written += 1
+        last = position[0]
+        position += 1
+    written[0] = c"\n"
+    text.length = written + 1 - text.start
+    return 0
+
+
+cdef inline bint is_white(char byte) noexcept:
+    """In ASCII, as Python has it."""
+    return byte == c" " or 9 <= byte <= 13 or 28 <= byte <= 31
+
+
+cdef int add_path(Text* text, str path) except -1:
+    cdef Py_ssize_t length
+    cdef const char* position = PyUnicode_AsUTF8AndSize(path, &length)
+    cdef const char* end = position + length
+    cdef char* written = more(text, 3 * length + 1)
+    cdef unsigned char byte
     while position < end:
         byte = <unsigned char> position[0]
         if UNRESERVED[byte] or byte == c"/":
-            text.append(byte)
+            written[0] = byte
+            written += 1
         else:
-            text.append(c"%")
-            text.append(HEX[byte >> 4])
-            text.append(HEX[byte & 15])
+            written[0] = c"%"
+            written[1] = HEX[byte >> 4]
+            written[2] = HEX[byte & 15]
+            written += 3
         position += 1
-    return text.decode("ascii")
+    written[0] = c"\n"
+    text.length = written + 1 - text.start
+    return 0
 
 
 def claims_of(str query not None):
@@ -277,26 +400,6 @@ cdef inline bint is_session_token(const char* name) noexcept:
     return True
 
 
-def plain_query(str query not None, signing, known):
-    """The query as it is written, without its `signing` parameters; None if it has any but those and the `known` ones."""
-    cdef Py_ssize_t begin = 0, stop, equals, length = len(query)
-    cdef list parts = []
-    cdef str name
-    while True:
-        stop = PyUnicode_FindChar(query, c"&", begin, length, 1)
-        if stop < 0:
-            stop = length
-        equals = PyUnicode_FindChar(query, c"=", begin, stop, 1)
-        name = PyUnicode_Substring(query, begin, stop if equals < 0 else equals)
-        if name in known:
-            parts.append(PyUnicode_Substring(query, begin, stop))
-        elif name not in signing:
-            return None
-        if stop == length:
-            return "&".join(parts)
-        begin = stop + 1
-
-
 cdef struct Pair:
     const char* name
     Py_ssize_t name_length
@@ -318,8 +421,11 @@ cdef inline int compare_texts(const char* one, Py_ssize_t length, const char* ot
     return (length > length2) - (length < length2)
 
 
-cdef str canonical(str query, list fields, dict others):
-    """The canonical query; where there are `fields` they get those of a link, whose signature is left out."""
+cdef tuple canonical(str query, bint linked, dict others, parameters, list plain):
+    """What `link_of` tells. Without `linked` nothing is taken for part of a link.
+
+    With `parameters` those go to `plain`, as they are written; None if there is any but those and what signs a link.
+    """
     cdef Py_ssize_t length, many = 1
     cdef const char* start = PyUnicode_AsUTF8AndSize(query, &length)
     cdef const char* position = start
@@ -339,7 +445,7 @@ cdef str canonical(str query, list fields, dict others):
             pairs = <Pair*> PyMem_Malloc(many * sizeof(Pair))
         if buffer == NULL or pairs == NULL:
             raise MemoryError
-        return canonical_in(start, end, fields, others, buffer, pairs)
+        return canonical_in(start, end, linked, others, parameters, plain, buffer, pairs)
     finally:
         if buffer != room:
             PyMem_Free(buffer)
@@ -347,9 +453,10 @@ cdef str canonical(str query, list fields, dict others):
             PyMem_Free(pairs)
 
 
-cdef str canonical_in(
-    const char* position, const char* end, list fields, dict others, char* buffer, Pair* pairs
+cdef tuple canonical_in(
+    const char* start, const char* end, bint linked, dict others, parameters, list plain, char* buffer, Pair* pairs
 ):
+    cdef const char* position = start
     cdef const char* stop
     cdef const char* equals
     cdef const char* value
@@ -357,29 +464,37 @@ cdef str canonical_in(
     cdef char* joined
     cdef Py_ssize_t count = 0, number
     cdef Pair* pair
-    cdef bint sorted_ = True
+    cdef Pair fields[7]
+    cdef bint sorted_ = True, signed = False
     cdef int field
-    cdef str text
-    while position < end:
+    cdef str name
+    memset(fields, 0, sizeof(fields))
+    while position < end or (parameters is not None and position == end):
         stop = <const char*> memchr(position, c"&", end - position)
         if stop == NULL:
             stop = end
+        equals = <const char*> memchr(position, c"=", stop - position)
+        if equals == NULL:
+            equals = value = stop
+        else:
+            value = equals + 1
+        field = field_of(position, equals - position) if linked else -1
+        if field >= 0:
+            signed = True
+            fields[field].value = value
+            fields[field].value_length = stop - value
+            if field == 5:
+                position = stop + 1
+                continue
+        elif parameters is not None:
+            name = PyUnicode_DecodeASCII(position, equals - position, NULL)
+            if name not in parameters:
+                return None
+            plain.append(PyUnicode_DecodeASCII(position, stop - position, NULL))
+        elif others is not None and is_amazon(position, equals):
+            name = PyUnicode_DecodeUTF8(position, equals - position, NULL)
+            others[name] = PyUnicode_DecodeUTF8(value, stop - value, NULL)
         if stop > position:
-            equals = <const char*> memchr(position, c"=", stop - position)
-            if equals == NULL:
-                equals = value = stop
-            else:
-                value = equals + 1
-            if fields is not None and is_amazon(position, equals):
-                field = field_of(position, equals - position)
-                text = PyUnicode_DecodeUTF8(value, stop - value, NULL)
-                if field >= 0:
-                    fields[field] = text
-                else:
-                    others[PyUnicode_DecodeUTF8(position, equals - position, NULL)] = text
-                if field == 5:
-                    position = stop + 1
-                    continue
             pair = &pairs[count]
             pair.name = written
             written = encode(position, equals, written)
@@ -405,7 +520,28 @@ cdef str canonical_in(
         joined += 1
         memcpy(joined, pair.value, pair.value_length)
         joined += pair.value_length
-    return PyUnicode_DecodeASCII(written, joined - written, NULL)
+    query = PyUnicode_DecodeASCII(written, joined - written, NULL)
+    if not signed:
+        return None, "", None, query
+    written = buffer  # which holds five fields once more: it has three bytes for each of theirs
+    for number in range(5):
+        if fields[number].value_length:
+            memcpy(written, fields[number].value, fields[number].value_length)
+            written += fields[number].value_length
+        written[0] = c"&"
+        written += 1
+    return (
+        PyUnicode_DecodeUTF8(buffer, written - 1 - buffer, NULL),
+        text_of(&fields[5], ""),
+        text_of(&fields[6], None),
+        query,
+    )
+
+
+cdef object text_of(const Pair* pair, object otherwise):
+    if pair.value == NULL:
+        return otherwise
+    return PyUnicode_DecodeUTF8(pair.value, pair.value_length, NULL)
 
 
 cdef inline bint is_amazon(const char* name, const char* stop) noexcept:

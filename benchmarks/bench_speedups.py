@@ -21,7 +21,7 @@ from data import best_seconds, noise, show
 from wsgi import environment, presigned
 
 from falcon_s3 import _speedups
-from falcon_s3.answers import PARAMETERS, SIGNING
+from falcon_s3.answers import ASKING, KNOWN, PARAMETERS
 from falcon_s3.body import FRAMED_READ
 from falcon_s3.sigv4 import UNSIGNED
 
@@ -126,7 +126,10 @@ def shapes() -> dict[str, dict[str, Callable[[ModuleType], Call]]]:
             name: {shape: call(name, query) for shape, query in queries.items()}
             for name in ("canonical_query", "claims_of", "link_of", "parse_query")
         },
-        "plain_query": {shape: call("plain_query", query, SIGNING, PARAMETERS) for shape, query in queries.items()},
+        "asked_of": {
+            f"the link of {what}": call("asked_of", environment("GET", link), KNOWN, ASKING, PARAMETERS)
+            for what, link in links.items()
+        },
         "canonical_request": {
             shape: call("canonical_request", *("GET", f"/{PLAIN[0]}", query, {"host": "h"}, "host", UNSIGNED))
             for shape, query in queries.items()

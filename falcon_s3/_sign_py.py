@@ -17,12 +17,18 @@ from urllib.parse import quote, unquote_to_bytes
 # What stands beside the signature in a query, and the signature, which is not part of what is signed.
 AMAZON = "x-amz-"
 SIGNATURE, DIGEST = "X-Amz-Signature", "X-Amz-Content-Sha256"
-# What a link is signed with, and in which order `link_of` tells it.
-FIELDS = (
-    *("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"),
-    *(SIGNATURE, DIGEST),
-)
-Fields = tuple[str, str, str, str, str, str, "str | None"]
+# What the signature of a link is made with, and in which order a Link tells it; and all that signs a link.
+TERMS = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders")
+FIELDS = frozenset((*TERMS, SIGNATURE, DIGEST))
+# What a query says of a signature, as it is written there, and the query as it is signed, so without the signature:
+# - the values of `TERMS` with & between them, each empty that is not there; None where there is none of `FIELDS`;
+# - the signature; "" where there is none;
+# - the digest, None where there is none;
+# - the query.
+# The last of a repeated parameter counts.
+Link = tuple["str | None", str, "str | None", str]
+# What is asked for: method, path, the query without what signs it, and the headers that `asked_of` is told to look at.
+Question = tuple["str | None", ...]
 # What the names of parameters claim of a query, as bits, and the name of a session's token, which counts in any case.
 CLAIMS = {SIGNATURE: 1, "X-Amz-Algorithm": 1, "Signature": 2, "AWSAccessKeyId": 2}
 SESSION = "x-amz-security-token"
@@ -83,19 +89,42 @@ def canonical_query(query: str) -> str:
     return _joined([part.partition("=") for part in query.split("&") if part])
 
 
-def link_of(query: str) -> tuple[Fields, dict[str, str], str]:
-    """What the query of a signed link says, as it is written: `FIELDS`, and what else of it begins with x-amz- in any
-    case; and the query as it is signed, so without the signature.
+def link_of(query: str) -> tuple[Link, dict[str, str]]:
+    """What the query says of a signature, and what else of it begins with x-amz- in any case, as it is written.
 
-    The last of a repeated one counts. A field that is not there is empty, but for the digest: None. Raises UnicodeError
-    for what UTF-8 cannot encode.
+    Raises UnicodeError for what UTF-8 cannot encode.
     """
     parts = [part.partition("=") for part in query.split("&") if part]
     found = {name: value for name, _, value in parts if name[: len(AMAZON)].lower() == AMAZON}
-    digest = found.pop(DIGEST, None)
-    algorithm, credential, date, expires, names, signature = (found.pop(name, "") for name in FIELDS[:-1])
+    others = {name: value for name, value in found.items() if name not in FIELDS}
     query = _joined([part for part in parts if part[0] != SIGNATURE])
-    return (algorithm, credential, date, expires, names, signature, digest), found, query
+    if len(others) == len(found):
+        return (None, "", None, query), others
+    terms = "&".join([found.get(name, "") for name in TERMS])
+    return (terms, found.get(SIGNATURE, ""), found.get(DIGEST), query), others
+
+
+def asked_of(
+    env: Mapping[str, Any], known: Container[str], asking: tuple[str, ...], parameters: Container[str]
+) -> tuple[Question, dict[str, str], Link] | None:
+    """What a request asks for, its headers, and what its query says of a signature.
+
+    None for a request that says anything else: it has a header that is not `known`, or a parameter that neither signs
+    nor is one of `parameters`. `asking` are the headers that are part of the question. All names count as they are
+    written, headers in lower case.
+    """
+    query = env["QUERY_STRING"]
+    headers = headers_of(env)
+    names = [part.partition("=")[0] for part in query.split("&")] if query else []
+    if (
+        not query.isascii()
+        or any(name not in known for name in headers)
+        or any(name not in parameters and name not in FIELDS for name in names)
+    ):
+        return None
+    plain = "&".join([part for part, name in zip(query.split("&"), names, strict=False) if name not in FIELDS])
+    question = (env["REQUEST_METHOD"], env["PATH_INFO"], plain, *map(headers.get, asking))
+    return question, headers, link_of(query)[0]
 
 
 def canonical_request(
@@ -133,18 +162,6 @@ def claims_of(query: str) -> int:
             if len(name) == len(SESSION) and name.isascii() and name.lower() == SESSION:
                 claims |= 4
     return claims
-
-
-def plain_query(query: str, signing: Container[str], known: Container[str]) -> str | None:
-    """The query as it is written, without its `signing` parameters; None if it has any but those and the `known` ones."""
-    parts = []
-    for part in query.split("&"):
-        name = part.partition("=")[0]
-        if name in known:
-            parts.append(part)
-        elif name not in signing:
-            return None
-    return "&".join(parts)
 
 
 def _joined(parts: list[tuple[str, str, str]]) -> str:

@@ -17,13 +17,13 @@ if TYPE_CHECKING or os.environ.get("FALCON_S3_PURE") == "1":
     from falcon_s3._listing_py import contents_xml, escape, folded, unpacked, url_encoded
     from falcon_s3._md5_py import Md5
     from falcon_s3._sign_py import (
+        asked_of,
         canonical_query,
         canonical_request,
         claims_of,
         headers_of,
         link_of,
         parse_query,
-        plain_query,
     )
     from falcon_s3._wire_py import add_file, added_file, bytes_value, value_of
 else:
@@ -32,13 +32,13 @@ else:
         from falcon_s3._listing_c import contents_xml, escape, folded, unpacked, url_encoded
         from falcon_s3._md5_c import Md5
         from falcon_s3._sign_c import (
+            asked_of,
             canonical_query,
             canonical_request,
             claims_of,
             headers_of,
             link_of,
             parse_query,
-            plain_query,
         )
         from falcon_s3._wire_c import add_file, added_file, bytes_value, value_of
     except ImportError:  # built on purpose without them
@@ -46,13 +46,13 @@ else:
         from falcon_s3._listing_py import contents_xml, escape, folded, unpacked, url_encoded
         from falcon_s3._md5_py import Md5
         from falcon_s3._sign_py import (
+            asked_of,
             canonical_query,
             canonical_request,
             claims_of,
             headers_of,
             link_of,
             parse_query,
-            plain_query,
         )
         from falcon_s3._wire_py import add_file, added_file, bytes_value, value_of
     else:
@@ -65,6 +65,7 @@ __all__ = [
     "Md5",
     "add_file",
     "added_file",
+    "asked_of",
     "bytes_value",
     "canonical_query",
     "canonical_request",
@@ -76,7 +77,6 @@ __all__ = [
     "headers_of",
     "link_of",
     "parse_query",
-    "plain_query",
     "unpacked",
     "url_encoded",
     "value_of",

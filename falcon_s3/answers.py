@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from falcon_s3 import _sign_py, _speedups, errors
+from falcon_s3 import _speedups, errors
 from falcon_s3.auth import Authentication
 from falcon_s3.pfs import PfsError
 from falcon_s3.pfs.kept import Kept
@@ -25,13 +25,16 @@ from falcon_s3.rights import Right
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+# Status, headers and body.
+Given = tuple[int, Headers, bytes]
 
 # In a WSGI environment, by whoever answers: the full name of the bucket that was read, with the right to read it.
 PLACE = "falcon_s3.place"
 # The largest body that is kept, in bytes.
 MOST_BYTES = 64 << 10
 METHODS = frozenset(("GET", "HEAD"))
-STATUS = frozenset(("200 OK", "206 Partial Content"))
+STATUS = {"200 OK": 200, "206 Partial Content": 206}
+LINES = {status: line for line, status in STATUS.items()}
 # Headers that change no answer, or none that is kept: who asks, with what, and how the answer is written down.
 ASIDE = frozenset(
     "accept accept-encoding accept-language amz-sdk-invocation-id amz-sdk-request authorization connection"
@@ -40,8 +43,6 @@ ASIDE = frozenset(
 # Headers that are part of the question.
 ASKING = ("host", "range", "x-amz-checksum-mode")
 KNOWN = ASIDE.union(ASKING)
-# Parameters that sign.
-SIGNING = frozenset(_sign_py.FIELDS)
 # Parameters that are part of the question. Those of a link that its maker meant as headers are not known.
 PARAMETERS = frozenset(
     "continuation-token delimiter encoding-type fetch-owner list-type marker max-keys prefix start-after versionId"
@@ -49,26 +50,20 @@ PARAMETERS = frozenset(
 )
 
 
-class Question(NamedTuple):
-    """What an answer follows from: the query is without what signs it."""
-
-    method: str
-    path: str
-    query: str
-    host: str | None
-    range: str | None
-    checksum_mode: str | None
-
-
 class Answer(NamedTuple):
+    """An answer that is kept; `place` is the bucket that was read."""
+
     place: str
-    status: str
+    status: int
     headers: Headers  # without the id of a request
-    body: list[bytes]
+    body: bytes
 
 
 class Answers:
-    """WSGI middleware. Without an `authentication` everybody may ask everything."""
+    """WSGI middleware. Without an `authentication` everybody may ask everything.
+
+    A server that has other ways for what takes longer calls its two halves itself: `given`, and `ask` for the rest.
+    """
 
     def __init__(self, app: Application, kept: Kept, authentication: Authentication | None):
         self._app = app
@@ -76,25 +71,39 @@ class Answers:
         self._authentication = authentication
 
     def __call__(self, env: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        if env["REQUEST_METHOD"] not in METHODS:
-            return self._app(env, start_response)
-        headers = _speedups.headers_of(env)
-        question = question_of(env, headers)
-        if question is None:
-            return self._app(env, start_response)
-        answer: Answer | None = self._kept.get(question)
-        if answer is None:
-            return self._ask(question, env, start_response)
-        try:
-            if self._authentication is not None:
-                self._authentication.rights_of(env, headers).check(answer.place, Right.READ)
-        except (errors.S3Error, PfsError):
-            return self._app(env, start_response)
-        start_response(answer.status, [*answer.headers, (REQUEST_ID, new_id())])
-        return answer.body
+        given = self.given(env)
+        if given is None:
+            return self.ask(env, start_response)
+        status, headers, body = given
+        start_response(LINES[status], headers)
+        return [body]
 
-    def _ask(self, question: Question, env: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def given(self, env: dict[str, Any]) -> Given | None:
+        """The answer, if it is kept and whoever asks may have it. At once: neither client nor store is waited for."""
+        if env["REQUEST_METHOD"] not in METHODS:
+            return None
+        asked = _speedups.asked_of(env, KNOWN, ASKING, PARAMETERS)
+        if asked is None:
+            return None
+        question, headers, link = asked
+        kept: Answer | None = self._kept.get(question)
+        if kept is None:
+            return None
+        place, status, told, body = kept
+        if self._authentication is not None:
+            try:
+                if not self._authentication.rights_of(env, headers, link).allows(place, Right.READ):
+                    return None
+            except (errors.S3Error, PfsError):
+                return None
+        return status, [*told, (REQUEST_ID, new_id())], body
+
+    def ask(self, env: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer the long way, and keep what can be kept."""
+        asked = _speedups.asked_of(env, KNOWN, ASKING, PARAMETERS) if env["REQUEST_METHOD"] in METHODS else None
+        if asked is None or self._kept.get(asked[0]) is not None:
+            return self._app(env, start_response)
+        question = asked[0]
         state = self._kept.state()
         told: list[tuple[str, Headers]] = []
 
@@ -105,23 +114,8 @@ class Answers:
         body = self._app(env, start)
         status, headers = told[-1]
         if PLACE in env and status in STATUS and isinstance(body, list):
-            size = sum(map(len, body))
-            if size <= MOST_BYTES:
-                answer = Answer(env[PLACE], status, [each for each in headers if each[0] != REQUEST_ID], body)
-                self._kept.keep(question, answer, size + len(question.path) + len(question.query), state)
+            whole = b"".join(body)
+            if len(whole) <= MOST_BYTES:
+                answer = Answer(env[PLACE], STATUS[status], [each for each in headers if each[0] != REQUEST_ID], whole)
+                self._kept.keep(question, answer, len(whole) + sum(len(part or "") for part in question), state)
         return body
-
-
-def question_of(env: dict[str, Any], headers: dict[str, str]) -> Question | None:
-    """What is asked by one of `METHODS`; None for what is never kept."""
-    if not headers.keys() <= KNOWN:
-        return None
-    query = env["QUERY_STRING"]
-    if query:
-        query = _speedups.plain_query(query, SIGNING, PARAMETERS)
-        if query is None:
-            return None
-    get = headers.get
-    return Question(
-        env["REQUEST_METHOD"], env["PATH_INFO"], query, get("host"), get("range"), get("x-amz-checksum-mode")
-    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import _speedups, buckets, errors, sigv2, sigv4
+from falcon_s3 import _sign_py, _speedups, buckets, errors, sigv2, sigv4
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.request import S3Request
 from falcon_s3.rights import ALL, Rights
@@ -47,11 +47,36 @@ class Authentication:
             req.lower_headers = {**headers_of_link(identity.headers), **req.lower_headers}
         req.admit(self._gatekeeper.admit(req.access_key))
 
-    def rights_of(self, env: dict[str, Any], headers: Mapping[str, str]) -> Rights:
-        """What whoever asks may do, of what is asked for without a form. Raises what `process_request` raises."""
-        if self._gatekeeper.is_open:
+    def rights_of(self, env: dict[str, Any], headers: Mapping[str, str], link: _sign_py.Link) -> Rights:
+        """What whoever asks may do, of what is read; `headers` and `link` as `_speedups.asked_of` tells them.
+
+        Raises what `process_request` raises.
+        """
+        gatekeeper = self._gatekeeper
+        if gatekeeper.is_open:
             return ALL
-        return self._gatekeeper.admit(self.identity_of(env, headers).access_key).rights
+        access_key = self._reader(env, headers, link)
+        if access_key is None:
+            access_key = self.identity_of(env, headers).access_key
+        return gatekeeper.admit(access_key).rights
+
+    def _reader(self, env: dict[str, Any], headers: Mapping[str, str], link: _sign_py.Link) -> str | None:
+        """Who signed a read as most clients do; None: `identity_of` tells. Nothing that it refuses is let in here.
+
+        What `asked_of` tells of has neither a signature of Version 2 in its query nor the token of a session. The region
+        is looked at even where it need not be.
+        """
+        if (link[0] is None) == ("authorization" not in headers):  # not signed, or in two ways
+            return None
+        path = env["PATH_INFO"]
+        if not path.isascii():
+            path = path.encode("latin-1").decode(errors="replace")
+        try:
+            return sigv4.reader(
+                env["REQUEST_METHOD"], path, headers, link, self._gatekeeper.secret_of, time.time(), self._region
+            )
+        except errors.S3Error:
+            return None
 
     def identity_of(self, env: dict[str, Any], headers: Mapping[str, str]) -> Identity:
         """Who signed; `headers` by lower-case name. Raises what `identify` raises."""

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from falcon_s3 import _speedups, errors
+from falcon_s3 import _sign_py, _speedups, errors
 from falcon_s3.signature import (
     NO_DATE,
     SKEW_SECONDS,
@@ -42,9 +42,8 @@ _EMPTY = hashlib.sha256()  # to be copied, which is quicker than to make one
 EMPTY_SHA256 = _EMPTY.hexdigest()
 LONGEST_EXPIRY_SECONDS = 7 * 24 * 3600
 
-# Longest text that is kept from one request to the next, and the longest query of which some is.
+# Longest text that is kept from one request to the next.
 KEPT_CHARACTERS = 512
-KEPT_LINK_CHARACTERS = 1024
 # What is read without its body: a link to it need not say what the body is.
 BODILESS = frozenset(("GET", "HEAD", "DELETE"))
 # Parameters of a link that do not sign it are headers that its maker put there, but for these: the AWS SDK for
@@ -55,6 +54,10 @@ INCOMPLETE = (
     " X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
 )
 NOT_SIGNED = "There were headers present in the request which were not signed"
+
+# What a request says of its signature: access key, scope, timestamp, signed headers, signature, and what is signed of
+# its body.
+Claim = tuple[str, str, str, str, str, str]
 
 EXPIRY = re.compile(r"-?[0-9]{1,9}")
 
@@ -134,14 +137,17 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float, region: str 
     SignatureDoesNotMatch.
     """
     presigned = is_presigned(request.query)
+    hoisted: Mapping[str, str] = {}
     if presigned:
-        access_key, scope, timestamp, signed_headers, signature, payload, query, hoisted = _from_query(request, now)
+        link, others = _speedups.link_of(request.query)
+        claim, query = _from_link(link, request.method, request.headers, now), link[3]
+        hoisted = _hoisted(others) if others else others
     else:
-        access_key, scope, timestamp, signed_headers, signature, payload = _from_header(request, now)
-        query, hoisted = _speedups.canonical_query(request.query) if request.query else "", {}
-    is_short = len(scope) <= KEPT_CHARACTERS
-    date, signed_for = (_parts if is_short else _parts.__wrapped__)(scope)
-    if not is_short or date != timestamp[:8] or (region is not None and region != signed_for):
+        claim = _from_header(request.headers, now)
+        query = _speedups.canonical_query(request.query) if request.query else ""
+    access_key, scope, timestamp, signed_headers, signature, payload = claim
+    if not _is_for(scope, timestamp, region):
+        date, signed_for = _parts.__wrapped__(scope)
         raise _wrong_scope(date == timestamp[:8], signed_for, region, presigned)
     secret = secret_of(access_key)
     if secret is None:
@@ -156,6 +162,37 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float, region: str 
     if STREAMING not in payload:
         return Identity(access_key, None, hoisted)
     return Identity(access_key, ChunkVerifier(signing_key(secret, scope), timestamp, scope, signature), hoisted)
+
+
+def reader(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    link: _sign_py.Link,
+    secret_of: SecretOf,
+    now: float,
+    region: str | None,
+) -> str | None:
+    """Whose signature of a request without a body is good as most clients sign: the access key.
+
+    For what is read often, so in the fewest steps. None, or what `verify` raises: `verify` says whether it is good.
+    """
+    claim = _from_header(headers, now) if link[0] is None else _from_link(link, method, headers, now)
+    access_key, scope, timestamp, signed_headers, signature, payload = claim
+    secret = secret_of(access_key)
+    if secret is None or not _is_for(scope, timestamp, region):
+        return None
+    canonical = _speedups.canonical_request(method, path, link[3], headers, signed_headers, payload)
+    text = f"{ALGORITHM}\n{timestamp}\n{scope}\n{_sha256(canonical)}"
+    return access_key if is_same(_mac(secret, scope).sign(text), signature) else None
+
+
+def _is_for(scope: str, timestamp: str, region: str | None) -> bool:
+    """Whether a scope is of the day and, if there is one, of the region."""
+    if len(scope) > KEPT_CHARACTERS:
+        return False
+    date, signed_for = _parts(scope)
+    return date == timestamp[:8] and (region is None or region == signed_for)
 
 
 def _check_spellings(request: SignedRequest, canonical: bytes, head: str, mac: Mac, signature: str) -> None:
@@ -179,9 +216,8 @@ def _sha256(text: bytes) -> str:
     return hashed.hexdigest()
 
 
-def _from_header(request: SignedRequest, now: float) -> tuple[str, str, str, str, str, str]:
-    """Access key, scope, timestamp, signed headers, signature and what is signed of the body."""
-    headers = request.headers
+def _from_header(headers: Mapping[str, str], now: float) -> Claim:
+    """What the Authorization header says, and the time in another."""
     authorization = headers.get("authorization", "")
     head, found, signature = authorization.rpartition("Signature=")
     if not found:
@@ -247,28 +283,28 @@ def _is_list(signed_headers: str) -> bool:
     return signed_headers != "" and len(names) == len(set(names))
 
 
-def _from_query(request: SignedRequest, now: float) -> tuple[str, str, str, str, str, str, str, Mapping[str, str]]:
-    """What `_from_header` gives, the query as it is signed, and the headers that the query carries."""
-    (algorithm, credential, date, expires, names, signature, digest), others, query = _speedups.link_of(request.query)
-    read = _terms if len(request.query) <= KEPT_LINK_CHARACTERS else _terms.__wrapped__
-    access_key, scope, timestamp, signed_headers, signed, begins, ends = read(
-        algorithm, credential, date, expires, names
+def _from_link(link: _sign_py.Link, method: str, headers: Mapping[str, str], now: float) -> Claim:
+    """What the parameters of a link say."""
+    text, signature, digest, _ = link
+    terms = text or ""
+    access_key, scope, timestamp, signed_headers, signed, begins, ends = (
+        _terms(terms) if len(terms) <= KEPT_CHARACTERS else _terms.__wrapped__(terms)
     )
     if not signature:
         raise errors.AuthorizationQueryParametersError(INCOMPLETE)
-    _check_signed(request.headers, signed)
+    _check_signed(headers, signed)
     if now < begins:
         raise errors.AccessDenied("Request is not yet valid")
     if now > ends:
-        raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": _unquoted(expires)})
-    payload = _payload_of_link(request, None if digest is None else _unquoted(digest))
-    hoisted = _hoisted(others) if others else others
-    return access_key, scope, timestamp, signed_headers, _unquoted(signature), payload, query, hoisted
+        raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": _unquoted(terms.split("&")[3])})
+    payload = _payload_of_link(method, headers, None if digest is None else _unquoted(digest))
+    return access_key, scope, timestamp, signed_headers, _unquoted(signature), payload
 
 
 @lru_cache(maxsize=256)
-def _terms(algorithm: str, credential: str, date: str, expires: str, signed_headers: str) -> Terms:
-    """What five parameters of a link say, as they are written there."""
+def _terms(text: str) -> Terms:
+    """What the five `_sign_py.TERMS` of a link say."""
+    algorithm, credential, date, expires, signed_headers = text.split("&")
     if _unquoted(algorithm) != ALGORITHM:
         raise errors.AuthorizationQueryParametersError('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
     access_key, _, scope = _unquoted(credential).partition("/")
@@ -295,15 +331,15 @@ def _unquoted(text: str) -> str:
     return unquote_to_bytes(text).decode(errors="replace") if "%" in text else text
 
 
-def _payload_of_link(request: SignedRequest, signed: str | None) -> str:
+def _payload_of_link(method: str, headers: Mapping[str, str], signed: str | None) -> str:
     """What the signature says of the body; `signed` is said by the link itself.
 
     A body is checked against its headers, so a link that names a digest needs the header that names it too.
     """
-    header = request.headers.get("x-amz-content-sha256")
+    header = headers.get("x-amz-content-sha256")
     if signed is None:
         return UNSIGNED if header is None else header
-    if signed not in (UNSIGNED, header) and request.method not in BODILESS:
+    if signed not in (UNSIGNED, header) and method not in BODILESS:
         raise errors.AuthorizationQueryParametersError(
             "X-Amz-Content-Sha256 must be UNSIGNED-PAYLOAD, or repeated in the header x-amz-content-sha256"
         )

@@ -37,6 +37,7 @@ from falcon_s3.pfs import FileInfo
 logger = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
+Given = tuple[int, Headers, bytes]
 
 # How long a request may take before another thread serves beside it, in seconds.
 PATIENCE_SECONDS = 0.02
@@ -123,7 +124,9 @@ class Relay:
     """What Granian calls with each request, in any number of threads."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]):
-        self._app = app
+        """`app` may have two halves, as `answers.Answers` has."""
+        self._app: Callable[..., Iterable[bytes]] = getattr(app, "ask", app)
+        self._given: Callable[[dict[str, Any]], Given | None] = getattr(app, "given", nothing)
         self._here = threading.local()
         self._lock = threading.Lock()  # around what follows, for moments
         self._serving = 0  # threads that neither rest nor stepped aside
@@ -132,12 +135,26 @@ class Relay:
         self._requests = 0  # how many were begun
 
     def __call__(self, exchange: Exchange, env: dict[str, Any]) -> None:
-        if not hasattr(self._here, "place"):
-            self._here.place = Place(self)
-        place: Place = self._here.place
+        try:
+            place: Place = self._here.place
+        except AttributeError:
+            place = self._here.place = Place(self)
         self._requests += 1
         if place.round != self._round:
             self.arrive(place)
+        given = self._given(env)
+        if given is None:
+            self._serve(place, exchange, env)
+            return
+        status, headers, body = given
+        exchange.response_bytes(status, headers, body)
+        if place.round != self._round:
+            self.arrive(place)
+        if self._serving > 1:
+            self._rest(place)
+
+    def _serve(self, place: Place, exchange: Exchange, env: dict[str, Any]) -> None:
+        """Answer what takes the application."""
         env.update(ENVIRONMENT)
         deferral = env[DEFERRAL] = Deferral() if is_small_put(env) else None
         aside = deferral is None and not is_quick(env)
@@ -236,6 +253,11 @@ class Relay:
                 self._serving += 1
                 place.round = self._round
                 self._nudge()
+
+
+def nothing(env: dict[str, Any]) -> Given | None:
+    """What is given by an application that keeps no answers."""
+    return None
 
 
 def is_quick(env: dict[str, Any]) -> bool:

@@ -34,12 +34,25 @@ class Exchange:
         self.response_bytes(status, headers, b"".join(chunks))
 
 
-class Threads:
-    """Threads that take requests from one queue, as Granian's do, and an application that waits where it is told."""
+class Halves:
+    def __init__(self, app):
+        self.ask = app
 
-    def __init__(self, count):
+    def given(self, env):
+        if env["REQUEST_METHOD"] == "GET" and env["PATH_INFO"] == "/":
+            return 200, [("a", "/")], b"whole"
+        return None
+
+
+class Threads:
+    """Threads that take requests from one queue, as Granian's do, and an application that waits where it is told.
+
+    With `halves` it has two: what is asked of `/` is given at once.
+    """
+
+    def __init__(self, count, halves):
         self.queue = SimpleQueue()
-        self.relay = Relay(self.app)
+        self.relay = Relay(Halves(self.app) if halves else self.app)
         self.gates = {}
         self.reached = {}
         self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(count)]
@@ -98,12 +111,12 @@ class Threads:
             assert not thread.is_alive()
 
 
-@pytest.fixture
-def threads():
+@pytest.fixture(params=["whole", "halves"])
+def threads(request):
     started = []
 
     def start(count):
-        started.append(Threads(count))
+        started.append(Threads(count, request.param == "halves"))
         return started[-1]
 
     yield start
@@ -168,6 +181,12 @@ def test_one_thread_does_everything(threads):
     pieces = alone.ask("GET", "/pieces")
     assert pieces.answered.wait(PATIENT_SECONDS)
     assert pieces.answer[2] == b"in pieces"
+
+
+def test_what_is_given_at_once_is_not_asked_for():
+    relay, exchange = Relay(Halves(None)), Exchange()
+    relay(exchange, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"})
+    assert exchange.answer == (200, [("a", "/")], b"whole")
 
 
 def test_what_fails_leaves_its_thread_in_its_place():

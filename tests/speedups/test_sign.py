@@ -34,8 +34,8 @@ RAW = st.lists(st.sampled_from([*PIECES, " "]), max_size=30).map("".join)
 # Longer than what the compiled module holds on its stack.
 LONG = "&".join(f"{name}%2F%c3%bc={'ü ' * 50}" for name in random.Random(1).sample(range(10_000), 200))
 
-# What `link_of` tells of a query that says nothing of a signature.
-NO_FIELDS = ("", "", "", "", "", "", None)
+# What is told of a query that says nothing of a signature, but for the query itself.
+NOT_SIGNED = (None, "", None)
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 
 
@@ -62,14 +62,16 @@ def test_a_query_is_signed_as_botocore_signs_it(sign, pairs, safe, chance):
 @given(PAIRS)
 @settings(deadline=None)
 def test_a_link_is_what_is_signed_without_its_signature_and_amazons_parameters(sign, pairs):
-    fields, others, query = sign.link_of(written(pairs))
+    (terms, signature, digest, query), others = sign.link_of(written(pairs))
     assert query == signed_by_botocore([pair for pair in pairs if pair[0] != "X-Amz-Signature"])
     found = {
         quote(name, safe=""): quote(value, safe="")
         for name, value in pairs
         if quote(name, safe="")[:6].lower() == "x-amz-"
     }
-    assert fields == (*("", "", found.pop("X-Amz-Date", ""), "", "", found.pop("X-Amz-Signature", "")), None)
+    date, wanted = found.pop("X-Amz-Date", None), found.pop("X-Amz-Signature", None)
+    assert terms == (None if date is None and wanted is None else f"&&{date or ''}&&")
+    assert (signature, digest) == (wanted or "", None)
     assert others == found
 
 
@@ -96,7 +98,7 @@ def test_a_link_is_what_is_signed_without_its_signature_and_amazons_parameters(s
 )
 def test_the_canonical_form_of_a_query(sign, query, canonical):
     assert sign.canonical_query(query) == canonical
-    assert sign.link_of(query) == (NO_FIELDS, {}, canonical)
+    assert sign.link_of(query) == ((*NOT_SIGNED, canonical), {})
 
 
 @pytest.mark.parametrize("byte", range(256))
@@ -114,22 +116,23 @@ def test_a_canonical_query_is_its_own_canonical_form(sign, query):
 
 
 @pytest.mark.parametrize(
-    ("query", "place", "value"),
+    ("query", "told"),
     [
-        ("X-Amz-Algorithm=1", 0, "1"),
-        ("X-Amz-Credential=a%2Fb+c", 1, "a%2Fb+c"),
-        ("X-Amz-Date=1&X-Amz-Date=2&a=b", 2, "2"),
-        ("X-Amz-Expires=-1", 3, "-1"),
-        ("X-Amz-SignedHeaders=host%3Ba", 4, "host%3Ba"),
-        ("X-Amz-Signature=1&X-Amz-Signature", 5, ""),
-        ("X-Amz-Content-Sha256", 6, ""),
-        ("X-Amz-Content-Sha256=é", 6, "é"),
+        ("X-Amz-Algorithm=1", ("1&&&&", "", None)),
+        ("X-Amz-Credential=a%2Fb+c", ("&a%2Fb+c&&&", "", None)),
+        ("X-Amz-Date=1&X-Amz-Date=2&a=b", ("&&2&&", "", None)),
+        ("X-Amz-Expires=-1", ("&&&-1&", "", None)),
+        ("X-Amz-SignedHeaders=host%3Ba", ("&&&&host%3Ba", "", None)),
+        ("X-Amz-Signature=1&X-Amz-Signature", ("&&&&", "", None)),
+        ("X-Amz-Signature&X-Amz-Signature=é", ("&&&&", "é", None)),
+        ("X-Amz-Content-Sha256", ("&&&&", "", "")),
+        ("X-Amz-Content-Sha256=é&X-Amz-Date=ü", ("&&ü&&", "", "é")),
     ],
 )
-def test_what_signs_a_link_is_told_as_it_is_written(sign, query, place, value):
-    fields, others, _ = sign.link_of(query)
+def test_what_signs_a_link_is_told_as_it_is_written(sign, query, told):
+    link, others = sign.link_of(query)
     assert others == {}
-    assert fields == (*NO_FIELDS[:place], value, *NO_FIELDS[place + 1 :])
+    assert link[:3] == told
 
 
 @pytest.mark.parametrize(
@@ -144,35 +147,93 @@ def test_what_signs_a_link_is_told_as_it_is_written(sign, query, place, value):
     ],
 )
 def test_what_else_is_amazons_is_told_as_it_is_written(sign, query, others):
-    assert sign.link_of(query)[:2] == (NO_FIELDS, others)
+    link, found = sign.link_of(query)
+    assert (link[:3], found) == (NOT_SIGNED, others)
 
 
 def test_only_the_signature_itself_is_left_out(sign):
     query = "X-Amz-Signature=1&X-Amz-Signature&X-Amz-Signature2=2&x-amz-signature=3&%58-Amz-Signature=4"
-    assert sign.link_of(query)[2] == "X-Amz-Signature=4&X-Amz-Signature2=2&x-amz-signature=3"
+    assert sign.link_of(query)[0][3] == "X-Amz-Signature=4&X-Amz-Signature2=2&x-amz-signature=3"
 
 
 # --- what is asked, what is hashed ------------------------------------------------------------------------------------
 
 
+def asked(sign, query="", path="/p", method="GET", **headers):
+    """Of a request; headers are known but for `other`."""
+    env = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "h", "wsgi.input": None}
+    env |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return sign.asked_of(env, {"host", "range", "date", "content-type"}, ("host", "range"), {"a", "b"})
+
+
 @pytest.mark.parametrize(
     ("query", "plain"),
     [
-        ("a=1&s=2&b", "a=1&b"),
-        ("s=2&s", ""),
+        ("a=1&X-Amz-Date=2&b", "a=1&b"),
+        ("X-Amz-Signature=2&X-Amz-Signature", ""),
         ("a=%2F+&a=2", "a=%2F+&a=2"),
-        ("a=é&s=é", "a=é"),
+        ("X-Amz-Content-Sha256=1&b=X-Amz-Date", "b=X-Amz-Date"),
         ("a=1&c=2", None),
         ("a=1&", None),
+        ("&a=1", None),
+        ("a=1&&b", None),
+        ("&", None),
+        ("=", None),
         ("a=1&%61=2", None),
         ("A=1", None),
+        ("x-amz-date=1", None),
+        ("X-Amz-Meta-A=1", None),
+        ("X-Amz-Dates=1", None),
         ("é=1", None),
+        ("a=é", None),
         ("a=1&=a", None),
     ],
 )
-def test_a_plain_query_is_without_what_signs_it(sign, query, plain):
+def test_the_question_is_without_what_signs_it(sign, query, plain):
     """And there is none if anything else is in it, however little."""
-    assert sign.plain_query(query, {"s"}, {"a", "b"}) == plain
+    found = asked(sign, query, host="h", date="d")
+    if plain is None:
+        assert found is None
+    else:
+        assert found == (("GET", "/p", plain, "h", None), {"host": "h", "date": "d"}, sign.link_of(query)[0])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "X-Amz-Date", "X-Amz-Signature"]), TEXT), max_size=6))
+@settings(deadline=None)
+def test_any_question_holds_its_parameters(sign, pairs):
+    question, _, link = asked(sign, written(pairs))
+    assert parse_qsl(question[2], keep_blank_values=True) == [pair for pair in pairs if pair[0] in ("a", "b")]
+    assert link[3] == signed_by_botocore([pair for pair in pairs if pair[0] != "X-Amz-Signature"])
+
+
+@pytest.mark.parametrize(
+    ("env", "headers"),
+    [
+        ({}, {}),
+        ({"HTTP_HOST": "h", "HTTP_RANGE": ""}, {"host": "h", "range": ""}),
+        ({"CONTENT_TYPE": "t", "CONTENT_LENGTH": ""}, {"content-type": "t"}),
+        ({"CONTENT_LENGTH": "0"}, None),
+        ({"HTTP_HOST": "h", "HTTP_OTHER": ""}, None),
+        ({"HTTP_É": ""}, None),
+        ({"HTTP_": ""}, None),
+    ],
+)
+def test_a_header_that_is_not_known_may_ask_for_anything(sign, env, headers):
+    plain = {"REQUEST_METHOD": "HEAD", "PATH_INFO": "/ü", "QUERY_STRING": ""}
+    found = sign.asked_of(plain | env, {"host", "range", "content-type"}, ("range", "host"), ())
+    if headers is None:
+        assert found is None
+    else:
+        question = ("HEAD", "/ü", "", headers.get("range"), headers.get("host"))
+        assert found == (question, headers, (None, "", None, ""))
+
+
+@pytest.mark.parametrize("wrong", [None, b"a=b", 1])
+def test_an_environment_without_texts_is_a_type_error(sign, wrong):
+    with pytest.raises((TypeError, AttributeError)):
+        asked(sign, wrong)
+    with pytest.raises((TypeError, AttributeError)):
+        sign.headers_of({wrong: "a"})
 
 
 @given(
@@ -187,6 +248,40 @@ def test_a_request_is_hashed_as_botocore_hashes_it(sign, path, headers, method):
     signer = S3SigV4Auth(Credentials("AKIDEXAMPLE", "secret"), "s3", "us-east-1")
     wanted = signer.canonical_request(request)
     assert sign.canonical_request(method, f"/{path}", "", headers, ";".join(sorted(headers)), "p") == wanted.encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (" \t a   b  c\x1c\v", "a b c"),
+        ("\xa0é  ü\x85", "é ü"),
+        (" ", ""),
+        ("", ""),
+        ("a" * 5000 + "  ü", "a" * 5000 + " ü"),
+        (None, ""),
+    ],
+)
+def test_a_header_is_hashed_with_one_space_for_many(sign, value, written):
+    headers = {"a": "1", "host": "h"} | ({} if value is None else {"b": value})
+    signed = sign.canonical_request("GET", "/" + "ü" * 3000, "q=" + "q" * 3000, headers, "a;b;expect;host", "p" * 3000)
+    path, query, payload = f"/{'%C3%BC' * 3000}", "q=" + "q" * 3000, "p" * 3000
+    wanted = f"GET\n{path}\n{query}\na:1\nb:{written}\nexpect:100-continue\nhost:h\n\na;b;expect;host\n{payload}"
+    assert signed == wanted.encode()
+
+
+@given(
+    st.text(max_size=9), st.dictionaries(st.text("ab;", max_size=3), st.text(max_size=9)), st.text("ab;", max_size=9)
+)
+@settings(deadline=None)
+def test_both_twins_hash_the_same(path, headers, signed):
+    """Or both say that it is no text."""
+    answers = []
+    for module in (compiled(), importlib.import_module("falcon_s3._sign_py")):
+        try:
+            answers.append(module.canonical_request("GET", path, path, headers, signed, path))
+        except UnicodeError:
+            answers.append("no text")
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize(
@@ -317,14 +412,13 @@ def compiled():
 @settings(deadline=None)
 def test_both_twins_say_the_same(query):
     """Of what no client should send, too: surrogates, and texts that are no Latin-1."""
-    for name, *more in (
-        *(["canonical_query"], ["claims_of"], ["link_of"], ["parse_query"]),
-        ["plain_query", {"X-Amz-Signature"}, {"prefix", "a", ""}],
-    ):
+    for name in ("canonical_query", "claims_of", "link_of", "parse_query", "asked_of"):
+        more = () if name != "asked_of" else ((), (), {"prefix", "a", "", "b", "ü", "%zz"})
+        asking = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": query} if more else query
         answers = []
         for module in (compiled(), importlib.import_module("falcon_s3._sign_py")):
             try:
-                answers.append(getattr(module, name)(query, *more))
+                answers.append(getattr(module, name)(asking, *more))
             except UnicodeError:
                 answers.append("no text")
         assert answers[0] == answers[1], name

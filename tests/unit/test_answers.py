@@ -165,6 +165,22 @@ def test_a_link_is_good_for_what_it_was_signed_for(gateway, store):
 
 
 @pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"authorization": ""}, 200),
+        ({"authorization": "AWS reader:x"}, 400),
+        ({"authorization": "AWS4-HMAC-SHA256 x"}, 400),
+        ({"x_amz_security_token": "x"}, 400),
+        ({"x_amz_date": "20261123T080000Z"}, 403),
+    ],
+)
+def test_what_is_said_beside_a_link_is_heeded_though_the_answer_is_kept(gateway, headers, status):
+    for _ in range(2):
+        assert gateway.get(gateway.link(Key="a/b")).status_code == 200
+    assert gateway.get(gateway.link(Key="a/b"), **headers).status_code == status
+
+
+@pytest.mark.parametrize(
     ("headers", "status", "begins"),
     [
         ({"range": "bytes=5-8"}, 206, b"byte"),
