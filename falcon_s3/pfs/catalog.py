@@ -18,6 +18,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import groupby
@@ -39,6 +40,8 @@ _run_of = attrgetter("run")
 
 # After so many jobs of a process what they wrote is moved from the log to the database, beside other work.
 CHECKPOINT_JOBS = 500
+# Between two warnings that the log was not moved, for the same reason, in seconds: a disk stays full for long.
+SAID_AGAIN_SECONDS = 60
 # So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
 LOG_PAGES = 16384
 
@@ -94,6 +97,7 @@ class Catalog(Turns):
             self._late_sync = LateSync(data / "catalog.sqlite3-wal")
         self._jobs = 0  # since the last checkpoint of this process began
         self._checkpoint_due = threading.Event()
+        self._said = ("", 0.0)  # why the log was not moved, and when that was said
         self._closing = False
         self._checkpointing = threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True)
         self._checkpointing.start()
@@ -144,18 +148,24 @@ class Catalog(Turns):
             self._checkpoint_due.set()
 
     def _checkpoint(self) -> None:
-        """Move the log to the database: most of it while others write, the rest in a turn, so that it begins anew."""
         connection = self._connect()
         while self._checkpoint_due.wait() and not self._closing:
             self._checkpoint_due.clear()
             self._jobs = 0
-            try:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-                with self.turn():
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            except sqlite3.Error as ex:  # a full disk, say: what is in the log is safe there
-                logger.warning("the log of the catalog was not moved: %s", ex)
+            self._move_log(connection)
         connection.close()
+
+    def _move_log(self, connection: Connection) -> None:
+        """Move the log to the database: most of it while others write, the rest in a turn, so that it begins anew."""
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            with self.turn():
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as ex:  # a full disk, say: what is in the log is safe there
+            (reason, when), now = self._said, time.monotonic()
+            if str(ex) != reason or now - when >= SAID_AGAIN_SECONDS:
+                self._said = (str(ex), now)
+                logger.warning("the log of the catalog was not moved: %s", ex)
 
     def _run(self, jobs: Sequence[Job[Any, Any]]) -> None:
         keeping = all(job.run is not one_by_one for job in jobs) and not self.kept_branches.is_changing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -262,3 +263,28 @@ def test_a_long_log_is_moved_to_the_database_while_jobs_go_on(store, monkeypatch
     assert written < catalog.LOG_PAGES * 4096
     assert (tmp_path / "catalog.sqlite3-wal").stat().st_size < written // 2
     assert (tmp_path / "catalog.sqlite3").stat().st_size > written // 2
+
+
+def test_a_log_that_cannot_be_moved_is_told_once(store, monkeypatch, caplog):
+    """On a full disk, say: again only for another reason, or a while later."""
+
+    def told() -> int:
+        return sum("was not moved" in each.message for each in caplog.records)
+
+    add(store, 1)
+    connection = store._connect()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        for _ in range(3):
+            store._move_log(connection)
+        assert told() == 1
+        monkeypatch.setattr(catalog, "SAID_AGAIN_SECONDS", 0)
+        store._move_log(connection)
+        assert told() == 2
+        monkeypatch.undo()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    connection.close()
+    store._move_log(connection)
+    assert told() == 3
