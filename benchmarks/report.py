@@ -29,7 +29,8 @@ ROWS = {
     "get 4 KiB": ("GET 4 KiB", 4.0),
     "get 64 MiB": ("GET 64 MiB", 1.5),
     "put 4 KiB": ("PUT 4 KiB", 2.5),
-    "put 16 MiB": ("PUT 16 MiB", 2.0),
+    "put 16 MiB": ("PUT 16 MiB, 2 at a time", 2.0),
+    "put 8 x 16 MiB": ("PUT 16 MiB, 8 at a time", 2.0),
 }
 BIG_BYTES, PUT_BYTES = 64 << 20, 16 << 20
 MOST_MIB, MOST_MIB_OF_WORKER = 200, 60
@@ -79,9 +80,10 @@ def goals(result: dict[str, Any]) -> Iterator[Goal]:
     ours, sent = figure("get 64 MiB", OURS), figure("get 64 MiB", NGINX)
     if ours and sent:
         yield Goal("GET 64 MiB: to nginx", ">= 60 %", f"{ours / sent:.0%}", ours >= 0.6 * sent)
-    if cpu := figure("put 16 MiB", OURS, "cpu_us"):
-        share = PUT_BYTES / cpu / limits["md5_megabytes"]
-        yield Goal("PUT 16 MiB: bytes a second of CPU, to MD5", ">= 85 %", f"{share:.0%}", share >= 0.85)
+    for row in ("put 16 MiB", "put 8 x 16 MiB"):
+        if cpu := figure(row, OURS, "cpu_us"):
+            share = PUT_BYTES / cpu / limits["md5_megabytes"]
+            yield Goal(f"{ROWS[row][0]}: bytes a second of CPU, to MD5", ">= 85 %", f"{share:.0%}", share >= 0.85)
     if cpu := figure("list", OURS, "cpu_us"):
         yield Goal("LIST, page of 1,000 keys: CPU of the server", "< 1 ms", f"{cpu / 1e3:.2f} ms", cpu < 1000)
     for row, (title, _) in ROWS.items():
