@@ -20,11 +20,11 @@ cdef extern from "md5_lanes.h" nogil:
         int waits
         pthread_cond_t woken
     const uint32_t MD5_START[4]
-    int pthread_cond_init(pthread_cond_t* condition, void* attributes)
+    void md5_init(md5_job* job)
     void pthread_cond_destroy(pthread_cond_t* condition)
     void md5_one(uint32_t* state, const unsigned char* data, size_t blocks)
     void md5_begin(md5_job* job)
-    void md5_wait(md5_job* job)
+    void md5_wait(md5_job* job, int patient)
     int md5_prepare()
     int md5_choose(int most)
 
@@ -56,16 +56,16 @@ cdef class Md5:
         self.job.state = self.state
         self.job.blocks = 0
         self.job.waits = 0
-        pthread_cond_init(&self.job.woken, NULL)
+        md5_init(&self.job)
 
     def __dealloc__(self):
         if self.data is not None:
             with nogil:
-                md5_wait(&self.job)
+                md5_wait(&self.job, 0)
         pthread_cond_destroy(&self.job.woken)
 
     def update(self, bytes data not None, /):
-        self.wait()
+        self.wait(True)
         self.take(data, data, len(data))
 
     def digest(self):
@@ -76,7 +76,7 @@ cdef class Md5:
         cdef size_t whole = BLOCK if held < BLOCK - 8 else 2 * BLOCK
         cdef uint64_t bits = self.length * 8
         cdef int i
-        self.wait()
+        self.wait(False)
         memcpy(state, self.state, sizeof(state))
         memset(last, 0, sizeof(last))
         memcpy(last, self.rest, held)
@@ -88,14 +88,14 @@ cdef class Md5:
             digest[i] = <unsigned char> (state[i // 4] >> 8 * (i % 4))
         return digest[:16]
 
-    cdef int wait(self) except -1:
-        """Until the state is that of all the bytes that came."""
+    cdef int wait(self, bint patient) except -1:
+        """Until the state is that of all the bytes that came; `patient`: it need not be at once."""
         if self.busy:
             raise RuntimeError("an Md5 is used by two threads at once")  # they would write the same memory
         if self.data is not None:
             self.busy = True
             with nogil:
-                md5_wait(&self.job)
+                md5_wait(&self.job, patient)
             self.busy = False
             self.data = None
         return 0
