@@ -19,7 +19,7 @@ from falcon_s3 import _speedups, job
 from falcon_s3.app import create_app
 from falcon_s3.config import Config, ConfigError
 from falcon_s3.job import Job
-from falcon_s3.server import pfsd
+from falcon_s3.server import memory, pfsd
 from falcon_s3.server.backend import Backend, Greeting
 
 logger = logging.getLogger("falcon_s3")
@@ -39,6 +39,8 @@ def serve(config: Config, ready: Callable[[Greeting], None]) -> None:
     if config.grpc:
         check_address(pfsd.check(config), option="--grpc")
     job_of(config)  # what is wrong with it is said before anything starts
+    if config.engine == "granian":
+        memory.keep_little()
     greeting = backend_of(config).check(config)
     load = functools.partial(load_app, config)
     if config.engine == "meinheld":
@@ -49,9 +51,6 @@ def serve(config: Config, ready: Callable[[Greeting], None]) -> None:
         with pfsd.beside(config):
             meinheld.run(config.host, config.port, config.workers, load)
     else:
-        from falcon_s3.server import memory
-
-        memory.keep_little()
         from falcon_s3.server import granian
 
         ready(greeting)

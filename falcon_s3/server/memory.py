@@ -1,10 +1,11 @@
-"""How much freed memory the allocators keep: little, and for a short time. Called once, before Granian is imported.
+"""How much freed memory the allocators keep: little, and for a short time. Called once, before threads and Granian.
 
-Large bodies go through two allocators. That of Granian's library, jemalloc, keeps what was freed for ten seconds, in four
-arenas for each core; glibc has eight arenas for each core, one of which each of many threads takes. Measured after 64 MiB
-and 16 MiB objects over two connections, two workers of 32 threads (`python benchmarks/bench_memory.py`).
+Two allocators serve a worker. That of Granian's library, jemalloc, keeps what was freed for ten seconds, in four arenas
+for each core, and some of it in each thread. glibc has eight arenas for each core, one of which each of many threads
+takes; each grows to what one of its threads once needed, as for a page of a listing, and how many there may be is settled
+when the first thread asks for one. What each kind of work leaves: `python benchmarks/bench_memory.py`.
 
-Sources: jemalloc(3), TUNING; mallopt(3).
+Sources: jemalloc(3), TUNING; mallopt(3); glibc, malloc/arena.c.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import ctypes
 import os
 import sys
 
-# One arena, whose pages go back to the kernel within 0.3 s: no sooner, since to take them again costs CPU time.
-JEMALLOC = "narenas:1,dirty_decay_ms:300,muzzy_decay_ms:0"
+# One arena, whose pages go back to the kernel within 0.3 s: no sooner, since to take them again costs CPU time. Threads
+# keep nothing of more than 4 KiB for themselves.
+JEMALLOC = "narenas:1,dirty_decay_ms:300,muzzy_decay_ms:0,lg_tcache_max:12"
 # The variable of a jemalloc that a Rust library was built with; read at its first allocation.
 VARIABLE = "_RJEM_MALLOC_CONF"
-# mallopt's number for the limit of arenas, and the limit. (malloc.h of glibc)
-M_ARENA_MAX, ARENAS = -8, 2
+# mallopt's number for the limit of arenas (malloc.h of glibc), and the limit: Python's threads seldom allocate at once.
+M_ARENA_MAX, ARENAS = -8, 1
 
 
 def keep_little() -> None:

@@ -151,6 +151,7 @@ class Relay:
         if place.round != self._round:
             self.arrive(place)
         if self._serving > 1:
+            del given, body
             self._rest(place)
 
     def _serve(self, place: Place, exchange: Exchange, env: dict[str, Any]) -> None:
@@ -176,6 +177,7 @@ class Relay:
             if aside or place.round != self._round:
                 self.arrive(place)
         if not aside and self._serving > 1:
+            del body, start  # a page of a listing, say: else as many would stay in memory as threads rest
             self._rest(place)
 
     def _answer(

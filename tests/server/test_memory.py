@@ -1,10 +1,15 @@
 """What the allocators are told; what it saves is measured by benchmarks/bench_memory.py."""
 
+import itertools
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+# glibc lays every arena but the first into a heap of 64 MiB, at a multiple of that. (malloc/arena.c, HEAP_MAX_SIZE)
+HEAP_BYTES = 64 << 20
 
 # Prints the variable as C reads it once Granian's library is loaded.
 PROGRAM = """
@@ -20,7 +25,10 @@ print(getenv(memory.VARIABLE.encode()).decode())
 
 @pytest.mark.parametrize(
     "given, heard",
-    [({}, "narenas:1,dirty_decay_ms:300,muzzy_decay_ms:0"), ({"_RJEM_MALLOC_CONF": "narenas:3"}, "narenas:3")],
+    [
+        ({}, "narenas:1,dirty_decay_ms:300,muzzy_decay_ms:0,lg_tcache_max:12"),
+        ({"_RJEM_MALLOC_CONF": "narenas:3"}, "narenas:3"),
+    ],
     ids=["nothing", "something"],
 )
 def test_the_allocator_of_granian_is_told(given, heard):
@@ -41,3 +49,28 @@ def test_the_server_tells_it_first():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what a process has mapped is read from Linux's /proc")
+def test_threads_share_one_arena(start_gateway):
+    """Whatever was started before: the limit is set before the first thread."""
+    with start_gateway(workers=2, engine="granian") as gateway:
+        first = gateway.process.pid
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+
+        assert len(children) >= 2
+        for process in (first, *children):
+            assert not arenas(Path(f"/proc/{process}/maps").read_text())
+
+
+def arenas(maps):
+    """Where a process has arenas besides the first: what is used of a heap, and behind it what is not."""
+    spans = [(*(int(end, 16) for end in line.split()[0].split("-")), line.split()[1]) for line in maps.splitlines()]
+    return [
+        hex(start)
+        for (start, middle, mode), (behind, end, rest) in itertools.pairwise(spans)
+        if (mode, rest) == ("rw-p", "---p")
+        and middle == behind
+        and end - start == HEAP_BYTES
+        and not start % HEAP_BYTES
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from queue import SimpleQueue
 
 import pytest
@@ -156,6 +157,31 @@ def test_as_long_as_one_thread_is_free_others_are_served(threads, method, path, 
     assert all(each.answered.wait(PATIENT_SECONDS) for each in held)
     assert {each.answer[2] for each in held} == {b"in pieces" if "pieces" in path else b"whole"}
     some.rest_all_but_one()
+
+
+class Body(list):
+    """An answer that can be looked for."""
+
+
+def test_who_rests_holds_no_answer():
+    """Else as many pages of listings would stay in memory as threads rest."""
+    bodies = []
+
+    def app(env, start):
+        start("200 OK", [])
+        body = Body([b"whole"])
+        bodies.append(weakref.ref(body))
+        return body
+
+    some = Threads(8, halves=False)
+    try:
+        some.relay._app = app
+        some.rest_all_but_one()
+        kept = sum(body() is not None for body in bodies)
+        assert len(bodies) >= len(some.threads)
+        assert kept <= 1, "but for the one that serves, which may be about to return"
+    finally:
+        some.end()
 
 
 @pytest.mark.parametrize(("method", "length"), [("GET", "0"), ("PUT", "1")])
