@@ -20,7 +20,7 @@ from falcon_s3.auth import Authentication
 from falcon_s3.pfs import PfsError
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.request import REQUEST_ID, new_id
-from falcon_s3.rights import Right
+from falcon_s3.rights import READ
 
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
@@ -92,7 +92,7 @@ class Answers:
         place, status, told, body = kept
         if self._authentication is not None:
             try:
-                if not self._authentication.rights_of(env, headers, link).allows(place, Right.READ):
+                if not self._authentication.rights_of(env, headers, link).allows(place, READ):
                     return None
             except (errors.S3Error, PfsError):
                 return None

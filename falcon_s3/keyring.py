@@ -56,7 +56,7 @@ class Keyring:
         self._opens = opens and not self._fixed
         self._known = known(self._fixed, self._fixed_rights, self._opens and store is None)
         self._looking = threading.Lock()
-        self._next_look = 0.0
+        self._next_look = float("inf") if store is None else 0.0
         self._version: int | None = None
         self._problem: str | None = None
 
@@ -92,10 +92,10 @@ class Keyring:
                 self._store.close()
 
     def _now(self) -> Known:
-        if self._store is not None and time.monotonic() >= self._next_look:
+        if time.monotonic() >= self._next_look:
             with self._looking:
                 now = time.monotonic()
-                if now >= self._next_look:
+                if now >= self._next_look and self._store is not None:
                     self._look(self._store)
                     self._next_look = now + LOOK_SECONDS
         return self._known

@@ -18,7 +18,7 @@ REQUEST_ID = "x-amz-request-id"
 
 def new_id() -> str:
     """What tells one request from all others, in its answer and in the log: 16 hexadecimal digits."""
-    return f"{random.getrandbits(64):016X}"
+    return random.getrandbits(64).to_bytes(8, "big").hex().upper()
 
 
 class S3Request(falcon.Request):

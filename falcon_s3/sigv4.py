@@ -55,9 +55,9 @@ INCOMPLETE = (
 )
 NOT_SIGNED = "There were headers present in the request which were not signed"
 
-# What a request says of its signature: access key, scope, timestamp, signed headers, signature, and what is signed of
-# its body.
-Claim = tuple[str, str, str, str, str, str]
+# What a request says of its signature: access key, scope, timestamp, signed headers, signature, what is signed of its
+# body, and the region of the scope; None: this is no scope, or one of another day.
+Claim = tuple[str, str, str, str, str, str, "str | None"]
 
 EXPIRY = re.compile(r"-?[0-9]{1,9}")
 
@@ -110,6 +110,8 @@ class Credential(NamedTuple):
     scope: str
     signed_headers: str
     names: frozenset[str]  # of signed_headers
+    date: str  # of the scope
+    region: str | None  # of the scope; None: this is no scope
 
 
 class Terms(NamedTuple):
@@ -122,6 +124,7 @@ class Terms(NamedTuple):
     names: frozenset[str]  # of signed_headers
     begins: float  # good from here, in seconds since the epoch
     ends: float  # to here
+    region: str | None  # of the scope; None: this is no scope, or one of another day
 
 
 def is_presigned(query: str) -> bool:
@@ -145,10 +148,9 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float, region: str 
     else:
         claim = _from_header(request.headers, now)
         query = _speedups.canonical_query(request.query) if request.query else ""
-    access_key, scope, timestamp, signed_headers, signature, payload = claim
-    if not _is_for(scope, timestamp, region):
-        date, signed_for = _parts.__wrapped__(scope)
-        raise _wrong_scope(date == timestamp[:8], signed_for, region, presigned)
+    access_key, scope, timestamp, signed_headers, signature, payload, signed_for = claim
+    if signed_for is None or (region is not None and region != signed_for):
+        raise _wrong_scope(scope, timestamp, region, presigned)
     secret = secret_of(access_key)
     if secret is None:
         raise errors.InvalidAccessKeyId(fields={"AWSAccessKeyId": access_key})
@@ -178,21 +180,13 @@ def reader(
     For what is read often, so in the fewest steps. None, or what `verify` raises: `verify` says whether it is good.
     """
     claim = _from_header(headers, now) if link[0] is None else _from_link(link, method, headers, now)
-    access_key, scope, timestamp, signed_headers, signature, payload = claim
+    access_key, scope, timestamp, signed_headers, signature, payload, signed_for = claim
     secret = secret_of(access_key)
-    if secret is None or not _is_for(scope, timestamp, region):
+    if secret is None or signed_for is None or (region is not None and region != signed_for):
         return None
     canonical = _speedups.canonical_request(method, path, link[3], headers, signed_headers, payload)
     text = f"{ALGORITHM}\n{timestamp}\n{scope}\n{_sha256(canonical)}"
     return access_key if is_same(_mac(secret, scope).sign(text), signature) else None
-
-
-def _is_for(scope: str, timestamp: str, region: str | None) -> bool:
-    """Whether a scope is of the day and, if there is one, of the region."""
-    if len(scope) > KEPT_CHARACTERS:
-        return False
-    date, signed_for = _parts(scope)
-    return date == timestamp[:8] and (region is None or region == signed_for)
 
 
 def _check_spellings(request: SignedRequest, canonical: bytes, head: str, mac: Mac, signature: str) -> None:
@@ -226,7 +220,7 @@ def _from_header(headers: Mapping[str, str], now: float) -> Claim:
         signature, _, rest = signature.partition(",")
         head = f"{head}{rest},"
     read = _credential if len(head) <= KEPT_CHARACTERS else _credential.__wrapped__
-    access_key, scope, signed, names = read(head)
+    access_key, scope, signed, names, date, region = read(head)
     if not signature:
         raise errors.AuthorizationHeaderMalformed
     payload = headers.get("x-amz-content-sha256")
@@ -235,16 +229,22 @@ def _from_header(headers: Mapping[str, str], now: float) -> Claim:
     _check_signed(headers, names)
     timestamp, moment = _moment(headers)
     check_clock(moment, timestamp, now)
-    return access_key, scope, timestamp, signed, signature.strip(), payload
+    region = region if date == timestamp[:8] else None
+    return access_key, scope, timestamp, signed, signature.strip(), payload, region
 
 
 def _check_signed(headers: Mapping[str, str], names: Container[str]) -> None:
     """Raises AccessDenied unless the host and every header of Amazon's is signed."""
+    if "host" in names:
+        for name in headers:
+            if name not in names and name.startswith("x-amz-"):
+                break
+        else:
+            return
     missing = [name for name in headers if name not in names and name.startswith("x-amz-")]
     if "host" not in names:
         missing.append("host")
-    if missing:
-        raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": ", ".join(missing)})
+    raise errors.AccessDenied(NOT_SIGNED, fields={"HeadersNotSigned": ", ".join(missing)})
 
 
 def _moment(headers: Mapping[str, str]) -> tuple[str, int]:
@@ -274,7 +274,8 @@ def _credential(head: str) -> Credential:
     signed = fields.get("SignedHeaders", "")
     if not (access_key and scope and _is_list(signed)):
         raise errors.AuthorizationHeaderMalformed
-    return Credential(access_key, scope, signed, frozenset(signed.split(";")))
+    date = scope[:8]
+    return Credential(access_key, scope, signed, frozenset(signed.split(";")), date, _region_of(scope, date))
 
 
 def _is_list(signed_headers: str) -> bool:
@@ -287,18 +288,23 @@ def _from_link(link: _sign_py.Link, method: str, headers: Mapping[str, str], now
     """What the parameters of a link say."""
     text, signature, digest, _ = link
     terms = text or ""
-    access_key, scope, timestamp, signed_headers, signed, begins, ends = (
+    access_key, scope, timestamp, signed_headers, names, begins, ends, region = (
         _terms(terms) if len(terms) <= KEPT_CHARACTERS else _terms.__wrapped__(terms)
     )
     if not signature:
         raise errors.AuthorizationQueryParametersError(INCOMPLETE)
-    _check_signed(headers, signed)
+    _check_signed(headers, names)
     if now < begins:
         raise errors.AccessDenied("Request is not yet valid")
     if now > ends:
         raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": _unquoted(terms.split("&")[3])})
-    payload = _payload_of_link(method, headers, None if digest is None else _unquoted(digest))
-    return access_key, scope, timestamp, signed_headers, _unquoted(signature), payload
+    if "%" in signature:
+        signature = _unquoted(signature)
+    if digest is None:
+        payload = headers.get("x-amz-content-sha256", UNSIGNED)
+    else:
+        payload = _digest_of_link(method, headers, _unquoted(digest))
+    return access_key, scope, timestamp, signed_headers, signature, payload, region
 
 
 @lru_cache(maxsize=256)
@@ -318,7 +324,8 @@ def _terms(text: str) -> Terms:
     ends = float("-inf") if expiry.startswith("-") else moment + int(expiry)
     # The header that tells the payload's digest is in the line of the payload.
     names = frozenset(("x-amz-content-sha256", *signed.split(";")))
-    return Terms(access_key, scope, timestamp, signed, names, moment - SKEW_SECONDS, ends)
+    region = _region_of(scope, timestamp)
+    return Terms(access_key, scope, timestamp, signed, names, moment - SKEW_SECONDS, ends, region)
 
 
 def _hoisted(others: Mapping[str, str]) -> dict[str, str]:
@@ -331,25 +338,23 @@ def _unquoted(text: str) -> str:
     return unquote_to_bytes(text).decode(errors="replace") if "%" in text else text
 
 
-def _payload_of_link(method: str, headers: Mapping[str, str], signed: str | None) -> str:
+def _digest_of_link(method: str, headers: Mapping[str, str], signed: str) -> str:
     """What the signature says of the body; `signed` is said by the link itself.
 
     A body is checked against its headers, so a link that names a digest needs the header that names it too.
     """
-    header = headers.get("x-amz-content-sha256")
-    if signed is None:
-        return UNSIGNED if header is None else header
-    if signed not in (UNSIGNED, header) and method not in BODILESS:
+    if signed not in (UNSIGNED, headers.get("x-amz-content-sha256")) and method not in BODILESS:
         raise errors.AuthorizationQueryParametersError(
             "X-Amz-Content-Sha256 must be UNSIGNED-PAYLOAD, or repeated in the header x-amz-content-sha256"
         )
     return signed
 
 
-def _wrong_scope(dated: bool, signed_for: str, region: str | None, presigned: bool) -> errors.S3Error:
-    """What is wrong with a scope; `dated`: its date is that of the request."""
+def _wrong_scope(scope: str, timestamp: str, region: str | None, presigned: bool) -> errors.S3Error:
+    """What is wrong with a scope."""
+    date, signed_for = _parts(scope)
     message = f"The region '{signed_for}' is wrong; expecting '{region}'"
-    if not dated:
+    if date != timestamp[:8]:
         message = "The credential must have the form <access key>/<date>/<region>/s3/aws4_request, with the same date"
     fields = {"Region": region} if region else {}
     headers = {"x-amz-bucket-region": region} if region else {}  # for an answer without a document, to HEAD
@@ -358,11 +363,16 @@ def _wrong_scope(dated: bool, signed_for: str, region: str | None, presigned: bo
     return errors.AuthorizationHeaderMalformed(message, fields=fields, headers=headers)
 
 
-@lru_cache(maxsize=256)
-def _parts(scope: str) -> tuple[str, str]:
-    """The date and the region of a scope; "" for those of one that is malformed."""
+def _parts(scope: str) -> tuple[str, str | None]:
+    """The date and the region of a scope; "" and None for what is none."""
     parts = scope.split("/")
-    return (parts[0], parts[1]) if len(parts) == 4 and parts[2:] == ["s3", "aws4_request"] else ("", "")
+    return (parts[0], parts[1]) if len(parts) == 4 and parts[2:] == ["s3", "aws4_request"] else ("", None)
+
+
+def _region_of(scope: str, timestamp: str) -> str | None:
+    """Which region a scope is for; None: this is none, or one of another day, or too long to be kept."""
+    date, region = _parts(scope)
+    return region if date == timestamp[:8] and len(scope) <= KEPT_CHARACTERS else None
 
 
 @lru_cache(maxsize=1024)

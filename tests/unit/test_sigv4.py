@@ -407,7 +407,7 @@ def test_the_parts_of_the_header_may_come_in_any_order():
 def test_what_is_kept_between_requests_is_short():
     """Clients choose these texts, so a worker must not remember long ones."""
     names = ";".join(f"x-amz-meta-{number}" for number in range(1000))
-    kept = (sigv4._credential, sigv4._terms, sigv4._parts, _seconds)
+    kept = (sigv4._credential, sigv4._terms, _seconds)
     verify(link(), secret_of, MOMENT)
     with pytest.raises(errors.S3Error):
         verify(example(signature="0"), secret_of, MOMENT)
