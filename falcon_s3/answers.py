@@ -19,6 +19,7 @@ from falcon_s3 import _speedups, errors
 from falcon_s3.auth import Authentication
 from falcon_s3.pfs import PfsError
 from falcon_s3.pfs.kept import Kept
+from falcon_s3.plain_puts import PlainPuts
 from falcon_s3.request import REQUEST_ID, new_id
 from falcon_s3.rights import READ
 
@@ -62,13 +63,18 @@ class Answer(NamedTuple):
 class Answers:
     """WSGI middleware. Without an `authentication` everybody may ask everything.
 
-    A server that has other ways for what takes longer calls its two halves itself: `given`, and `ask` for the rest.
+    A server that has other ways for what takes longer calls its parts itself: `given`; `begun`, which is that of `puts`,
+    where it can answer later; and `ask` for the rest.
     """
 
-    def __init__(self, app: Application, kept: Kept, authentication: Authentication | None):
+    def __init__(
+        self, app: Application, kept: Kept, authentication: Authentication | None, puts: PlainPuts | None = None
+    ):
         self._app = app
         self._kept = kept
         self._authentication = authentication
+        if puts is not None:
+            self.begun = puts.begun
 
     def __call__(self, env: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         given = self.given(env)

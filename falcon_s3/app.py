@@ -18,6 +18,7 @@ from falcon_s3.deferral import Starts
 from falcon_s3.job import Job
 from falcon_s3.pfs import Pfs
 from falcon_s3.pfs.kept import Kept
+from falcon_s3.plain_puts import PlainPuts
 from falcon_s3.request import REQUEST_ID, S3Request
 from falcon_s3.resources.bucket import Bucket
 from falcon_s3.resources.configuration import Configuration
@@ -239,7 +240,11 @@ def create_app(
     )  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
     app.add_error_handler(Exception, render)
-    return app if kept is None else Answers(app, kept, authentication)
+    if kept is None:
+        return app
+    # Where a bucket has other names, or an answer more headers, no PUT is plain.
+    puts = None if starts is None or job or domains or allowed else PlainPuts(starts, authentication)
+    return Answers(app, kept, authentication, puts)
 
 
 def render(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[str, object]) -> None:

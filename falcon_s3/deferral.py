@@ -34,6 +34,10 @@ class Started(Protocol):
         """Write it. `told` is called once, in any thread, before this returns or after; it must not wait nor raise."""
 
 
+# The headers of an answer, and the write that it waits for.
+Begun = tuple[list[tuple[str, str]], Started]
+
+
 class Starts(Pfs, Protocol):
     """A store that can start to write a file, and go on without the thread that asked."""
 

@@ -31,7 +31,7 @@ from typing import Any, Protocol
 
 from granian.server import mp
 
-from falcon_s3.deferral import DEFERRAL, VERSION, Deferral
+from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
 from falcon_s3.pfs import FileInfo
 
 logger = logging.getLogger(__name__)
@@ -124,9 +124,10 @@ class Relay:
     """What Granian calls with each request, in any number of threads."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]]):
-        """`app` may have two halves, as `answers.Answers` has."""
+        """`app` may have three parts, as `answers.Answers` has."""
         self._app: Callable[..., Iterable[bytes]] = getattr(app, "ask", app)
         self._given: Callable[[dict[str, Any]], Given | None] = getattr(app, "given", nothing)
+        self._begun: Callable[[dict[str, Any]], Begun | None] = getattr(app, "begun", nothing)
         self._here = threading.local()
         self._lock = threading.Lock()  # around what follows, for moments
         self._serving = 0  # threads that neither rest nor stepped aside
@@ -155,9 +156,23 @@ class Relay:
             self._rest(place)
 
     def _serve(self, place: Place, exchange: Exchange, env: dict[str, Any]) -> None:
+        """Answer what is not kept."""
+        is_small = is_small_put(env)
+        begun = self._begun(env) if is_small else None
+        if begun is None:
+            self._ask(place, exchange, env, Deferral() if is_small and is_of_object(env) else None)
+            return
+        headers, started = begun
+        started.finish(functools.partial(self._answer, exchange, env, headers, Deferral()))
+        if place.round != self._round:
+            self.arrive(place)
+        if self._serving > 1:
+            self._rest(place)
+
+    def _ask(self, place: Place, exchange: Exchange, env: dict[str, Any], deferral: Deferral | None) -> None:
         """Answer what takes the application."""
         env.update(ENVIRONMENT)
-        deferral = env[DEFERRAL] = Deferral() if is_small_put(env) else None
+        env[DEFERRAL] = deferral
         aside = deferral is None and not is_quick(env)
         if aside:
             self.step_aside(place)
@@ -197,6 +212,8 @@ class Relay:
                 exchange.response_bytes(OK, told, b"")
                 return
             deferral.failure = failure
+            env.update(ENVIRONMENT)
+            env[DEFERRAL] = deferral
             env["wsgi.input"] = io.BytesIO()  # it was read
             start = Start()
             body = self._app(env, start)
@@ -257,9 +274,8 @@ class Relay:
                 self._nudge()
 
 
-def nothing(env: dict[str, Any]) -> Given | None:
-    """What is given by an application that keeps no answers."""
-    return None
+def nothing(env: dict[str, Any]) -> None:
+    """What is given by an application that keeps no answers, and begun by one that begins no writes."""
 
 
 def is_quick(env: dict[str, Any]) -> bool:
@@ -270,7 +286,7 @@ def is_quick(env: dict[str, Any]) -> bool:
 
 
 def is_small_put(env: dict[str, Any]) -> bool:
-    """Whether the request writes a small object, as far as can be seen here, whose body is on its way."""
+    """Whether the request puts a small body, which is on its way."""
     length = env.get("CONTENT_LENGTH", "")
     return (
         env["REQUEST_METHOD"] == "PUT"
@@ -278,9 +294,13 @@ def is_small_put(env: dict[str, Any]) -> bool:
         and length.isdigit()
         and len(length) <= len(str(SMALL_BYTES))
         and 0 < int(length) <= SMALL_BYTES
-        and not (env["QUERY_STRING"] and ASKING.search(env["QUERY_STRING"]))
         and env.keys().isdisjoint(("HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_X_AMZ_COPY_SOURCE"))
     )
+
+
+def is_of_object(env: dict[str, Any]) -> bool:
+    """Whether a PUT writes an object, as far as its query tells."""
+    return not (env["QUERY_STRING"] and ASKING.search(env["QUERY_STRING"]))
 
 
 def can_install() -> bool:

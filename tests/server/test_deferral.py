@@ -11,7 +11,7 @@ import pytest
 from falcon_s3.app import create_app
 from falcon_s3.pfs import BranchNotFound, Unavailable
 from falcon_s3.pfs.embedded import EmbeddedPfs
-from falcon_s3.server.relay import Relay, is_small_put
+from falcon_s3.server.relay import Relay, is_of_object, is_small_put
 from tests.pfs.bodies import get, put
 from tests.pfs.stores import MASTER
 
@@ -168,7 +168,6 @@ def test_attributes_and_checksums_come_with_it(store, ask):
     ("changes", "small"),
     [
         ({}, True),
-        ({"QUERY_STRING": "X-Amz-Signature=1&X-Amz-Date=2&x-id=PutObject"}, True),
         ({"CONTENT_LENGTH": "8192"}, True),
         ({"CONTENT_LENGTH": "8193"}, False),
         ({"CONTENT_LENGTH": "0"}, False),
@@ -177,12 +176,23 @@ def test_attributes_and_checksums_come_with_it(store, ask):
         ({"CONTENT_LENGTH": "\u0663"}, False),
         ({"CONTENT_LENGTH": "9" * 5000}, False),
         ({"REQUEST_METHOD": "POST"}, False),
-        ({"QUERY_STRING": "tagging"}, False),
-        ({"QUERY_STRING": "X-Amz-Date=2&uploadId=1"}, False),
         ({"HTTP_EXPECT": "100-continue"}, False),
         ({"HTTP_TRANSFER_ENCODING": "chunked"}, False),
         ({"HTTP_X_AMZ_COPY_SOURCE": "/a/b"}, False),
     ],
 )
 def test_which_puts_are_small(changes, small):
-    assert is_small_put({"REQUEST_METHOD": "PUT", "QUERY_STRING": "", "CONTENT_LENGTH": "1", **changes}) is small
+    assert is_small_put({"REQUEST_METHOD": "PUT", "CONTENT_LENGTH": "1", **changes}) is small
+
+
+@pytest.mark.parametrize(
+    ("query", "of_object"),
+    [
+        ("", True),
+        ("X-Amz-Signature=1&X-Amz-Date=2&x-id=PutObject", True),
+        ("tagging", False),
+        ("X-Amz-Date=2&uploadId=1", False),
+    ],
+)
+def test_which_puts_are_of_objects(query, of_object):
+    assert is_of_object({"QUERY_STRING": query}) is of_object
