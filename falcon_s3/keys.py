@@ -21,11 +21,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
-
-from cryptography.fernet import Fernet, InvalidToken
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from falcon_s3.rights import Rights
+
+# Loaded with the first secret, which is before the workers are forked if there is one: it takes 7 MiB, and 2 in each.
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 DATABASE = "keys.sqlite3"
 SECRET = "keys.secret"  # noqa: S105  a file's name
@@ -217,6 +219,8 @@ class KeyStore:
         return result
 
     def _decrypt(self, access_key: str, encrypted: bytes) -> str:
+        from cryptography.fernet import InvalidToken
+
         try:
             return self._find_cipher().decrypt(encrypted).decode()
         except InvalidToken as ex:
@@ -227,6 +231,8 @@ class KeyStore:
 
     def _find_cipher(self, *, make: bool = False) -> Fernet:
         if self._cipher is None:
+            from cryptography.fernet import Fernet
+
             path = self._data / SECRET
             if make and not path.exists():
                 with alone(self._data):
@@ -253,6 +259,8 @@ def has_keys(data: Path) -> bool:
 
 
 def cipher_of(secret: str, place: str) -> Fernet:
+    from cryptography.fernet import Fernet
+
     try:
         return Fernet(secret)
     except ValueError as ex:

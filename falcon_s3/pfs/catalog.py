@@ -47,7 +47,7 @@ LOG_PAGES = 16384
 
 # Of the database, what each connection keeps in memory. The system keeps all of it; a page of a listing costs the same
 # with 0.5 MiB and with 16, of 1,000,000 keys.
-CACHE_KIB = 1024
+CACHE_KIB = 512
 # Of the connection that writes, which keeps what it has changed until the end of the transaction.
 WRITER_CACHE_KIB = 4096
 

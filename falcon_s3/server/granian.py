@@ -16,7 +16,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
-from falcon_s3.server import relay
+from falcon_s3.server import memory, relay
 
 if TYPE_CHECKING:
     from falcon_s3.server import Load
@@ -87,17 +87,21 @@ def load_worker(load: Load, parent: int, *, relayed: bool) -> Callable[..., Any]
         os._exit(0)
     app, close = load()
     Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
-    threading.Thread(target=end_with, args=(parent,), name="parent", daemon=True).start()
+    threading.Thread(target=look_after, args=(parent,), name="looks-after", daemon=True).start()
     if not relayed:
         return app
     relay.install()
     return relay.Relay(app)
 
 
-def end_with(parent: int) -> None:
-    """End this worker when its parent was killed: it would hold the address and serve on unseen."""
+def look_after(parent: int) -> None:
+    """Give back what this worker has freed, and end it when its parent was killed.
+
+    It would hold the address and serve on unseen.
+    """
     while os.getppid() == parent:
         time.sleep(1)
+        memory.give_back()
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,48 @@ def test_the_server_tells_it_first():
         "import sys; from falcon_s3 import cli, server; print([n for n in sys.modules if n.startswith('granian')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+# Frees 64 MiB below a block that stays, and prints how many bytes of that are given back in time.
+FREED = """
+import ctypes, os, pathlib, threading, time
+from falcon_s3.server import granian
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+blocks = [libc.malloc(65536) for _ in range(1024)]
+for block in blocks:
+    ctypes.memset(block, 1, 65536)
+last = libc.malloc(65536)
+for block in blocks:
+    libc.free(block)
+resident = lambda: int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+before, end = resident(), time.monotonic() + 30
+threading.Thread(target=granian.look_after, args=(os.getppid(),), daemon=True).start()
+while before - resident() < 60 << 20 and time.monotonic() < end:
+    time.sleep(0.1)
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="other C libraries are not told: they have no way, or do it by themselves"
+)
+def test_a_worker_gives_back_what_was_freed():
+    """What lies below blocks that stay, too, as after large objects."""
+    done = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) >= 60 << 20
+
+
+def test_what_only_secrets_need_is_not_loaded(tmp_path):
+    """Neither by the command line nor with a store of keys that is empty."""
+    program = (
+        "import sys, pathlib; from falcon_s3 import cli, keys; from falcon_s3.server import embedded\n"
+        "keys.KeyStore(pathlib.Path(sys.argv[1])).load(); print([n for n in sys.modules if n.startswith('cryptography')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
 
