@@ -314,7 +314,7 @@ class EmbeddedPfs(Uploads):
     ) -> FileInfo:
         put = self._staged(ref, path, body, attributes, check)
         try:
-            return self._catalog.write_together(puts.run, put)
+            return put.file(self._catalog.write_together(puts.run, put))
         finally:
             self._contents.discard(put.staged)
 
@@ -334,7 +334,7 @@ class EmbeddedPfs(Uploads):
     ) -> Put:
         self.check_write(ref, path)
         staged = self._contents.stage(body)  # of which `attributes` may learn a checksum
-        return Put(ref, path, staged, dict(attributes or {}), check)
+        return Put.of(ref, path, staged, dict(attributes or {}), check)
 
     def delete_files(
         self, ref: Ref, paths: Iterable[str], check: Check | None = None, gone: set[str] | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from falcon_s3.pfs import (
@@ -68,7 +69,7 @@ BY_BRANCH = {
 }
 POINT_BY_BRANCH = POINT.format(more="", **BY_BRANCH)
 # And the greatest number that any commit of the store has had.
-HEAD = POINT.format(more=", (SELECT seq FROM sqlite_sequence WHERE name = 'commit')", **BY_BRANCH)
+HEAD = POINT.format(more=", (SELECT seq FROM sqlite_sequence WHERE name = 'commit'){more}", **BY_BRANCH)
 POINT_BY_ID = POINT.format(
     output="0", branch_id="0", join='JOIN "commit" ON "commit".repo = repo.id', condition='"commit".id', more=""
 )
@@ -107,12 +108,23 @@ def point(connection: Connection, ref: Ref) -> Point:
     return Point._make(row)
 
 
-def head(connection: Connection, branch: Branch) -> tuple[Point, int]:
-    """Where the branch points, and the greatest number that any commit of the store has had. Raises BranchNotFound."""
-    row = _row(connection, HEAD, (branch.repo.project, branch.repo.name, branch.name))
+def head(
+    connection: Connection, branch: Branch, column: str, values: Sequence[bytes]
+) -> tuple[Point, int, Sequence[Any]]:
+    """Where the branch points, and the greatest number that any commit of the store has had. Raises BranchNotFound.
+
+    And what the `column`, which takes one value, is for each of the values: a statement of its own would take longer.
+    """
+    row = _row(connection, _head(column, len(values)), (*values, branch.repo.project, branch.repo.name, branch.name))
     if row is None:
         raise BranchNotFound(branch)
-    return Point._make(row[:-1]), row[-1]
+    more = len(row) - len(values)
+    return Point._make(row[: more - 1]), row[more - 1], row[more:]
+
+
+@lru_cache(maxsize=256)
+def _head(column: str, number: int) -> str:
+    return HEAD.format(more="".join([f", {column}"] * number))
 
 
 def new_ids(number: int) -> list[bytes]:

@@ -10,7 +10,6 @@ statements a file took longer in a turn than the sync.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -27,8 +26,9 @@ from falcon_s3.pfs.turns import Job
 # The most that share statements: for each number of them up to here every statement is prepared once, and kept.
 TOGETHER = 16
 
+# The number of a content that is known, as a column.
+KNOWN = "(SELECT id FROM content WHERE digest = ?)"
 # Statements with the row that is repeated in them.
-KNOWN = ("SELECT {}", "(SELECT id FROM content WHERE digest = ?)")
 NEW_CONTENTS = ("INSERT INTO content (digest, kind, size, uses, file, data) VALUES {}", "(?, ?, ?, ?, ?, ?)")
 COMMITS = (
     'INSERT INTO "commit" (number, id, repo, line, parent, branch, started_ms, finished_ms, message) VALUES {}',
@@ -61,13 +61,33 @@ AND (high IS NULL OR high > wanted.path)""",
 
 
 class Put(NamedTuple):
-    """One file to be written. `check` sees what is at the path before."""
+    """One file to be written. `check` sees what is at the path before. What can be told before the turn is told here."""
 
     ref: Ref
     path: str
     staged: Staged
+    etag: str
     attributes: dict[str, str]
+    encoded: str | None  # the attributes, as `files.encoded` has them
     check: Check | None
+
+    @classmethod
+    def of(cls, ref: Ref, path: str, staged: Staged, attributes: dict[str, str], check: Check | None) -> Put:
+        return cls(ref, path, staged, staged.md5.hex(), attributes, files.encoded(attributes), check)
+
+    def file(self, named: Named) -> FileInfo:
+        """What was written, for who waited for it. Not made in the turn, in which others wait."""
+        commit = Commit(self.ref.repo, named.commit.hex())
+        size, content = self.staged.size, named.content
+        return FileInfo(commit, self.path, size, self.etag, named.modified_ms, self.attributes, content)
+
+
+class Named(NamedTuple):
+    """What became of a put."""
+
+    commit: bytes
+    content: int
+    modified_ms: int
 
 
 class Later:
@@ -79,12 +99,12 @@ class Later:
         self._catalog = catalog
         self._contents = contents
         self._put = put
-        self.etag = put.staged.md5.hex()
+        self.etag = put.etag
 
     def finish(self, told: Callable[[FileInfo | None, BaseException | None], None]) -> None:
-        def ended(job: Job[Put, FileInfo]) -> None:
+        def ended(job: Job[Put, Named]) -> None:
             self._contents.discard(self._put.staged)
-            told(job.result, job.error)
+            told(None if job.result is None else self._put.file(job.result), job.error)
 
         self._catalog.write_later(run, self._put, ended)
 
@@ -117,12 +137,12 @@ class Plan:
         self.entries.append(self._newest[path])
 
 
-def run(connection: Connection, puts: Sequence[Put]) -> list[FileInfo]:
+def run(connection: Connection, puts: Sequence[Put]) -> list[Named]:
     """Inside a turn: write the files, in any order of those of different branches. Raises what any of them raises."""
     branches: dict[Ref, list[int]] = {}
     for place, put in enumerate(puts):
         branches.setdefault(put.ref, []).append(place)
-    done: dict[int, FileInfo] = {}
+    done: dict[int, Named] = {}
     for ref, places in branches.items():
         while places:
             some = [puts[place] for place in places[:TOGETHER]]
@@ -132,48 +152,47 @@ def run(connection: Connection, puts: Sequence[Put]) -> list[FileInfo]:
     return [done[place] for place in range(len(puts))]
 
 
-def _alone(connection: Connection, put: Put) -> FileInfo:
+def _alone(connection: Connection, put: Put) -> Named:
     write = files.begin_write(connection, put.ref, put.path, put.check)
-    (content,) = _acquire(connection, [put.staged])
-    return files.name(connection, write, put.path, content, put.staged.size, put.staged.md5.hex(), put.attributes)
+    known = connection.execute(f"SELECT {KNOWN}", (put.staged.digest,)).fetchone()
+    (content,) = _acquire(connection, [put.staged], known)
+    file = files.name(connection, write, put.path, content, put.staged.size, put.etag, put.attributes)
+    return Named(bytes.fromhex(file.commit.id), content, file.modified_ms)
 
 
-def _together(connection: Connection, branch: Branch, puts: Sequence[Put]) -> list[FileInfo]:
+def _together(connection: Connection, branch: Branch, puts: Sequence[Put]) -> list[Named]:
     """Write the first of the files, as many as can be written together; gives them. None: the first cannot."""
-    found, newest = history.head(connection, branch)
+    found, newest, known = history.head(connection, branch, KNOWN, [put.staged.digest for put in puts])
     history.check_writable(found, branch)
     if found.open or found.number != found.tip:
         return []
     now = history.now_ms()
     plan = Plan()
-    taken: list[tuple[Put, int, str]] = []  # with the number of its commit, and its ETag
+    taken: list[Put] = []
     for put, (_, page, total, live, before) in zip(puts, _pages(connection, found.line, puts), strict=True):
         if page is None or not plan.has_room(page, total, live) or (put.check and plan.has(put.path)):
             break
         if put.check is not None:
             put.check(files.find(connection, history.view_at(connection, found), branch.repo, put.path))
-        number, etag = newest + 1 + len(taken), put.staged.md5.hex()
-        plan.put(page, put.path, number, about(put.staged.size, etag, now), before)
-        taken.append((put, number, etag))
+        taken.append(put)
+        plan.put(page, put.path, newest + len(taken), about(put.staged.size, put.etag, now), before)
     if not taken:
         return []
 
-    contents = _acquire(connection, [put.staged for put, _, _ in taken])
-    identities = history.new_ids(len(taken))
-    last, parent = found.number, found.number
+    contents = _acquire(connection, [put.staged for put in taken], known[: len(taken)])
+    parent = found.number
     commits: list[object] = []
     versions: list[object] = []
     named = []
-    for (put, number, etag), content, identity in zip(taken, contents, identities, strict=True):
-        parent, last = last, number
+    numbered = enumerate(zip(taken, contents, history.new_ids(len(taken)), strict=True), newest + 1)
+    for number, (put, content, identity) in numbered:
         commits += (number, identity, found.repo_id, found.line, parent, branch.name, now, now)
-        attributes = files.encoded(put.attributes)
-        versions += (found.line, put.path, number, content, put.staged.size, etag, now, attributes)
-        commit = Commit(branch.repo, identity.hex())
-        named.append(FileInfo(commit, put.path, put.staged.size, etag, now, put.attributes, content))
+        versions += (found.line, put.path, number, content, put.staged.size, put.etag, now, put.encoded)
+        named.append(Named(identity, content, now))
+        parent = number
     connection.execute(_many(COMMITS, len(taken)), commits)
-    connection.execute("UPDATE line SET tip = ? WHERE id = ?", (last, found.line))
-    connection.execute("UPDATE branch SET head = ? WHERE id = ?", (last, found.branch_id))
+    connection.execute("UPDATE line SET tip = ? WHERE id = ?", (parent, found.line))
+    connection.execute("UPDATE branch SET head = ? WHERE id = ?", (parent, found.branch_id))
     connection.execute(_many(VERSIONS, len(taken)), versions)
     connection.execute(_many(ENTRIES, len(plan.entries)), [value for entry in plan.entries for value in entry])
     connection.executemany(
@@ -198,24 +217,28 @@ def _pages(
     return sorted(orjson.loads(found))
 
 
-def _acquire(connection: Connection, staged: Sequence[Staged]) -> list[int]:
-    """What `Contents.acquire` does, for many."""
-    uses = Counter(each.digest for each in staged)
-    first = {each.digest: each for each in reversed(staged)}
-    row = connection.execute(_many(KNOWN, len(uses)), tuple(uses)).fetchone()
-    numbers: dict[bytes, int] = {digest: number for digest, number in zip(uses, row, strict=True) if number is not None}
-    connection.executemany(
-        "UPDATE content SET uses = uses + ?, freed_ms = NULL WHERE id = ?",
-        [(uses[digest], number) for digest, number in numbers.items()],
-    )
-    new = [digest for digest in uses if digest not in numbers]
-    for each in staged:
-        each.named = each.digest not in numbers and each is first[each.digest]
+def _acquire(connection: Connection, staged: Sequence[Staged], known: Sequence[int | None]) -> list[int]:
+    """What `Contents.acquire` does, for many; `known` are the numbers of those contents that are there."""
+    uses: dict[bytes, int] = {}
+    first: dict[bytes, Staged] = {}
+    numbers: dict[bytes, int] = {}
+    for each, number in zip(staged, known, strict=True):
+        uses[each.digest] = uses.get(each.digest, 0) + 1
+        each.named = number is None and each.digest not in first
+        first.setdefault(each.digest, each)
+        if number is not None:
+            numbers[each.digest] = number
+    if numbers:
+        connection.executemany(
+            "UPDATE content SET uses = uses + ?, freed_ms = NULL WHERE id = ?",
+            [(uses[digest], number) for digest, number in numbers.items()],
+        )
+    new = [each for each in first.values() if each.named]
     if new:
         values: list[object] = []
-        for digest in new:
-            each = first[digest]
-            values += (digest, BLAKE3, each.size, uses[digest], each.file and each.file.name, each.data)
+        for each in new:
+            values += (each.digest, BLAKE3, each.size, uses[each.digest], each.file and each.file.name, each.data)
         end = history.insert(connection, _many(NEW_CONTENTS, len(new)), values) + 1
-        numbers.update(zip(new, range(end - len(new), end), strict=True))  # AUTOINCREMENT: they follow each other
+        for number, each in enumerate(new, end - len(new)):  # AUTOINCREMENT: they follow each other
+            numbers[each.digest] = number
     return [numbers[each.digest] for each in staged]
