@@ -38,8 +38,10 @@ Connection = sqlite3.Connection
 
 _run_of = attrgetter("run")
 
-# After so many jobs of a process what they wrote is moved from the log to the database, beside other work.
-CHECKPOINT_JOBS = 500
+# After so many jobs of a process what they wrote is moved from the log to the database, beside other work. Later is
+# better, since what changed often is moved once; but what 3 processes wrote until then must be less than LOG_PAGES: a
+# job that writes a new file of 4 KiB takes 4.5 pages.
+CHECKPOINT_JOBS = 1000
 # Between two warnings that the log was not moved, for the same reason, in seconds: a disk stays full for long.
 SAID_AGAIN_SECONDS = 60
 # So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
