@@ -120,8 +120,9 @@ class Answers:
         body = self._app(env, start)
         status, headers = told[-1]
         if PLACE in env and status in STATUS and isinstance(body, list):
-            whole = b"".join(body)
-            if len(whole) <= MOST_BYTES:
-                answer = Answer(env[PLACE], STATUS[status], [each for each in headers if each[0] != REQUEST_ID], whole)
-                self._kept.keep(question, answer, len(whole) + sum(len(part or "") for part in question), state)
+            size = sum(map(len, body))
+            if size <= MOST_BYTES:
+                told_again = [each for each in headers if each[0] != REQUEST_ID]
+                answer = Answer(env[PLACE], STATUS[status], told_again, b"".join(body))
+                self._kept.keep(question, answer, size + sum(len(part or "") for part in question), state)
         return body
