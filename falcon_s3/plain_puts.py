@@ -14,10 +14,10 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from falcon_s3 import _speedups, attributes, buckets, errors, pfs
+from falcon_s3 import _speedups, attributes, body, buckets, checksums, digests, errors, pfs
 from falcon_s3.auth import Authentication
 from falcon_s3.deferral import VERSION, Begun, Starts
 from falcon_s3.request import REQUEST_ID, new_id
@@ -34,7 +34,10 @@ ASIDE = frozenset(
 )
 # Those that are kept beside it, of which none changes what its bytes are.
 KEPT = ("cache-control", "content-disposition", "content-language", "content-type", "expires")
-KNOWN = ASIDE.union(KEPT, (DIGEST,))
+# Those that say what the bytes are, besides the digest that is signed.
+ALGORITHM = "x-amz-sdk-checksum-algorithm"
+CHECKED = frozenset(("content-md5", ALGORITHM, *(f"{checksums.PREFIX}{name}" for name in digests.CHECKSUMS)))
+KNOWN = ASIDE.union(KEPT, CHECKED, (DIGEST,))
 PARAMETERS = frozenset(("x-id",))
 # The paths of keys that need no second look: `/bucket/key`, short and without control characters.
 _PATH = re.compile(r"/([A-Za-z0-9._-]+)/([ -~]{1,255})")
@@ -45,29 +48,51 @@ class WrongBytes(Exception):
     """There are fewer than were announced, or others than were signed."""
 
 
-class Bytes:
-    """The body of one request, as `pfs.Body`; `sha256` is what it must have, in hexadecimal, if anything."""
+class Recorder:
+    """Reads of a small body, kept for who would have to read it again."""
 
-    __slots__ = ("_length", "_read", "_sha256", "data")
+    __slots__ = ("_read", "data")
+
+    def __init__(self, read: Callable[[int], bytes]):
+        self._read = read
+        self.data = b""
+
+    def read(self, size: int) -> bytes:
+        data = self._read(size)
+        self.data += data
+        return data
+
+
+class Bytes:
+    """A body that nothing is said of but its length and its `sha256`, if that, in hexadecimal."""
+
+    __slots__ = ("_data", "_length", "_read", "_sha256")
 
     def __init__(self, read: Callable[[int], bytes], length: int, sha256: str | None):
         self._read = read
         self._length = length
         self._sha256 = sha256
-        self.data: bytes | None = None  # what was read
 
     def __iter__(self) -> Iterator[bytes]:
         data = self._read(self._length)
         while len(data) < self._length and (more := self._read(self._length - len(data))):
             data += more
-        self.data = data
         if len(data) != self._length or (self._sha256 and hashlib.sha256(data).hexdigest() != self._sha256):
             raise WrongBytes
+        self._data = data
         yield data
 
     def digests(self) -> pfs.Digests:
-        assert self.data is not None  # digests are asked for after the walk
-        return pfs.Digests(hashlib.md5(self.data, usedforsecurity=False).digest())
+        return pfs.Digests(hashlib.md5(self._data, usedforsecurity=False).digest())
+
+
+def checked(read: Callable[[int], bytes], headers: Mapping[str, str], kept: dict[str, str]) -> pfs.Body:
+    """A body that its headers say more of; a checksum is added to what is `kept`. Raises what `body.expected_of` does."""
+    expected = body.expected_of(headers)
+    algorithm = expected.checksum or checksums.algorithm_named(headers.get(ALGORITHM))
+    if algorithm is not None:
+        kept[checksums.TYPE] = checksums.FULL_OBJECT
+    return body.VerifiedBody(read, expected, None, algorithm, kept)
 
 
 class PlainPuts:
@@ -89,7 +114,7 @@ class PlainPuts:
         if where is None or link[2] is not None or not (_LENGTH.fullmatch(length) and _DIGEST.fullmatch(digest)):
             return None
         bucket, key = where.groups()
-        content = Bytes(env["wsgi.input"].read, int(length), None if digest == UNSIGNED else digest)
+        recorder = Recorder(env["wsgi.input"].read)
         try:
             if self._authentication is not None:
                 if not self._authentication.rights_of(env, headers, link).allows(bucket, Right.WRITE):
@@ -97,15 +122,22 @@ class PlainPuts:
             branch = buckets.parse(bucket)
             if not isinstance(branch, pfs.Branch):
                 return None
-            started = self._starts.start_put(branch, key, content, attributes.described(headers), None)
+            kept = attributes.described(headers)
+            content: pfs.Body
+            if CHECKED.isdisjoint(headers):
+                content = Bytes(recorder.read, int(length), None if digest == UNSIGNED else digest)
+            else:
+                content = checked(recorder.read, headers, kept)
+            started = self._starts.start_put(branch, key, content, kept, None)
         except (errors.S3Error, pfs.PfsError, WrongBytes):
-            if content.data is not None:
-                env["wsgi.input"] = io.BytesIO(content.data)
+            if recorder.data:
+                env["wsgi.input"] = io.BytesIO(recorder.data)
             return None
         return [
             (REQUEST_ID, new_id()),
             ("etag", f'"{started.etag}"'),
             ("x-amz-version-id", VERSION),
+            *checksums.kept(kept).items(),
             ("content-length", "0"),
             ("content-type", "application/xml"),
         ], started

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import threading
+import zlib
 
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
@@ -81,7 +83,26 @@ def with_headers(asked, more):
 
 
 PLAIN = [signed(target, form) for target in TARGETS[:3] for form in FORMS]
-ASKED = [signed(target, form) for target in TARGETS for form in (*FORMS, "nobody")] + [
+# What says more of the body, rightly or wrongly.
+MORE = [
+    ("Content-MD5", base64.b64encode(hashlib.md5(BODY).digest()).decode()),
+    ("x-amz-checksum-crc32", base64.b64encode(zlib.crc32(BODY).to_bytes(4, "big")).decode()),
+    ("x-amz-checksum-sha256", base64.b64encode(hashlib.sha256(BODY).digest()).decode()),
+    ("x-amz-sdk-checksum-algorithm", "CRC32C"),
+]
+WRONG = [
+    ("Content-MD5", base64.b64encode(hashlib.md5(b"").digest()).decode()),
+    ("x-amz-checksum-crc32", "AAAAAA=="),
+    ("x-amz-sdk-checksum-algorithm", "CRC33"),
+]
+CHECKED, REFUSED = (
+    [signed("/b/k", form, **{name: value}) for form in FORMS[1:] for name, value in headers]
+    for headers in (MORE, WRONG)
+)
+ASKED = [
+    *CHECKED,
+    *REFUSED,
+    *(signed(target, form) for target in TARGETS for form in (*FORMS, "nobody")),
     signed("/b/k?x-id=PutObject", "link"),
     signed("/b/k?x-id=PutObject", "header", **{"Content-Type": "text/plain", "User-Agent": "me"}),
     signed("/b/k?tagging", "header"),
@@ -89,13 +110,14 @@ ASKED = [signed(target, form) for target in TARGETS for form in (*FORMS, "nobody
 ]
 VALUES = [
     *(TIMESTAMP, "UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", hashlib.sha256(BODY).hexdigest(), "0" * 64),
-    *("h", "", "*", "private", "aws-chunked", "text/plain"),
+    *("AAAAAA==", "crc32", "SHA1", "FULL_OBJECT", "h", "", "*", "private", "aws-chunked", "text/plain"),
     *AUTHORIZATIONS,
 ]
 HEADERS = st.dictionaries(
     st.sampled_from(
         "authorization x-amz-date date host x-amz-content-sha256 x-amz-security-token accept content-type content-md5"
-        " content-encoding cache-control if-none-match x-amz-meta-a x-amz-acl x-amz-checksum-crc32 x-amz-tagging".split()
+        " content-encoding cache-control if-none-match x-amz-meta-a x-amz-acl x-amz-checksum-crc32 x-amz-tagging"
+        " x-amz-checksum-sha1 x-amz-sdk-checksum-algorithm x-amz-checksum-type".split()
     ),
     st.sampled_from(VALUES) | HEADER_TEXT,
     max_size=2,
@@ -132,7 +154,7 @@ def written(store):
     return [(each.path, each.etag, each.attributes, get(store, BRANCH, each.path)) for each in files]
 
 
-@pytest.mark.parametrize("asked", PLAIN)
+@pytest.mark.parametrize("asked", PLAIN + CHECKED)
 def test_what_is_plain_is_begun(gateways, asked):
     """Else the test below would compare nothing. Its commit is told, and shows it."""
     headers, started = gateways[0][0].begun(environment(*asked))
@@ -157,6 +179,7 @@ def test_what_is_plain_is_begun(gateways, asked):
         signed("/gone/k", "link"),
         signed("/b", "link"),
         ("GET", *signed("/b/k", "link")[1:]),
+        *REFUSED,
     ],
 )
 def test_what_is_not_plain_is_not_begun(gateways, asked):
