@@ -9,6 +9,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +38,23 @@ LOGGING = {
     "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": []}},
 }
 
+# Wakes a worker's main thread; nothing else sends it unasked. Go's runtime takes the same for the like.
+WAKING = signal.SIGURG
+
 # The server of this process; a worker that was forked finds its parent's as it was at the fork.
 RUNNING: list[Prefork] = []
 
 
 class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its class at run time
-    """Granian's server, which gives up when a worker dies twice in a row: this one goes on replacing it."""
+    """Granian's server, which gives up when a worker dies twice in a row: this one goes on replacing it.
+
+    And it waits for each worker in two threads, of which the kernel tells one of its end: here both know.
+    """
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
+        worker = super()._spawn_worker(idx, target, callback_loader)
+        worker.join = functools.partial(join, worker.inner)
+        return worker
 
     def _respawn_workers(self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
         logger.error("a worker has died; it is replaced")
@@ -51,6 +64,15 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
         # What came while the event was cleared (a signal, another death) would wait for the next one.
         if self.interrupt_signal or self.interrupt_children:
             self.main_loop_interrupt.set()
+
+
+def join(process: BaseProcess, timeout: float | None = None) -> None:
+    """Wait for the end of a child for which another thread waits too, and until both know: else it may be taken for
+    alive, and killed, after it has ended.
+    """
+    if connection.wait([process.sentinel], timeout):
+        while process.is_alive():
+            time.sleep(0.001)
 
 
 def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: bool) -> None:
@@ -87,6 +109,7 @@ def load_worker(load: Load, parent: int, *, relayed: bool) -> Callable[..., Any]
         os._exit(0)
     app, close = load()
     Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
+    signal.signal(WAKING, nothing)
     threading.Thread(target=look_after, args=(parent,), name="looks-after", daemon=True).start()
     if not relayed:
         return app
@@ -95,14 +118,23 @@ def load_worker(load: Load, parent: int, *, relayed: bool) -> Callable[..., Any]
 
 
 def look_after(parent: int) -> None:
-    """Give back what this worker has freed, and end it when its parent was killed.
+    """Once a second give back what this worker has freed, and wake its main thread; end it when its parent was killed.
 
-    It would hold the address and serve on unseen.
+    It would hold the address and serve on unseen. The main thread rests until a signal comes, and what Python calls
+    for a signal runs there only: one that came while that thread waited for the interpreter, on its way to rest, would
+    be looked at when the next one comes. (CPython, _Py_HandlePending: signals are looked at before that wait, not after.)
     """
+    main = threading.main_thread().ident
     while os.getppid() == parent:
         time.sleep(1)
         memory.give_back()
+        if main is not None:
+            signal.pthread_kill(main, WAKING)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def nothing(number: int, frame: object) -> None:
+    """What is done for a signal that only wakes."""
 
 
 def is_short(record: logging.LogRecord) -> bool:

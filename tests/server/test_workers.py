@@ -1,14 +1,19 @@
 """What both engines promise of their workers: replaced when they die, ended with the gateway, and never left behind."""
 
 import contextlib
+import ctypes
 import http.client
+import multiprocessing
 import os
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
+
+from falcon_s3.server.granian import join
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="workers are found and looked at through Linux's /proc"
@@ -60,6 +65,41 @@ def test_the_gateway_ends_on_a_signal_that_comes_while_a_worker_is_replaced(star
         gateway.process.send_signal(number)
 
         assert gateway.process.wait(30) in (0, 1)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "tgkill"), reason="no way to signal one thread of another process")
+def test_a_worker_ends_on_a_signal_that_does_not_wake_it(start_gateway):
+    """As one that comes while its main thread is about to rest: here it comes to another thread."""
+    with start_gateway(workers=1, engine="granian") as gateway:
+        (worker,) = workers(gateway.process.pid)
+        others = {int(name) for name in os.listdir(f"/proc/{worker}/task")} - {worker}
+        time.sleep(0.5)  # it rests
+        assert ctypes.CDLL(None).tgkill(worker, min(others), signal.SIGTERM) == 0
+        until(lambda: worker not in workers(gateway.process.pid))
+
+
+def test_a_worker_that_has_ended_is_not_taken_for_alive():
+    """Though another thread waits for it too, is told of its end instead, and has no time to say so."""
+    spawning, busy = multiprocessing.get_context("fork"), threading.Event()
+
+    def spin():
+        while not busy.is_set():
+            pass
+
+    hogs = [threading.Thread(target=spin, daemon=True) for _ in range(2)]
+    try:
+        for number in range(20):
+            process = spawning.Process(target=os._exit, args=(0,))
+            process.start()
+            watcher = threading.Thread(target=process.join)
+            watcher.start()
+            for hog in () if number else hogs:
+                hog.start()
+            join(process, 30)
+            assert not process.is_alive()
+            watcher.join()
+    finally:
+        busy.set()
 
 
 def test_workers_end_when_the_gateway_is_killed(start_gateway):
