@@ -18,7 +18,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
-from falcon_s3.server import memory, relay
+from falcon_s3.server import memory, relay, scheduling
 
 if TYPE_CHECKING:
     from falcon_s3.server import Load
@@ -114,7 +114,7 @@ def load_worker(load: Load, parent: int, *, relayed: bool) -> Callable[..., Any]
     if not relayed:
         return app
     relay.install()
-    return relay.Relay(app)
+    return relay.Relay(app, scheduling.wait_for_turns())  # as Granian's threads do that are to come
 
 
 def look_after(parent: int) -> None:

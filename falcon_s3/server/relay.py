@@ -33,6 +33,7 @@ from granian.server import mp
 
 from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
 from falcon_s3.pfs import FileInfo
+from falcon_s3.server.scheduling import leave
 
 logger = logging.getLogger(__name__)
 
@@ -123,8 +124,9 @@ class Place:
 class Relay:
     """What Granian calls with each request, in any number of threads."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]]):
-        """`app` may have three parts, as `answers.Answers` has."""
+    def __init__(self, app: Callable[..., Iterable[bytes]], begin: Callable[[], None] = leave):
+        """`app` may have three parts, as `answers.Answers` has; `begin` is called once in each thread that comes."""
+        self._begin = begin
         self._app: Callable[..., Iterable[bytes]] = getattr(app, "ask", app)
         self._given: Callable[[dict[str, Any]], Given | None] = getattr(app, "given", nothing)
         self._begun: Callable[[dict[str, Any]], Begun | None] = getattr(app, "begun", nothing)
@@ -139,6 +141,7 @@ class Relay:
         try:
             place: Place = self._here.place
         except AttributeError:
+            self._begin()
             place = self._here.place = Place(self)
         self._requests += 1
         if place.round != self._round:

@@ -209,6 +209,18 @@ def test_one_thread_does_everything(threads):
     assert pieces.answer[2] == b"in pieces"
 
 
+def test_each_thread_begins_once():
+    begun = []
+    relay = Relay(Halves(None), lambda: begun.append(threading.get_ident()))
+    for _ in range(2):
+        thread = threading.Thread(
+            target=lambda: [relay(Exchange(), {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}) for _ in range(3)]
+        )
+        thread.start()
+        thread.join(PATIENT_SECONDS)
+    assert len(begun) == 2
+
+
 def test_what_is_given_at_once_is_not_asked_for():
     relay, exchange = Relay(Halves(None)), Exchange()
     relay(exchange, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"})

@@ -1,0 +1,36 @@
+"""Scheduling: which of a worker's threads interrupt others when something comes for them.
+
+One thread of Granian's speaks with the network, and others run Python. Each answer wakes the first, and the kernel lets
+it interrupt Python there and then, for one answer, after which it sleeps again. A thread under SCHED_BATCH has the same
+share of the processor, but waits for the end of a turn (sched(7)), and then finds several answers. A GET of 4 KiB by one
+of 16 connections took 38.8 us of two workers' processor so, and takes 31.6; with one connection, and beside processes
+that never sleep, there were as many requests a second or more. (On Linux 6.18, by wrk, ten alternating rounds of 2 s.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+
+
+def wait_for_turns() -> Callable[[], None]:
+    """From now on this thread, and those that it starts, interrupt nobody, but for those that call what is returned.
+
+    Whoever chose another policy for the process keeps it, and so does a system without this one.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # not on every system, nor in every sandbox
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            return interrupt
+    return leave
+
+
+def interrupt() -> None:
+    """This thread interrupts others, as threads do."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def leave() -> None:
+    """This thread stays as it is."""
