@@ -31,10 +31,12 @@ def pfsd_process(gateway):
 
 
 def children(process):
-    found = Path(f"/proc/{process}/task").glob("*/children")
-    with contextlib.suppress(OSError):
-        return [int(number) for each in found for number in each.read_text().split()]
-    return []
+    found = []
+    with contextlib.suppress(OSError):  # threads and processes end while they are looked at
+        for each in list(Path(f"/proc/{process}/task").glob("*/children")):
+            with contextlib.suppress(OSError):
+                found += [int(number) for number in each.read_text().split()]
+    return found
 
 
 def is_there(process):
