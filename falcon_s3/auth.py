@@ -48,7 +48,7 @@ class Authentication:
         req.admit(self._gatekeeper.admit(req.access_key))
 
     def rights_of(self, env: dict[str, Any], headers: Mapping[str, str], link: _sign_py.Link) -> Rights:
-        """What whoever asks may do, of what is read; `headers` and `link` as `_speedups.asked_of` tells them.
+        """What whoever asks may do, without a form; `headers` and `link` as `_speedups.asked_of` tells them.
 
         Raises what `process_request` raises.
         """
@@ -61,7 +61,7 @@ class Authentication:
         return gatekeeper.admit(access_key).rights
 
     def _reader(self, env: dict[str, Any], headers: Mapping[str, str], link: _sign_py.Link) -> str | None:
-        """Who signed a read as most clients do; None: `identity_of` tells. Nothing that it refuses is let in here.
+        """Who signed as most clients do; None: `identity_of` tells. Nothing that it refuses is let in here.
 
         What `asked_of` tells of has neither a signature of Version 2 in its query nor the token of a session. The region
         is looked at even where it need not be.

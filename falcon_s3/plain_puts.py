@@ -83,7 +83,9 @@ class Bytes:
         yield data
 
     def digests(self) -> pfs.Digests:
-        return pfs.Digests(hashlib.md5(self._data, usedforsecurity=False).digest())
+        md5 = _speedups.Md5()
+        md5.update(self._data)
+        return pfs.Digests(md5.digest())
 
 
 def checked(read: Callable[[int], bytes], headers: Mapping[str, str], kept: dict[str, str]) -> pfs.Body:

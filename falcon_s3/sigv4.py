@@ -175,9 +175,9 @@ def reader(
     now: float,
     region: str | None,
 ) -> str | None:
-    """Whose signature of a request without a body is good as most clients sign: the access key.
+    """Whose signature is good, of a request as most clients sign it, whose body is not signed in chunks: the access key.
 
-    For what is read often, so in the fewest steps. None, or what `verify` raises: `verify` says whether it is good.
+    For what comes often and is small, so in the fewest steps. None, or what `verify` raises: `verify` says whether it is good.
     """
     claim = _from_header(headers, now) if link[0] is None else _from_link(link, method, headers, now)
     access_key, scope, timestamp, signed_headers, signature, payload, signed_for = claim

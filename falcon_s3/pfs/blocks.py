@@ -33,7 +33,7 @@ PIECE_BYTES = 512 << 10
 # No disk in use has larger blocks.
 BLOCK_BYTES = 4096
 # Buffers kept for the files to come: making one costs 256 page faults, each kept is memory of a worker for good. With four,
-# eight large PUTs at a time took 31.5 ms of processor each, with two 33.0, and a worker 4 MiB less.
+# eight large PUTs at a time took 31.5 ms of processor each, with two 33.0, and a worker 4 MiB less (`benchmarks/peers.py --only "16 MiB"`).
 KEPT_BUFFERS = 2
 # 0: a system without it, on which everything goes through the cache.
 DIRECT: int = getattr(os, "O_DIRECT", 0)

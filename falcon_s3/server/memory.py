@@ -39,7 +39,7 @@ def keep_little() -> None:
 def give_back() -> None:
     """Give the pages of glibc's arena that are free back to the kernel, also those below what is in use.
 
-    0.3 to 2 ms in a worker that has worked, and other threads that allocate wait.
+    Other threads that allocate wait meanwhile, so it is for moments that are far apart.
     """
     if _malloc_trim is not None:
         _malloc_trim(0)

@@ -31,14 +31,12 @@ from typing import Any, Protocol
 
 from granian.server import mp
 
+from falcon_s3.answers import Given, Headers
 from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
 from falcon_s3.pfs import FileInfo
 from falcon_s3.server.scheduling import leave
 
 logger = logging.getLogger(__name__)
-
-Headers = list[tuple[str, str]]
-Given = tuple[int, Headers, bytes]
 
 # How long a request may take before another thread serves beside it, in seconds.
 PATIENCE_SECONDS = 0.02

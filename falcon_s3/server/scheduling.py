@@ -2,9 +2,9 @@
 
 One thread of Granian's speaks with the network, and others run Python. Each answer wakes the first, and the kernel lets
 it interrupt Python there and then, for one answer, after which it sleeps again. A thread under SCHED_BATCH has the same
-share of the processor, but waits for the end of a turn (sched(7)), and then finds several answers. A GET of 4 KiB by one
-of 16 connections took 38.8 us of two workers' processor so, and takes 31.6; with one connection, and beside processes
-that never sleep, there were as many requests a second or more. (On Linux 6.18, by wrk, ten alternating rounds of 2 s.)
+share of the processor, but waits for the end of a turn (sched(7)), and then finds several answers. Of a GET of 4 KiB by
+16 connections two workers' processor took 31 and 33 us without it, and takes 26 and 31: 40,600 and 36,200 a second became
+49,000 and 39,800. (`benchmarks/peers.py --only "get 4 KiB"`, twice in turn, on Linux 6.18.)
 """
 
 from __future__ import annotations

@@ -31,11 +31,11 @@ CUTS = (16 << 10, (16 << 10) + 1, 256 << 10, 100_000, 64, 1)
 
 @pytest.fixture(params=range(4), ids=["none", "baseline", "avx2", "avx512"])
 def instructions(md5, request):
-    """Each set that this processor has; for the twin there is none to choose."""
-    use = getattr(md5, "use_instructions", lambda _: 0)
+    """Each set that this processor has. The twin has none to choose from, and does the same each time."""
+    use = getattr(md5, "use_instructions", lambda number: number)
     if use(request.param) != request.param:
         use(3)
-        pytest.skip("not of this processor, or of the twin")
+        pytest.skip("this processor does not have these instructions")
     yield
     use(3)
 
@@ -104,7 +104,7 @@ def test_many_at_once(md5, threads):
 
 
 @pytest.mark.usefixtures("instructions")
-def test_those_that_wait_are_hashed_together(md5):
+def test_those_that_wait_at_one_time(md5):
     """Of nine bodies that came before any was asked for, the last asked first and one given up, each is right."""
     messages = [LARGE[number : number + (1 + number % 3) * 100_000] for number in range(9)]
     made = [md5.Md5() for _ in messages]
