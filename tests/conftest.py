@@ -112,6 +112,7 @@ class Gateway:
     access_key: str = ACCESS_KEY
     secret_key: str = SECRET_KEY
     engine: str = "granian"
+    host: str = "127.0.0.1"  # where `connect` goes
     made: list[str] = field(default_factory=list)  # the buckets of `new_bucket`
     _numbers: itertools.count = field(default_factory=itertools.count)
 
@@ -160,7 +161,7 @@ class Gateway:
             return read_answer(connection, method)
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection((self.host, self.port), timeout=30)
 
     def new_bucket(self, prefix="master"):
         """Create a bucket that no other test has."""
@@ -202,7 +203,8 @@ def running_gateway(data, log, *, engine="granian", keys=False, workers=2, host=
         )
     # In front of pachd the two keys are a token, or any two equal ones.
     secret_key = SECRET_KEY if pachd is None else ACCESS_KEY
-    gateway = Gateway(port, Path(data), log, process, secret_key=secret_key, engine=engine)
+    reached = "127.0.0.1" if host == "0.0.0.0" else host.strip("[]")
+    gateway = Gateway(port, Path(data), log, process, secret_key=secret_key, engine=engine, host=reached)
     try:
         wait_until_healthy(gateway)
         yield gateway

@@ -18,7 +18,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
-from falcon_s3.server import memory, relay, scheduling
+from falcon_s3.server import listening, memory, relay, scheduling
 
 if TYPE_CHECKING:
     from falcon_s3.server import Load
@@ -78,9 +78,10 @@ def join(process: BaseProcess, timeout: float | None = None) -> None:
 def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: bool) -> None:
     """Serve until SIGTERM or SIGINT. `near`: the store is on this machine, and answers what it reads at once."""
     relayed = near and relay.can_install()
+    address = listening.address_of(host)
     server = Prefork(
         "falcon_s3",
-        address=host,
+        address=address,
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
@@ -97,7 +98,13 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
     logging.getLogger("_granian").addFilter(is_news)
     logging.getLogger("_granian.utils").addFilter(is_short)
     RUNNING.append(server)
-    server.serve(target_loader=functools.partial(load_worker, load, os.getpid(), relayed=relayed), wrap_loader=False)
+    loader = functools.partial(load_worker, load, os.getpid(), relayed=relayed)
+    server.serve(start_near if listening.is_near(address) else None, loader, wrap_loader=False)
+
+
+def start_near(number: int, name: str | None, loader: Any, sockets: Any, *rest: Any) -> None:
+    """What Granian runs in each worker, for clients of this machine."""
+    Server._spawn_wsgi_worker(number, name, loader, listening.shorten(sockets), *rest)  # noqa: SLF001  no public place
 
 
 def load_worker(load: Load, parent: int, *, relayed: bool) -> Callable[..., Any]:

@@ -34,7 +34,7 @@ from granian.server import mp
 from falcon_s3.answers import Given, Headers
 from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
 from falcon_s3.pfs import FileInfo
-from falcon_s3.server.scheduling import leave
+from falcon_s3.server.scheduling import UNCHANGED, Manners
 
 logger = logging.getLogger(__name__)
 
@@ -122,9 +122,9 @@ class Place:
 class Relay:
     """What Granian calls with each request, in any number of threads."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], begin: Callable[[], None] = leave):
-        """`app` may have three parts, as `answers.Answers` has; `begin` is called once in each thread that comes."""
-        self._begin = begin
+    def __init__(self, app: Callable[..., Iterable[bytes]], manners: Manners = UNCHANGED):
+        """`app` may have three parts, as `answers.Answers` has; `manners` are those of the threads that come."""
+        self._manners = manners
         self._app: Callable[..., Iterable[bytes]] = getattr(app, "ask", app)
         self._given: Callable[[dict[str, Any]], Given | None] = getattr(app, "given", nothing)
         self._begun: Callable[[dict[str, Any]], Begun | None] = getattr(app, "begun", nothing)
@@ -139,7 +139,7 @@ class Relay:
         try:
             place: Place = self._here.place
         except AttributeError:
-            self._begin()
+            self._manners.interrupt()
             place = self._here.place = Place(self)
         self._requests += 1
         if place.round != self._round:
@@ -188,7 +188,11 @@ class Relay:
                 if not aside:
                     aside = True
                     self.step_aside(place)
-                exchange.response_iter(start.status, start.headers, Chunks(body))
+                self._manners.wait()
+                try:
+                    exchange.response_iter(start.status, start.headers, Chunks(body))
+                finally:
+                    self._manners.interrupt()
         finally:
             if aside or place.round != self._round:
                 self.arrive(place)

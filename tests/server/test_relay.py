@@ -9,6 +9,7 @@ from queue import SimpleQueue
 import pytest
 
 from falcon_s3.server.relay import Relay, is_quick
+from falcon_s3.server.scheduling import Manners, leave
 
 PATIENT_SECONDS = 30  # for what must come true
 
@@ -211,7 +212,7 @@ def test_one_thread_does_everything(threads):
 
 def test_each_thread_begins_once():
     begun = []
-    relay = Relay(Halves(None), lambda: begun.append(threading.get_ident()))
+    relay = Relay(Halves(None), Manners(interrupt=lambda: begun.append(threading.get_ident()), wait=leave))
     for _ in range(2):
         thread = threading.Thread(
             target=lambda: [relay(Exchange(), {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}) for _ in range(3)]
