@@ -13,7 +13,7 @@ import socket
 import sys
 from typing import Any
 
-from granian._granian import ListenerSpec, SocketHolder
+from granian._granian import ListenerSpec  # which granian.net exports under another name
 
 from falcon_s3.config import is_loopback
 
@@ -37,17 +37,12 @@ def is_near(address: str) -> bool:
 def shorten(sockets: Any) -> Any:
     """With a short send buffer what Granian gives to a worker to listen on. Called in the worker.
 
-    Since Granian 2.8 that is ((spec, None), None), from which each worker makes a socket of its own; before it was
-    (holder, socket), which all share. Anything else stays as it is.
+    On Linux that is ((spec, None), None), from which each worker makes a socket of its own. Anything else stays as it is.
     """
     match sockets:
         case ((ListenerSpec() as spec, None), shared):
             holder = spec.build()
-            sockets = ((None, holder), shared)
-        case (SocketHolder() as holder, _):
-            pass
-        case _:
-            return sockets
-    with socket.socket(fileno=os.dup(holder.get_fd())) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)  # accepted ones inherit it
+            with socket.socket(fileno=os.dup(holder.get_fd())) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)  # accepted ones inherit it
+            return (None, holder), shared
     return sockets

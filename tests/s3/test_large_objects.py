@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,18 @@ def test_a_large_object_goes_up_and_down_in_little_memory(start_gateway, size):
 
         if gateway.engine == "granian":  # meinheld keeps a whole upload back in a temporary file
             assert max(map(highest_mib, workers(gateway))) < WORKER_MIB
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
+def test_a_client_that_does_not_read_costs_little_memory(start_gateway):
+    """What it asked for waits on the disk, and not in the worker."""
+    with start_gateway(workers=1, engine="granian") as gateway:
+        bucket, size = gateway.new_bucket(), 256 * MIB
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=600)
+        connection.request("PUT", f"/{bucket}/large", body=chunks(size), headers={"Content-Length": str(size)})
+        assert connection.getresponse().status == 200
+        (worker,) = workers(gateway)
+        with gateway.connect() as client:
+            client.sendall(f"GET /{bucket}/large HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            time.sleep(2)
+            assert highest_mib(worker) < WORKER_MIB

@@ -87,19 +87,17 @@ def test_no_connection_waits_for_a_worker_that_has_died(start_gateway):
         assert {gateway.request("GET", "/~/health").status for _ in range(50)} == {200}
 
 
-@pytest.mark.parametrize("is_shared", [True, False])
-def test_a_socket_of_each_version_of_granian_is_shortened(is_shared):
-    """Of the one that all workers shared, and of the one that each makes; what is neither stays."""
-    spec = SocketSpec("127.0.0.1", 0, 128)
-    given = (spec.build(), None) if is_shared else ((spec, None), None)
-    sockets = listening.shorten(given)
-    holder = sockets[0] if is_shared else sockets[0][1]
+def test_the_socket_that_a_worker_makes_is_shortened():
+    """And is otherwise as Granian has it; whatever else it may give to a worker stays."""
+    (spec, holder), _ = listening.shorten(((SocketSpec("127.0.0.1", 0, 128), None), None))
+    assert spec is None
     with socket.socket(fileno=holder.get_fd()) as listener:
         listener.listen()
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * listening.SEND_BYTES
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "as Granian's own have"
-    assert listening.shorten("something else") == "something else"
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    for other in ("something else", ((None, "made before"), None)):
+        assert listening.shorten(other) is other
 
 
 @pytest.mark.parametrize(
