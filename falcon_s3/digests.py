@@ -14,12 +14,12 @@ import base64
 import functools
 import hashlib
 import os
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from awscrt import checksums
+from zlib_ng import zlib_ng
 
 from falcon_s3 import pfs
 from falcon_s3._speedups import Md5
@@ -52,7 +52,7 @@ class Crc:
 
 # The checksums that clients may send (S3 user guide, "Checking object integrity"), by the ending of their header.
 CHECKSUMS: dict[str, Callable[[], Hash]] = {
-    "crc32": lambda: Crc(zlib.crc32, 4),
+    "crc32": lambda: Crc(zlib_ng.crc32, 4),
     "crc32c": lambda: Crc(checksums.crc32c, 4),
     "crc64nvme": lambda: Crc(checksums.crc64nvme, 8),
     "sha1": functools.partial(hashlib.sha1, usedforsecurity=False),
