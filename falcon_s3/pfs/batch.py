@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
-from falcon_s3.pfs import Branch, Unavailable, check_path, filesets, growth, history, is_commit_id, lineage, tree
+from falcon_s3.pfs import Branch, Unavailable, check_path, filesets, growth, is_commit_id, lineage, tree
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, Staged, release
 from falcon_s3.pfs.filesets import FileSet
 from falcon_s3.pfs.joining import Bytes, Given, joined
 from falcon_s3.pfs.lineage import Named, Refused, Target
+from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.tree import Version, View
 
 # Staged files each hold a file open, and small ones memory: when there are so many they are moved to their places.
@@ -181,7 +182,7 @@ class Batch:
                 release(connection, given.content)
                 return
             given = joined(connection, self._contents, existing, given)
-        version = Version(b"", given.content, given.size, given.etag, history.now_ms(), given.attributes)
+        version = Version(b"", given.content, given.size, given.etag, now_ms(), given.attributes)
         replaced = growth.put(connection, place.view, path, version)
         if replaced is not None:
             release(connection, replaced)
@@ -248,7 +249,7 @@ def _delete(connection: Connection, place: Place, path: str) -> None:
     else:
         paths = [entry.path for entry in tree.entries(Moment(connection), place.view, path, "", "")]
     for each in paths:
-        replaced = growth.remove(connection, place.view, each, history.now_ms())
+        replaced = growth.remove(connection, place.view, each, now_ms())
         if replaced is not None:
             release(connection, replaced)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from falcon_s3.pfs import Branch, BranchInfo, BranchNotFound, Commit, NotFound, Repo, check_branch, history
+from falcon_s3.pfs import Branch, BranchInfo, BranchNotFound, Commit, NotFound, Repo, check_branch, history, records
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.lineage import Named, Refused, branch_text, resolve
 from falcon_s3.pfs.repos import StillUsed, full, repo_id
@@ -52,7 +52,7 @@ def list_branches(connection: Connection, repo: Repo | None) -> list[BranchInfo]
         repo_id(connection, repo)
         where, names = " WHERE repo.project = ? AND repo.name = ?", (repo.project, repo.name)  # type: ignore[assignment]
     edges = graph(connection)
-    rows = connection.execute(history.BRANCHES + where + " ORDER BY branch.id DESC", names).fetchall()
+    rows = connection.execute(records.BRANCHES + where + " ORDER BY branch.id DESC", names).fetchall()
     return [_branch_info(row, edges) for row in rows]
 
 
@@ -60,7 +60,7 @@ def inspect_branch(connection: Connection, branch: Branch) -> BranchInfo:
     """Raises NotFound."""
     repo_id(connection, branch.repo)
     row = connection.execute(
-        history.BRANCHES + " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?",
+        records.BRANCHES + " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?",
         (branch.repo.project, branch.repo.name, branch.name),
     ).fetchone()
     if row is None:

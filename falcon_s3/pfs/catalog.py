@@ -2,7 +2,7 @@
 
 This is the only module that knows sqlite3. It hands out `Connection`s: one for writing, given to one job at a
 time across all threads and processes, and a few for reading. The tables are in `schema`; the statements live beside
-what they mean: commits and branches in `history`, versions and listings in `tree`, bytes in `contents`.
+what they mean: commits and branches in `history` and `records`, versions and listings in `tree`, bytes in `contents`.
 
 * **Writers take turns**, those that wait in one transaction: see `turns`. When a job raises, all of a turn run again,
   each behind a savepoint of its own, so that it takes no other with it.
@@ -243,6 +243,21 @@ class Catalog(Turns):
         for kept, file in ((self.kept, self._lock_file), (self.kept_branches, self._branches_file)):
             kept.close()
             os.close(file)
+
+
+def first_row(connection: Connection, statement: str, names: tuple[str | bytes, ...]) -> Any:
+    """The first row, or None; also for names that UTF-8 cannot encode, which nothing can have."""
+    try:
+        return connection.execute(statement, names).fetchone()
+    except UnicodeEncodeError:
+        return None
+
+
+def insert(connection: Connection, statement: str, values: Sequence[object]) -> int:
+    """Inside a job: gives the number of the new row, of the last one if there are more."""
+    cursor = connection.execute(statement, values)
+    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
+    return cursor.lastrowid
 
 
 def told(ex: Exception) -> Exception:

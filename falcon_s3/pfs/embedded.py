@@ -1,6 +1,6 @@
 """EmbeddedPfs: PFS on one machine, in one folder, without a server.
 
-    catalog.sqlite3   names, versions, listings, small content       (catalog, history, tree, growth)
+    catalog.sqlite3   names, versions, listings, small content       (catalog, history, records, tree, growth)
     contents/         larger content, one file for equal bytes       (contents)
     incoming/         uploads under way
     write.lock        whose turn it is to write; branches.count: how often more than files was changed (`kept`)
@@ -45,16 +45,18 @@ from falcon_s3.pfs import (
     janitor,
     pieces,
     puts,
+    records,
     tree,
     versions,
 )
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
-from falcon_s3.pfs.history import RepoInfo
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.pfs.puts import Later, Put
 from falcon_s3.pfs.recent import Asked, Recent
+from falcon_s3.pfs.records import RepoInfo
+from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.tree import View
 from falcon_s3.pfs.uploads import Uploads
 
@@ -102,11 +104,11 @@ class EmbeddedPfs(Uploads):
 
     def list_branches(self) -> list[BranchInfo]:
         with self._catalog.read() as connection:
-            return history.list_branches(connection)
+            return records.list_branches(connection)
 
     def inspect_branch(self, branch: Branch) -> BranchInfo:
         with self._catalog.read() as connection:
-            return history.inspect_branch(connection, branch)
+            return records.inspect_branch(connection, branch)
 
     def create_branch(
         self, branch: Branch, head: Commit | None = None, provenance: Sequence[Branch] = ()
@@ -115,7 +117,7 @@ class EmbeddedPfs(Uploads):
 
         def job(connection: Connection) -> BranchInfo:
             history.create_branch(connection, branch, head, provenance)
-            return history.inspect_branch(connection, branch)
+            return records.inspect_branch(connection, branch)
 
         return self._catalog.write(job)
 
@@ -131,17 +133,17 @@ class EmbeddedPfs(Uploads):
 
     def inspect_commit(self, commit: Commit) -> CommitInfo:
         with self._catalog.read() as connection:
-            return history.inspect_commit(connection, commit)
+            return records.inspect_commit(connection, commit)
 
     def list_repos(self) -> list[RepoInfo]:
         """Every repo, ordered by project and name."""
         with self._catalog.read() as connection:
-            return history.list_repos(connection)
+            return records.list_repos(connection)
 
     def list_commits(self, where: Repo | Branch, limit: int | None = None) -> Iterator[CommitInfo]:
         """Commits of a branch or a whole repo, newest first. Raises BranchNotFound, RepoNotFound (at the call)."""
         with self._catalog.read() as connection:
-            start = history.newest_commit(connection, where)
+            start = records.newest_commit(connection, where)
         return self._list_commits(where, start, limit)
 
     def _list_commits(self, where: Repo | Branch, start: int | None, limit: int | None) -> Iterator[CommitInfo]:
@@ -149,7 +151,7 @@ class EmbeddedPfs(Uploads):
         while start is not None and (left is None or left > 0):
             most = COMMITS_AT_ONCE if left is None else min(left, COMMITS_AT_ONCE)
             with self._catalog.read() as connection:
-                commits, start = history.list_commits(connection, where, start, most)
+                commits, start = records.list_commits(connection, where, start, most)
             yield from commits
             left = None if left is None else left - len(commits)
 
@@ -164,7 +166,7 @@ class EmbeddedPfs(Uploads):
         """Close the open commit `ref` names or heads. Raises BranchNotFound, CommitNotFound, CommitFinished."""
 
         def job(connection: Connection) -> CommitInfo:
-            return history.inspect_commit(connection, history.finish_commit(connection, ref, message))
+            return records.inspect_commit(connection, history.finish_commit(connection, ref, message))
 
         return self._catalog.write(job)
 
@@ -356,7 +358,7 @@ class EmbeddedPfs(Uploads):
                 return None
             view, identity = history.begin_write(connection, ref, found)
             for path in present:
-                replaced = growth.remove(connection, view, path, history.now_ms())
+                replaced = growth.remove(connection, view, path, now_ms())
                 if replaced is not None:
                     release(connection, replaced)
             return Commit(ref.repo, identity.hex())

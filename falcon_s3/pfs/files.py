@@ -14,6 +14,7 @@ import orjson
 from falcon_s3.pfs import Branch, Check, Commit, FileInfo, Ref, Repo, growth, history, tree
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.contents import release
+from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.tree import Version, View
 
 
@@ -97,7 +98,7 @@ def name(
     attributes: Mapping[str, str] | None,
 ) -> FileInfo:
     """Make `content`, whose use is taken over, what the write's commit shows at the path."""
-    now = history.now_ms()
+    now = now_ms()
     version = Version(b"", content, size, etag, now, encoded(attributes))
     replaced = growth.put(connection, write.view, path, version, fresh=write.fresh)
     if replaced is not None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import uuid
 from typing import NamedTuple
 
-from falcon_s3.pfs import FILESETS, NotFound, PfsError, history, lineage
-from falcon_s3.pfs.catalog import Connection
-from falcon_s3.pfs.history import Point, now_ms
+from falcon_s3.pfs import FILESETS, NotFound, PfsError, lineage
+from falcon_s3.pfs.catalog import Connection, insert
+from falcon_s3.pfs.history import Point
 from falcon_s3.pfs.lineage import Named, Target
+from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.tree import View
 
 # How long a file set lives without being told, and may be told at a time.
@@ -44,15 +45,15 @@ class FileSet(NamedTuple):
 def create(connection: Connection, ttl_seconds: int) -> FileSet:
     """Inside a job: a file set that changes nothing yet. `ttl_seconds` 0: the usual time. Raises BadTime."""
     expires_ms = _expires_ms(ttl_seconds or TTL_SECONDS)
-    repo_id = history.insert(
+    repo_id = insert(
         connection, "INSERT INTO repo (project, name, created_ms) VALUES (?, NULL, ?)", (FILESETS, now_ms())
     )
     identity = uuid.uuid4()
     now = now_ms()
-    line = history.insert(
+    line = insert(
         connection, "INSERT INTO line (repo, base_line, base_number, tip) VALUES (?, NULL, NULL, 0)", (repo_id,)
     )
-    number = history.insert(
+    number = insert(
         connection,
         'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'
         " VALUES (?, ?, ?, NULL, '', ?, ?, '')",

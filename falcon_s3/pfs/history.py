@@ -1,15 +1,14 @@
-"""Repos, branches and commits of the embedded store: who points where, and what comes after what.
+"""Repos, branches and commits of the embedded store: who points where, what comes after what, and how they are made.
 
 A branch points at its head. A write on a branch makes a commit after the head; where the head is the tip of its
 line the commit continues that line, elsewhere it begins a new one (see `tree`). A head that is open (started and
 not finished) takes writes without a new commit, as pachd's does. Functions that take a `Connection` and change
-something run inside a job of the catalog.
+something run inside a job of the catalog. What is told of them is in `records`.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,28 +16,20 @@ from typing import Any, NamedTuple
 from falcon_s3.pfs import (
     Branch,
     BranchExists,
-    BranchInfo,
     BranchNotFound,
     Commit,
     CommitFinished,
-    CommitInfo,
     CommitNotFound,
     CommitOpen,
     OutputBranch,
     Ref,
     Repo,
-    RepoNotFound,
     check_branch,
     is_commit_id,
 )
-from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.catalog import Connection, first_row, insert
+from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.tree import View
-
-
-class RepoInfo(NamedTuple):
-    repo: Repo
-    created_ms: int
-    branches: int
 
 
 class Point(NamedTuple):
@@ -75,25 +66,6 @@ POINT_BY_ID = POINT.format(
 )
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _row(connection: Connection, statement: str, names: tuple[str | bytes, ...]) -> Any:
-    """The first row, or None; also for names that UTF-8 cannot encode, which nothing can have."""
-    try:
-        return connection.execute(statement, names).fetchone()
-    except UnicodeEncodeError:
-        return None
-
-
-def insert(connection: Connection, statement: str, values: Sequence[object]) -> int:
-    """Inside a job: gives the number of the new row, of the last one if there are more."""
-    cursor = connection.execute(statement, values)
-    assert cursor.lastrowid is not None  # an INSERT that did not raise has one
-    return cursor.lastrowid
-
-
 def point(connection: Connection, ref: Ref) -> Point:
     """Raises BranchNotFound or CommitNotFound."""
     if isinstance(ref, Branch):
@@ -102,7 +74,7 @@ def point(connection: Connection, ref: Ref) -> Point:
         if not is_commit_id(ref.id):  # fromhex would also take upper case and spaces
             raise CommitNotFound(ref)
         statement, last = POINT_BY_ID, bytes.fromhex(ref.id)  # type: ignore[assignment]
-    row = _row(connection, statement, (ref.repo.project, ref.repo.name, last))
+    row = first_row(connection, statement, (ref.repo.project, ref.repo.name, last))
     if row is None:
         raise BranchNotFound(ref) if isinstance(ref, Branch) else CommitNotFound(ref)
     return Point._make(row)
@@ -115,7 +87,9 @@ def head(
 
     And what the `column`, which takes one value, is for each of the values: a statement of its own would take longer.
     """
-    row = _row(connection, _head(column, len(values)), (*values, branch.repo.project, branch.repo.name, branch.name))
+    row = first_row(
+        connection, _head(column, len(values)), (*values, branch.repo.project, branch.repo.name, branch.name)
+    )
     if row is None:
         raise BranchNotFound(branch)
     more = len(row) - len(values)
@@ -183,12 +157,12 @@ SHOWN_BY_ID = SHOWN.format(join='JOIN "commit" ON "commit".repo = repo.id', cond
 def shown(connection: Connection, ref: Ref) -> Shown:
     """Raises BranchNotFound or CommitNotFound."""
     if isinstance(ref, Branch):
-        row = _row(connection, SHOWN_BY_BRANCH, (ref.repo.project, ref.repo.name, ref.name))
+        row = first_row(connection, SHOWN_BY_BRANCH, (ref.repo.project, ref.repo.name, ref.name))
         if row is None:
             raise BranchNotFound(ref)
     else:
         identity = bytes.fromhex(ref.id) if is_commit_id(ref.id) else b""
-        row = _row(connection, SHOWN_BY_ID, (ref.repo.project, ref.repo.name, identity))
+        row = first_row(connection, SHOWN_BY_ID, (ref.repo.project, ref.repo.name, identity))
         if row is None:
             raise CommitNotFound(ref)
     line, number, base_line, base_number, is_open, purged = row
@@ -323,112 +297,3 @@ def finish_commit(connection: Connection, ref: Ref, message: str | None) -> Comm
         (now_ms(), message, found.number),
     )
     return commit
-
-
-def list_repos(connection: Connection) -> list[RepoInfo]:
-    rows = connection.execute(
-        "SELECT project, name, created_ms, (SELECT count(*) FROM branch WHERE branch.repo = repo.id)"
-        " FROM repo WHERE name IS NOT NULL ORDER BY project, name"
-    ).fetchall()
-    return [RepoInfo(Repo(project, name), created_ms, branches) for project, name, created_ms, branches in rows]
-
-
-BRANCHES = (
-    "SELECT repo.project, repo.name, branch.name, branch.created_ms, branch.id,"
-    ' "commit".id, "commit".finished_ms IS NULL'
-    ' FROM repo JOIN branch ON branch.repo = repo.id JOIN "commit" ON "commit".number = branch.head'
-)
-
-
-def list_branches(connection: Connection) -> list[BranchInfo]:
-    rows = connection.execute(BRANCHES + " ORDER BY repo.project, repo.name, branch.name").fetchall()
-    provenance: dict[int, list[Branch]] = {}
-    for number, project, repo, name in connection.execute(
-        "SELECT branch, project, repo, name FROM provenance ORDER BY branch, project, repo, name"
-    ):
-        provenance.setdefault(number, []).append(Branch(Repo(project, repo), name))
-    return [_branch_info(row, provenance.get(row[4], [])) for row in rows]
-
-
-def inspect_branch(connection: Connection, branch: Branch) -> BranchInfo:
-    """Raises BranchNotFound."""
-    names = (branch.repo.project, branch.repo.name, branch.name)
-    row = _row(connection, BRANCHES + " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?", names)
-    if row is None:
-        raise BranchNotFound(branch)
-    upstream = connection.execute(
-        "SELECT project, repo, name FROM provenance WHERE branch = ? ORDER BY project, repo, name", (row[4],)
-    ).fetchall()
-    return _branch_info(row, [Branch(Repo(project, repo), name) for project, repo, name in upstream])
-
-
-def _branch_info(row: tuple[str, str, str, int, int, bytes, int], provenance: list[Branch]) -> BranchInfo:
-    project, repo_name, name, created_ms, _, head, head_open = row
-    repo = Repo(project, repo_name)
-    return BranchInfo(Branch(repo, name), Commit(repo, head.hex()), bool(head_open), created_ms, tuple(provenance))
-
-
-COMMITS = (
-    "SELECT made.id, before.id, made.branch, made.started_ms, made.finished_ms, made.message, made.number, made.parent"
-    ' FROM "commit" AS made LEFT JOIN "commit" AS before ON before.number = made.parent'
-)
-
-
-def inspect_commit(connection: Connection, commit: Commit) -> CommitInfo:
-    """Raises CommitNotFound, also for one that is dropped while it is looked at."""
-    number = point(connection, commit).number
-    row = connection.execute(COMMITS + " WHERE made.number = ?", (number,)).fetchone()
-    if row is None:
-        raise CommitNotFound(commit)
-    return _commit_info(commit.repo, row)
-
-
-def commit_info(connection: Connection, repo: Repo, number: int) -> CommitInfo:
-    """Of the commit of that number, which is there."""
-    return _commit_info(repo, connection.execute(COMMITS + " WHERE made.number = ?", (number,)).fetchone())
-
-
-def _commit_info(repo: Repo, row: tuple[bytes, bytes | None, str, int, int | None, str, int, int | None]) -> CommitInfo:
-    identity, parent, branch, started_ms, finished_ms, message, _, _ = row
-    before = Commit(repo, parent.hex()) if parent else None
-    return CommitInfo(Commit(repo, identity.hex()), before, branch, started_ms, finished_ms, message)
-
-
-def newest_commit(connection: Connection, where: Repo | Branch) -> int | None:
-    """The number from which `list_commits` lists. Raises BranchNotFound, RepoNotFound."""
-    if isinstance(where, Branch):
-        return point(connection, where).number
-    row = connection.execute(
-        'SELECT (SELECT max(number) FROM "commit" WHERE "commit".repo = repo.id) FROM repo'
-        " WHERE project = ? AND name = ?",
-        (where.project, where.name),
-    ).fetchone()
-    if row is None:
-        raise RepoNotFound(where)
-    newest: int | None = row[0]
-    return newest
-
-
-def list_commits(
-    connection: Connection, where: Repo | Branch, start: int, limit: int
-) -> tuple[list[CommitInfo], int | None]:
-    """Commits from the number `start` back, newest first, at most `limit`; and the number to go on from.
-
-    Of a branch: what its head stands on; of a repo: all of its commits.
-    """
-    if isinstance(where, Branch):
-        repo = where.repo
-        rows = connection.execute(
-            "WITH RECURSIVE step (number) AS (SELECT ? UNION ALL SELECT parent FROM step"
-            ' JOIN "commit" USING (number) WHERE parent IS NOT NULL LIMIT ?)'
-            + COMMITS
-            + " JOIN step ON step.number = made.number ORDER BY made.number DESC",
-            (start, limit),
-        ).fetchall()
-        return [_commit_info(repo, row) for row in rows], rows[-1][7] if rows else None
-    rows = connection.execute(
-        COMMITS + " JOIN repo ON repo.id = made.repo WHERE repo.project = ? AND repo.name = ? AND made.number <= ?"
-        " ORDER BY made.number DESC LIMIT ?",
-        (where.project, where.name, start, limit),
-    ).fetchall()
-    return [_commit_info(where, row) for row in rows], rows[-1][6] - 1 if len(rows) == limit else None

@@ -16,7 +16,7 @@ from pathlib import Path
 from falcon_s3.pfs import filesets, pieces
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, release
-from falcon_s3.pfs.history import now_ms
+from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.uploads import drop_stale
 
 # Content that nothing names any more stays this long, for readers that are about to open it.

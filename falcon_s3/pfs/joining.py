@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from falcon_s3.pfs import CHUNK_BYTES, Digests, history, pieces
+from falcon_s3.pfs import CHUNK_BYTES, Digests, pieces
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.contents import INLINE_BYTES, Contents, release
 from falcon_s3.pfs.pieces import Piece
+from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.tree import Version
 
 # Chunks are joined up to about this size.
@@ -99,7 +100,7 @@ def _as_pieces(connection: Connection, content: int, etag: str) -> Sequence[Piec
     ).fetchall()
     if not rows:
         digest, size = connection.execute("SELECT digest, size FROM content WHERE id = ?", (content,)).fetchone()
-        rows = [(content, digest, size, etag, history.now_ms(), None)]
+        rows = [(content, digest, size, etag, now_ms(), None)]
     found = [Piece._make(row) for row in rows]
     for piece in found:
         connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", (piece.content,))

@@ -1,6 +1,6 @@
 """Commits of the embedded store, as pfs_v2.API has them: named in many ways, and begun anywhere.
 
-`history` holds what the gateway needs of them. Here is what clients of pachd expect besides: a commit named as
+`history` and `records` hold what the gateway needs of them. Here is what clients of pachd expect besides: a commit named as
 `master^2`, one started on a branch that does not exist yet or after any other, commit sets, sizes. All functions take
 a connection; what changes something runs inside a job of the catalog.
 """
@@ -23,11 +23,12 @@ from falcon_s3.pfs import (
     check_branch,
     history,
     is_commit_id,
+    records,
 )
-from falcon_s3.pfs.catalog import Connection
-from falcon_s3.pfs.history import Point, now_ms
+from falcon_s3.pfs.catalog import Connection, insert
+from falcon_s3.pfs.history import Point
 from falcon_s3.pfs.repos import full, repo_id
-from falcon_s3.pfs.schema import NEVER
+from falcon_s3.pfs.schema import NEVER, now_ms
 from falcon_s3.pfs.tree import END, SIZE, View, after_prefix, covering
 
 # A branch or commit id, then steps: ^ and ~ go back from it, .N counts from the first commit on.
@@ -196,11 +197,11 @@ def add_commit(
         line = before.line
     if line is None:
         base = (before.line, before.number) if before is not None else (None, None)
-        line = history.insert(
+        line = insert(
             connection, "INSERT INTO line (repo, base_line, base_number, tip) VALUES (?, ?, ?, 0)", (number, *base)
         )
     parent = before.number if before is not None else None
-    made = history.insert(
+    made = insert(
         connection,
         'INSERT INTO "commit" (id, repo, line, parent, branch, started_ms, finished_ms, message)'
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -211,7 +212,7 @@ def add_commit(
         branch_id = head.branch_id
         connection.execute("UPDATE branch SET head = ? WHERE id = ?", (made, branch_id))
     else:
-        branch_id = history.insert(
+        branch_id = insert(
             connection,
             "INSERT INTO branch (repo, name, head, created_ms) VALUES (?, ?, ?, ?)",
             (number, branch.name, made, now),
@@ -275,7 +276,7 @@ def commit_set(connection: Connection, identity: str) -> list[CommitInfo]:
     ).fetchall()
     if not rows:
         raise NotFound(f"no commits found for commitset {identity}")
-    return [history.inspect_commit(connection, Commit(Repo(*names), identity)) for names in rows]
+    return [records.inspect_commit(connection, Commit(Repo(*names), identity)) for names in rows]
 
 
 def commits_after(connection: Connection, repo: Repo, branch: str, number: int) -> list[tuple[int, CommitInfo]]:
@@ -285,7 +286,7 @@ def commits_after(connection: Connection, repo: Repo, branch: str, number: int) 
         " ORDER BY number LIMIT 100",
         (repo_id(connection, repo), number, branch, branch),
     ).fetchall()
-    return [(each, history.inspect_commit(connection, Commit(repo, identity.hex()))) for each, identity in rows]
+    return [(each, records.inspect_commit(connection, Commit(repo, identity.hex()))) for each, identity in rows]
 
 
 def list_sets(connection: Connection) -> list[str]:

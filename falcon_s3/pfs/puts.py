@@ -17,9 +17,9 @@ from typing import NamedTuple
 import orjson
 
 from falcon_s3.pfs import Branch, Check, Commit, FileInfo, Ref, files, history
-from falcon_s3.pfs.catalog import Catalog, Connection
+from falcon_s3.pfs.catalog import Catalog, Connection, insert
 from falcon_s3.pfs.contents import BLAKE3, Contents, Staged
-from falcon_s3.pfs.schema import NEVER
+from falcon_s3.pfs.schema import NEVER, now_ms
 from falcon_s3.pfs.tree import PAGE_ENTRIES, about
 from falcon_s3.pfs.turns import Job
 
@@ -166,7 +166,7 @@ def _together(connection: Connection, branch: Branch, puts: Sequence[Put]) -> li
     history.check_writable(found, branch)
     if found.open or found.number != found.tip:
         return []
-    now = history.now_ms()
+    now = now_ms()
     plan = Plan()
     taken: list[Put] = []
     for put, (_, page, total, live, before) in zip(puts, _pages(connection, found.line, puts), strict=True):
@@ -238,7 +238,7 @@ def _acquire(connection: Connection, staged: Sequence[Staged], known: Sequence[i
         values: list[object] = []
         for each in new:
             values += (each.digest, BLAKE3, each.size, uses[each.digest], each.file and each.file.name, each.data)
-        end = history.insert(connection, _many(NEW_CONTENTS, len(new)), values) + 1
+        end = insert(connection, _many(NEW_CONTENTS, len(new)), values) + 1
         for number, each in enumerate(new, end - len(new)):  # AUTOINCREMENT: they follow each other
             numbers[each.digest] = number
     return [numbers[each.digest] for each in staged]

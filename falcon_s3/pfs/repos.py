@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from falcon_s3.pfs import DEFAULT_BRANCH, DEFAULT_PROJECT, Branch, NotFound, PfsError, Repo, check_branch
 from falcon_s3.pfs.catalog import Connection
-from falcon_s3.pfs.history import now_ms
+from falcon_s3.pfs.schema import now_ms
 
 TABLES = (
     """CREATE TABLE IF NOT EXISTS pach_project (

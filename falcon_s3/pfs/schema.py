@@ -1,6 +1,8 @@
-"""The tables of the embedded store, and how those of an older format become these."""
+"""The tables of the embedded store, what is in their columns, and how those of an older format become these."""
 
 from __future__ import annotations
+
+import time
 
 # Changes whenever an older program could not read what a newer one wrote.
 FORMAT = 2
@@ -97,3 +99,8 @@ UPDATE content SET file = lower(hex(digest)) WHERE data IS NULL AND pieces = 0;
 CREATE UNIQUE INDEX content_file ON content (file) WHERE file IS NOT NULL;
 """
 }
+
+
+def now_ms() -> int:
+    """The time as columns whose names end with `_ms` hold it: milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

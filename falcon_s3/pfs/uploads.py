@@ -31,6 +31,7 @@ from falcon_s3.pfs import (
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.pieces import Piece
+from falcon_s3.pfs.schema import now_ms
 
 # How many uploads a listing reads at a time.
 ROWS = 1000
@@ -73,7 +74,7 @@ class Uploads:
         def job(connection: Connection) -> Upload:
             found = history.point(connection, ref)
             history.check_writable(found, ref)
-            now = history.now_ms()
+            now = now_ms()
             upload = f"{now:012x}{secrets.token_hex(10)}"  # sorts by time
             connection.execute(
                 "INSERT INTO upload (id, place, path, started_ms, attributes) VALUES (?, ?, ?, ?, ?)",
@@ -143,7 +144,7 @@ class Uploads:
             content = self._contents.acquire(connection, staged)
             if row is not None:
                 release(connection, row[0])
-            part = Part(number, staged.size, staged.md5.hex(), history.now_ms(), attributes or {})
+            part = Part(number, staged.size, staged.md5.hex(), now_ms(), attributes or {})
             connection.execute(
                 "INSERT OR REPLACE INTO part (upload, number, content, size, etag, modified_ms, attributes)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",

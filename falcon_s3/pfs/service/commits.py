@@ -13,7 +13,7 @@ from itertools import islice, takewhile
 
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import Branch, CommitInfo, history, lineage, repos, squash, undo
+from falcon_s3.pfs import Branch, CommitInfo, lineage, records, repos, squash, undo
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.lineage import Named, Target
@@ -144,7 +144,7 @@ class Commits:
         where = Branch(newest.repo, "any")
         while start is not None:
             with self._store.read() as connection:
-                infos, start = history.list_commits(connection, where, start, 100)
+                infos, start = records.list_commits(connection, where, start, 100)
             yield from infos
 
     def subscribe(self, request: wire.SubscribeCommitRequest, context: Context) -> Iterator[wire.CommitInfo]:

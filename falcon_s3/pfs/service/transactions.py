@@ -16,7 +16,7 @@ from google.protobuf.empty_pb2 import Empty
 from falcon_s3.pfs import NotFound
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.history import now_ms
+from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.service import branches, commits, repos
 from falcon_s3.pfs.service.calls import Context, Handler, unary
 from falcon_s3.pfs.service.names import Unclear, new_id, timestamp
