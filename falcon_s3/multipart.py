@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from falcon_s3 import _speedups, checksums, errors, xml
+from falcon_s3 import _speedups, checksums, errors, xml, xml_reader
 from falcon_s3.digests import CHECKSUMS
 from falcon_s3.pfs import FileInfo, Part, Upload
 
@@ -62,10 +62,10 @@ def read_complete(body: bytes) -> list[NamedPart]:
     A client that sent a part twice may name it twice.
     """
     parts: list[NamedPart] = []
-    for child in xml.elements_in(xml.read_root(body, "CompleteMultipartUpload")):
-        fields = xml.read_fields(child, ("PartNumber", "ETag", *ELEMENTS))
+    for child in xml_reader.elements_in(xml_reader.read_root(body, "CompleteMultipartUpload")):
+        fields = xml_reader.read_fields(child, ("PartNumber", "ETag", *ELEMENTS))
         number = fields.get("PartNumber", "").strip()
-        if xml.name_of(child) != "Part" or not (number.isascii() and number.isdigit() and len(number) < 10):
+        if xml_reader.name_of(child) != "Part" or not (number.isascii() and number.isdigit() and len(number) < 10):
             raise errors.MalformedXML
         values = {ELEMENTS[name]: value.strip() for name, value in fields.items() if name in ELEMENTS}
         parts.append(NamedPart(int(number), fields.get("ETag", "").strip().strip('"'), values))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode
 
-from falcon_s3 import errors, xml
+from falcon_s3 import errors, xml, xml_reader
 
 # The attribute under which an object's tags are kept, in the form of the header of that name.
 ATTRIBUTE = "x-amz-tagging"
@@ -66,12 +66,12 @@ def checked(pairs: Iterable[tuple[str, str]]) -> Tags:
 def read_tagging(body: bytes) -> Tags:
     """PutObjectTagging's body. Raises MalformedXML, InvalidTag."""
     pairs = []
-    for child in xml.elements_in(xml.read_root(body, "Tagging")):
-        if xml.name_of(child) != "TagSet":
+    for child in xml_reader.elements_in(xml_reader.read_root(body, "Tagging")):
+        if xml_reader.name_of(child) != "TagSet":
             raise errors.MalformedXML
-        for tag in xml.elements_in(child):
-            fields = xml.read_fields(tag, ("Key", "Value"))
-            if xml.name_of(tag) != "Tag" or len(fields) != 2:
+        for tag in xml_reader.elements_in(child):
+            fields = xml_reader.read_fields(tag, ("Key", "Value"))
+            if xml_reader.name_of(tag) != "Tag" or len(fields) != 2:
                 raise errors.MalformedXML
             pairs.append((fields["Key"], fields["Value"]))
     return checked(pairs)

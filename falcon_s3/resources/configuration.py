@@ -15,7 +15,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import body, errors, xml
+from falcon_s3 import body, errors, xml, xml_reader
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
 from falcon_s3.rights import check_grants
@@ -107,7 +107,7 @@ class Configuration:
         self._find_bucket(req)
         expected = body.expected_of(req.lower_headers)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
-        wanted = xml.read_versioning(document)
+        wanted = xml_reader.read_versioning(document)
         if wanted.mfa_delete == "Enabled":
             raise errors.NotImplemented("MFA delete is not implemented.")
         if wanted.status != "Enabled":

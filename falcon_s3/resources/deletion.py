@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import falcon
 
-from falcon_s3 import body, conditions, errors, pfs, xml
+from falcon_s3 import body, conditions, errors, pfs, xml, xml_reader
 from falcon_s3.pfs import Pfs, Ref
 from falcon_s3.request import S3Request
 from falcon_s3.resources.version import log_removal
 from falcon_s3.rights import Right
-from falcon_s3.xml import Deleted, Failure, ObjectIdentifier
+from falcon_s3.xml import Deleted, Failure
+from falcon_s3.xml_reader import ObjectIdentifier
 
 LARGEST_DOCUMENT = 2 << 20
 
@@ -27,7 +28,7 @@ class Deletion:
         ref = req.ref
         expected = body.expected_of(req.lower_headers)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
-        wanted = xml.read_delete(document)
+        wanted = xml_reader.read_delete(document)
         plain: list[ObjectIdentifier] = []
         versions: list[ObjectIdentifier] = []
         deleted: list[Deleted] = []

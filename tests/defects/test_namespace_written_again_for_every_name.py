@@ -9,7 +9,7 @@ import tracemalloc
 
 import pytest
 
-from falcon_s3 import errors, xml
+from falcon_s3 import errors, xml_reader
 
 LONG = b"n" * 60_000
 
@@ -27,7 +27,7 @@ def test_a_long_namespace_is_held_once(body):
     tracemalloc.start()
     try:
         with pytest.raises(errors.MalformedXML):
-            xml.read_delete(body)
+            xml_reader.read_delete(body)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -36,4 +36,4 @@ def test_a_long_namespace_is_held_once(body):
 
 def test_a_long_namespace_is_still_one():
     body = b'<p:Delete xmlns:p="%s"><p:Object><p:Key>a:b</p:Key></p:Object></p:Delete>' % LONG
-    assert [each.key for each in xml.read_delete(body).objects] == ["a:b"]
+    assert [each.key for each in xml_reader.read_delete(body).objects] == ["a:b"]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from falcon_s3 import errors, multipart, tags, xml
+from falcon_s3 import errors, multipart, tags, xml_reader
 from tests.fuzz.examples import fuzz, mutated, repeated
 
 NAMESPACE = b' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 # Every reader, with documents that it reads.
 READERS = {
-    xml.read_delete: [
+    xml_reader.read_delete: [
         b"<Delete" + NAMESPACE + b"><Object><Key>a</Key></Object><Quiet>true</Quiet></Delete>",
         b"<Delete><Object><Key>a</Key><VersionId>v</VersionId><ETag>e</ETag><Size>1</Size></Object></Delete>",
         b'<?xml version="1.0" encoding="UTF-8"?><Delete><Object><Key>&lt;\xc3\xbc&#x1F600;</Key></Object></Delete>',
         "<Delete><Object><Key>ü</Key></Object></Delete>".encode("utf-16"),
         b'<?xml version="1.0" encoding="latin-1"?><Delete><Object><Key>\xfc</Key></Object></Delete>',
     ],
-    xml.read_create_bucket: [
+    xml_reader.read_create_bucket: [
         b"<CreateBucketConfiguration" + NAMESPACE + b"><LocationConstraint>eu</LocationConstraint>"
         b"</CreateBucketConfiguration>",
         b'<CreateBucketConfiguration xmlns:s="s"><s:LocationConstraint/></CreateBucketConfiguration>',
