@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
-from falcon_s3 import errors, sigv2, sigv4
+from falcon_s3 import errors, sigv2, sigv4, sigv4_claim
 from falcon_s3.signature import SecretOf, is_same, seconds, secret_for
 
 # The fields that need no condition.
@@ -201,13 +201,13 @@ def signer(fields: Mapping[str, str], secret_of: SecretOf, region: str | None) -
 
 def _credential(fields: Mapping[str, str], region: str | None) -> tuple[str, str]:
     """The access key and the scope of a form of Version 4. Raises InvalidArgument."""
-    if fields["x-amz-algorithm"] != sigv4.ALGORITHM:
-        _refuse(fields, "x-amz-algorithm", f"it must be {sigv4.ALGORITHM}")
+    if fields["x-amz-algorithm"] != sigv4_claim.ALGORITHM:
+        _refuse(fields, "x-amz-algorithm", f"it must be {sigv4_claim.ALGORITHM}")
     if seconds(fields["x-amz-date"]) is None:
         _refuse(fields, "x-amz-date", "it must be a time such as 20261201T120000Z")
     key, _, scope = fields["x-amz-credential"].partition("/")
     parts = scope.split("/")
-    if len(scope) > sigv4.KEPT_CHARACTERS or len(parts) != 4 or parts[2:] != ["s3", "aws4_request"]:
+    if len(scope) > sigv4_claim.KEPT_CHARACTERS or len(parts) != 4 or parts[2:] != ["s3", "aws4_request"]:
         _refuse(fields, "x-amz-credential", "it must be <access key>/<date>/<region>/s3/aws4_request")
     if parts[0] != fields["x-amz-date"][:8]:
         _refuse(fields, "x-amz-credential", "its date must be that of x-amz-date")

@@ -8,9 +8,9 @@ from email.utils import formatdate
 
 from hypothesis import strategies as st
 
-from falcon_s3 import auth, errors, sigv2, sigv4
+from falcon_s3 import auth, errors, sigv2, sigv4, sigv4_claim
 from falcon_s3.keyring import Keyring
-from falcon_s3.signature import SignedRequest, headers_of_link, seconds_of_date
+from falcon_s3.signature import SignedRequest, headers_of_link, seconds, seconds_of_date
 from falcon_s3.sigv4 import ChunkVerifier
 from tests.fuzz.examples import fuzz, mutated, repeated
 
@@ -110,10 +110,10 @@ def test_any_link_is_read_or_refused(query):
 
 @fuzz(date=DATE | st.text())
 def test_any_date_is_seconds_or_nothing(date):
-    for moment in (sigv4.seconds(date), seconds_of_date(date)):
+    for moment in (seconds(date), seconds_of_date(date)):
         assert moment is None or moment < 1 << 40
     with contextlib.suppress(errors.S3Error):
-        assert sigv4.seconds(sigv4._moment({"date": date})[0]) is not None
+        assert seconds(sigv4_claim._moment({"date": date})[0]) is not None
 
 
 @fuzz(names=st.dictionaries(st.text() | st.just("x-amz-meta-a"), st.text(st.characters(exclude_categories=["Cs"]))))

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from falcon_s3 import _speedups, errors, sigv4
+from falcon_s3 import _speedups, errors, sigv4, sigv4_claim
 from falcon_s3.signature import SignedRequest, _seconds
 from falcon_s3.sigv4 import ChunkVerifier, verify
 
@@ -407,7 +407,7 @@ def test_the_parts_of_the_header_may_come_in_any_order():
 def test_what_is_kept_between_requests_is_short():
     """Clients choose these texts, so a worker must not remember long ones."""
     names = ";".join(f"x-amz-meta-{number}" for number in range(1000))
-    kept = (sigv4._credential, sigv4._terms, _seconds)
+    kept = (sigv4_claim._credential, sigv4_claim._terms, _seconds)
     verify(link(), secret_of, MOMENT)
     with pytest.raises(errors.S3Error):
         verify(example(signature="0"), secret_of, MOMENT)
