@@ -12,8 +12,6 @@ commits. What is acknowledged is on disk; a kill at any point leaves at most byt
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -25,7 +23,6 @@ from falcon_s3.pfs import (
     BranchNotEmpty,
     Check,
     Commit,
-    CommitFinished,
     CommitInfo,
     CommitNotFound,
     Entry,
@@ -34,15 +31,12 @@ from falcon_s3.pfs import (
     FileRemoved,
     FileVersion,
     Listed,
-    OutputBranch,
     Ref,
     Repo,
     Unavailable,
     check_path,
     files,
-    growth,
     history,
-    janitor,
     pieces,
     puts,
     records,
@@ -50,22 +44,18 @@ from falcon_s3.pfs import (
     versions,
 )
 from falcon_s3.pfs.catalog import Catalog, Connection
-from falcon_s3.pfs.contents import Contents, release
+from falcon_s3.pfs.contents import Contents
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
+from falcon_s3.pfs.janitor import GRACE_MS, Janitor
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.pfs.puts import Later, Put
 from falcon_s3.pfs.recent import Asked, Recent
 from falcon_s3.pfs.records import RepoInfo
-from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.tree import View
 from falcon_s3.pfs.uploads import Uploads
 
-logger = logging.getLogger(__name__)
-
 # How many commits a listing of commits reads at a time.
 COMMITS_AT_ONCE = 500
-# How often what is no longer needed is removed.
-CLEAN_SECONDS = 3600
 # Of packed entries, what is remembered of listings.
 RECENT_BYTES = 2 << 20
 
@@ -80,20 +70,14 @@ class EmbeddedPfs(Uploads):
     """
 
     def __init__(self, data: Path, upload_ms: int | None = None, *, relaxed: bool = False):
-        self._upload_ms = upload_ms
         self._recent = Recent(RECENT_BYTES)
         try:
             data.mkdir(parents=True, exist_ok=True)
             self._contents = Contents(data)
             self._catalog = Catalog(data, relaxed=relaxed)
-            self._janitor_lock = data / "janitor.lock"
         except OSError as ex:
             raise Unavailable(f"the data folder {data} cannot be used: {ex.strerror or ex}") from ex
-        self._cleaning = threading.Thread(target=self._clean, name="janitor", daemon=True)
-        self._closing = threading.Event()
-        self._work = threading.Event()
-        self._work.set()
-        self._cleaning.start()
+        self._janitor = Janitor(self._catalog, self._contents, data / "janitor.lock", upload_ms)
 
     @property
     def kept(self) -> Kept:
@@ -129,7 +113,7 @@ class EmbeddedPfs(Uploads):
             return history.delete_branch(connection, found)
 
         if self._catalog.write(job):
-            self._work.set()
+            self._janitor.wake()
 
     def inspect_commit(self, commit: Commit) -> CommitInfo:
         with self._catalog.read() as connection:
@@ -245,23 +229,7 @@ class EmbeddedPfs(Uploads):
         self, ref: Ref, wanted: Iterable[tuple[str, str]], check: Check | None = None
     ) -> list[FileVersion | None]:
         wanted = list(wanted)
-
-        def job(connection: Connection) -> list[FileVersion | None]:
-            found = history.point(connection, ref)
-            if isinstance(ref, Commit):
-                raise CommitFinished(ref)
-            if found.output:
-                raise OutputBranch(ref)
-            view = history.view_at(connection, found)
-            removed: list[FileVersion | None] = []
-            for path, commit in wanted:
-                version = versions.find(connection, found.repo_id, view, path, commit)
-                if version is not None and check is not None:
-                    check(versions.file_info(ref.repo, version.row))
-                removed.append(versions.delete(connection, found.repo_id, version) if version is not None else None)
-            return removed
-
-        return self._catalog.write(job)
+        return self._catalog.write(lambda connection: versions.delete_all(connection, ref, wanted, check))
 
     def set_attributes(self, file: FileInfo, attributes: Mapping[str, str]) -> None:
         encoded = files.encoded(attributes)
@@ -342,37 +310,16 @@ class EmbeddedPfs(Uploads):
         self, ref: Ref, paths: Iterable[str], check: Check | None = None, gone: set[str] | None = None
     ) -> Commit | None:
         wanted = dict.fromkeys(paths)
-
-        def job(connection: Connection) -> Commit | None:
-            found = history.point(connection, ref)
-            history.check_writable(found, ref)
-            now = history.view_at(connection, found)
-            if check is not None:
-                for path in wanted:
-                    check(files.find(connection, now, ref.repo, path))
-            present = [path for path in wanted if tree.find(connection, now, path) is not None]
-            if gone is not None:
-                gone.clear()
-                gone.update(present)
-            if not present:
-                return None
-            view, identity = history.begin_write(connection, ref, found)
-            for path in present:
-                replaced = growth.remove(connection, view, path, now_ms())
-                if replaced is not None:
-                    release(connection, replaced)
-            return Commit(ref.repo, identity.hex())
-
-        return self._catalog.write(job)
+        return self._catalog.write(lambda connection: files.remove(connection, ref, wanted, check, gone))
 
     # Housekeeping
 
-    def collect(self, grace_ms: int = janitor.GRACE_MS) -> int:
+    def collect(self, grace_ms: int = GRACE_MS) -> int:
         """Remove bytes that nothing names: of deleted repos, of overwritten files, of killed writers.
 
         Content stays `grace_ms` after its last use ended. Gives how many pieces of content were removed.
         """
-        return janitor.collect(self._catalog, self._contents, grace_ms, self._upload_ms)
+        return self._janitor.collect(grace_ms)
 
     def fsck(self, repair: bool = False, progress: Progress = silent) -> Report:
         """Check every table against the others and every content against its digest.
@@ -383,33 +330,8 @@ class EmbeddedPfs(Uploads):
             self.collect()
         return fsck(self._catalog, self._contents, progress)
 
-    def _clean(self) -> None:
-        """At the start, every hour and whenever a repo was deleted, one of the processes on the folder cleans up."""
-        orphans = True
-        while True:
-            self._work.wait(CLEAN_SECONDS)
-            self._work.clear()
-            if self._closing.is_set():
-                return
-            try:
-                with janitor.alone(self._janitor_lock) as mine:
-                    if mine:
-                        janitor.collect(
-                            self._catalog,
-                            self._contents,
-                            janitor.GRACE_MS,
-                            self._upload_ms,
-                            orphans=orphans,
-                            stop=self._closing.is_set,
-                        )
-                orphans = False  # killed writers are few: a start is often enough to look for what they left
-            except Unavailable as ex:  # a full disk, say: the next time will do
-                logger.warning("cleaning up was put off: %s", ex)
-
     def close(self) -> None:
-        self._closing.set()
-        self._work.set()
-        self._cleaning.join()
+        self._janitor.close()
         self._catalog.close()
 
 

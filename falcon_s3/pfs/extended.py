@@ -64,7 +64,7 @@ class ExtendedPfs(EmbeddedPfs):
 
     def tidy(self) -> None:
         """Let what was deleted be purged soon."""
-        self._work.set()
+        self._janitor.wake()
 
     def batch(self) -> Batch:
         return Batch(self._catalog, self._contents)

@@ -1,4 +1,4 @@
-"""Files of the embedded store: found as a commit shows them, and named by a write.
+"""Files of the embedded store: found as a commit shows them, named by a write, and removed.
 
 What puts, copies and multi-part uploads have in common. All of it runs on a connection of the catalog; what
 writes, inside a job.
@@ -6,7 +6,7 @@ writes, inside a job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import orjson
@@ -104,6 +104,30 @@ def name(
     if replaced is not None:
         release(connection, replaced)
     return FileInfo(write.commit, path, size, etag, now, attributes or {}, content)
+
+
+def remove(
+    connection: Connection, ref: Ref, paths: Collection[str], check: Check | None, gone: set[str] | None
+) -> Commit | None:
+    """Inside a job: let the paths, each named once, show nothing any more; see `Pfs.delete_files`."""
+    found = history.point(connection, ref)
+    history.check_writable(found, ref)
+    now = history.view_at(connection, found)
+    if check is not None:
+        for path in paths:
+            check(find(connection, now, ref.repo, path))
+    present = [path for path in paths if tree.find(connection, now, path) is not None]
+    if gone is not None:
+        gone.clear()
+        gone.update(present)
+    if not present:
+        return None
+    view, identity = history.begin_write(connection, ref, found)
+    for path in present:
+        replaced = growth.remove(connection, view, path, now_ms())
+        if replaced is not None:
+            release(connection, replaced)
+    return Commit(ref.repo, identity.hex())
 
 
 def encoded(attributes: Mapping[str, str] | None) -> str | None:

@@ -7,22 +7,81 @@ does it at a time.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from falcon_s3.pfs import filesets, pieces
+from falcon_s3.pfs import Unavailable, filesets, pieces
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.uploads import drop_stale
 
+logger = logging.getLogger(__name__)
+
+# How often what is no longer needed is removed.
+CLEAN_SECONDS = 3600
 # Content that nothing names any more stays this long, for readers that are about to open it.
 GRACE_MS = 3_600_000
 # Rows deleted in one transaction.
 BATCH = 1000
+
+
+class Janitor:
+    """Cleans up on a thread of its own: at the start, every hour and whenever it is woken, if no other process does.
+
+    `lock` is the file by which the processes on the folder know of each other; `upload_ms`: as of `EmbeddedPfs`.
+    """
+
+    def __init__(self, catalog: Catalog, contents: Contents, lock: Path, upload_ms: int | None):
+        self._catalog = catalog
+        self._contents = contents
+        self._lock = lock
+        self._upload_ms = upload_ms
+        self._cleaning = threading.Thread(target=self._clean, name="janitor", daemon=True)
+        self._closing = threading.Event()
+        self._work = threading.Event()
+        self._work.set()
+        self._cleaning.start()
+
+    def wake(self) -> None:
+        """There is work, of a repo that was deleted."""
+        self._work.set()
+
+    def collect(self, grace_ms: int) -> int:
+        """All of it at once, on this thread; see the function `collect`."""
+        return collect(self._catalog, self._contents, grace_ms, self._upload_ms)
+
+    def _clean(self) -> None:
+        orphans = True
+        while True:
+            self._work.wait(CLEAN_SECONDS)
+            self._work.clear()
+            if self._closing.is_set():
+                return
+            try:
+                with alone(self._lock) as mine:
+                    if mine:
+                        collect(
+                            self._catalog,
+                            self._contents,
+                            GRACE_MS,
+                            self._upload_ms,
+                            orphans=orphans,
+                            stop=self._closing.is_set,
+                        )
+                orphans = False  # killed writers are few: a start is often enough to look for what they left
+            except Unavailable as ex:  # a full disk, say: the next time will do
+                logger.warning("cleaning up was put off: %s", ex)
+
+    def close(self) -> None:
+        self._closing.set()
+        self._work.set()
+        self._cleaning.join()
 
 
 def never() -> bool:

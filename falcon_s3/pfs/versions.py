@@ -7,12 +7,24 @@ version's own line, and of every line that forked off after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
-from falcon_s3.pfs import Commit, FileInfo, FileNotFound, FileVersion, Repo, history, is_commit_id
+from falcon_s3.pfs import (
+    Check,
+    Commit,
+    CommitFinished,
+    FileInfo,
+    FileNotFound,
+    FileVersion,
+    OutputBranch,
+    Ref,
+    Repo,
+    history,
+    is_commit_id,
+)
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.contents import release
 from falcon_s3.pfs.schema import NEVER
@@ -187,6 +199,25 @@ def find(connection: Connection, repo_id: int, view: View, path: str, commit: st
         return None
     newest = _newest(connection, view, path)
     return Found(place[0], Row._make(row), newest is not None and -newest.age == place[1])
+
+
+def delete_all(
+    connection: Connection, ref: Ref, wanted: Sequence[tuple[str, str]], check: Check | None
+) -> list[FileVersion | None]:
+    """Inside a job: take those versions, each a path and a commit's id, out of history; see `Pfs.delete_versions`."""
+    place = history.point(connection, ref)
+    if isinstance(ref, Commit):
+        raise CommitFinished(ref)
+    if place.output:
+        raise OutputBranch(ref)
+    view = history.view_at(connection, place)
+    removed: list[FileVersion | None] = []
+    for path, commit in wanted:
+        found = find(connection, place.repo_id, view, path, commit)
+        if found is not None and check is not None:
+            check(file_info(ref.repo, found.row))
+        removed.append(delete(connection, place.repo_id, found) if found is not None else None)
+    return removed
 
 
 def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
