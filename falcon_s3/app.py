@@ -260,4 +260,4 @@ def render(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[st
     for name, value in error.headers.items():
         resp.set_header(name, value)
     resp.content_type = xml.CONTENT_TYPE
-    resp.data = errors.document(error, req.path, req.request_id)
+    resp.data = xml.error_document(error, req.path, req.request_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from falcon_s3 import _speedups, pfs
+from falcon_s3 import pfs
 
 
 class S3Error(Exception):
@@ -336,17 +336,3 @@ def of(ex: BaseException) -> S3Error:
                 headers = {"x-amz-delete-marker": "true", "x-amz-version-id": ex.commit.id}
             return s3_error(f"{s3_error.message.rstrip('.')}: {ex}", headers=headers)
     return InternalError()
-
-
-def document(error: S3Error, resource: str, request_id: str) -> bytes:
-    """The error as S3 has it: XML without a namespace."""
-    fields = {
-        "Code": error.code,
-        "Message": error.message,
-        **error.fields,
-        "Resource": resource,
-        "RequestId": request_id,
-        "HostId": request_id,
-    }
-    body = "".join(f"<{name}>{_speedups.escape(text)}</{name}>" for name, text in fields.items())
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{body}</Error>'.encode()

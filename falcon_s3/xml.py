@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from falcon_s3 import _speedups
+from falcon_s3.errors import S3Error
 from falcon_s3.pfs import FileVersion
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -220,6 +221,19 @@ def delete_result(deleted: Iterable[Deleted], failures: Iterable[Failure]) -> by
         for one in failures
     ]
     return document("DeleteResult", "".join(rows))
+
+
+def error_document(error: S3Error, resource: str, request_id: str) -> bytes:
+    """An error, which has no namespace."""
+    fields = {
+        "Code": error.code,
+        "Message": error.message,
+        **error.fields,
+        "Resource": resource,
+        "RequestId": request_id,
+        "HostId": request_id,
+    }
+    return f"{_DECLARATION}<Error>{''.join(element(*field) for field in fields.items())}</Error>".encode()
 
 
 def document(root: str, content: str) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falcon_s3 import errors, policy
+from falcon_s3 import errors, policy, xml
 from falcon_s3.policy import Condition
 
 NOW = 1_700_000_000.0
@@ -129,7 +129,7 @@ def test_a_condition_that_is_none_is_refused(condition: Any) -> None:
 def test_a_document_that_is_no_policy_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidPolicyDocument) as caught:
         policy.read(text)
-    errors.document(caught.value, "/", "1")
+    xml.error_document(caught.value, "/", "1")
 
 
 @pytest.mark.parametrize(
@@ -347,4 +347,4 @@ def test_no_document_raises_anything_but_its_refusal(document: Any) -> None:
         found = policy.read(coded(json.dumps(document)))
         found.check({"key": "k"}, NOW)
     except (errors.InvalidPolicyDocument, errors.AccessDenied) as ex:
-        errors.document(ex, "/", "1")
+        xml.error_document(ex, "/", "1")
