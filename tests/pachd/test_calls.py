@@ -95,8 +95,9 @@ def test_an_upload_in_parts_costs_these_calls(pfs, branch):
     assert pfs.calls() == ["InspectCommit", "WalkFile"]
     pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "unused")
     assert pfs.calls() == [
-        *("InspectCommit", "WalkFile", "InspectBranch", "CreateFileSet", "CreateFileSet", "CreateFileSet"),
-        *("ComposeFileSet", "GetFile", "ModifyFile", "InspectFile", "InspectCommit", "FinishCommit"),
+        *("InspectCommit", "GetFileSet", "ComposeFileSet", "WalkFile", "InspectBranch"),
+        *("CreateFileSet", "CreateFileSet", "CreateFileSet", "ComposeFileSet", "CreateFileSet", "GetFile"),
+        *("InspectCommit", "ModifyFile", "InspectFile", "InspectCommit", "FinishCommit"),
     ]
     aborted = pfs.start_upload(branch, "a").id
     pfs.calls()

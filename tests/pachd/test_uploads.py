@@ -48,16 +48,16 @@ class Slow(grpc.ServerInterceptor):
 def test_an_upload_of_many_bytes_may_take_pachd_longer_to_put_together(tmp_path):
     """Than it may keep other calls waiting: 8 MiB, four seconds more than three."""
     branch = Branch(Repo("default", "images"), "master")
-    with running(tmp_path, Slow("ComposeFileSet", 4.0)) as address:
+    with running(tmp_path, Slow("CreateFileSet", 4.0)) as address:
         with contextlib.closing(PachdPfs(parse(address), deadline=3.0)) as pfs:
             pfs.create_branch(branch)
             upload = pfs.start_upload(branch, "a").id
-            parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x" * (4 << 20))) for number in (1, 2)]
-            file = pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "")
+            part = pfs.put_part(branch, "a", upload, 1, Bytes(b"x" * (8 << 20)))
+            file = pfs.finish_upload(branch, "a", upload, [(1, part.etag)], "")
             small = pfs.start_upload(branch, "b").id
-            parts = [pfs.put_part(branch, "b", small, number, Bytes(b"x")) for number in (1, 2)]
+            part = pfs.put_part(branch, "b", small, 1, Bytes(b"x"))
             with pytest.raises(Unavailable):
-                pfs.finish_upload(branch, "b", small, [(part.number, part.etag) for part in parts], "")
+                pfs.finish_upload(branch, "b", small, [(1, part.etag)], "")
             assert file.size == 8 << 20
             assert names(pfs, branch) == ["a"]
 
@@ -117,29 +117,63 @@ def test_uploads_without_an_end_stay_when_none_is_set(pfs, branch):
     assert pfs.inspect_upload(branch, "a", upload).id == upload
 
 
-@pytest.mark.parametrize(
-    ("trouble", "kind"),
-    [
-        (lambda pfs, *upload: pfs.abort_upload(*upload), UploadNotFound),
-        (lambda pfs, *upload: pfs.put_part(*upload, 2, Bytes(b"shorter")), Unavailable),
-    ],
-    ids=["aborted", "replaced"],
-)
-def test_parts_that_change_while_they_are_put_together_make_no_file(open_pfs, pfs, branch, trouble, kind):
-    """pachd copies what is not there to nothing: the file is counted before anybody sees it."""
-    other = open_pfs()
-    upload = pfs.start_upload(branch, "a").id
-    parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x" * 1000)) for number in (1, 2)]
-    before = pfs.inspect_branch(branch)
+def while_put_together(pfs, trouble):
+    """Have something happen between the first look at the parts and the file that they become."""
     real = pfs._calls.read
 
     def read(method, request):
         if method is methods.INSPECT_BRANCH:  # the last call before they are put together
-            trouble(other, branch, "a", upload)
+            trouble()
         return real(method, request)
 
     pfs._calls.read = read
-    with pytest.raises(kind):
+
+
+def test_an_upload_that_is_aborted_while_it_is_put_together_makes_no_file(open_pfs, pfs, branch):
+    other = open_pfs()
+    upload = pfs.start_upload(branch, "a").id
+    parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x" * 1000)) for number in (1, 2)]
+    before = pfs.inspect_branch(branch)
+    while_put_together(pfs, lambda: other.abort_upload(branch, "a", upload))
+    with pytest.raises(UploadNotFound):
         pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "")
     assert other.inspect_branch(branch) == before
     assert names(other, branch) == []
+
+
+def test_a_part_that_is_replaced_while_they_are_put_together_changes_nothing(open_pfs, pfs, branch):
+    """The file has the parts that were asked for, whose ETags were compared."""
+    other = open_pfs()
+    upload = pfs.start_upload(branch, "a").id
+    parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"%d" % number * 1000)) for number in (1, 2)]
+    while_put_together(pfs, lambda: other.put_part(branch, "a", upload, 2, Bytes(b"3" * 1000)))
+    pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "")
+    assert get(other, branch, "a") == b"1" * 1000 + b"2" * 1000
+
+
+class Forgetful(grpc.ServerInterceptor):
+    """Makes a file set of every copy as if its source were not there, as pachd does."""
+
+    def intercept_service(self, continuation, handler_call_details):
+        handler = continuation(handler_call_details)
+        if not handler_call_details.method.endswith("/CreateFileSet"):
+            return handler
+        return grpc.stream_unary_rpc_method_handler(
+            lambda _messages, context: handler.stream_unary(iter(()), context),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+
+def test_parts_that_pachd_copies_to_nothing_make_no_file(tmp_path):
+    """pachd copies what is not there to nothing: the file is counted before anybody sees it."""
+    branch = Branch(Repo("default", "images"), "master")
+    with running(tmp_path, Forgetful()) as address, contextlib.closing(PachdPfs(parse(address))) as pfs:
+        pfs.create_branch(branch)
+        upload = pfs.start_upload(branch, "a").id
+        parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x" * 1000)) for number in (1, 2)]
+        before = pfs.inspect_branch(branch)
+        with pytest.raises(Unavailable):
+            pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "")
+        assert pfs.inspect_branch(branch) == before
+        assert pfs.list_parts(branch, "a", upload) == parts

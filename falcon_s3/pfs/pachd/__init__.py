@@ -6,7 +6,7 @@
     paths      which paths PFS takes                users      tokens, versions
     reading, listing                                branches
     stream, writing    changes on their way, as one commit
-    lock, locking    writes under a condition       uploads    files in parts
+    lock, locking    writes under a condition       uploads, layers    files in parts, put together
 
 What PFS has no place for is not kept: attributes are dropped, but for those whose loss would be a lie, which are
 refused, and a content type is what the file's name tells. The ETag of a file is PFS's own hash of it. A file's commit

@@ -34,6 +34,7 @@ WALK_FILE = Method(f"{PFS}/WalkFile", wire.FileInfo.FromString)
 GET_FILE = Method(f"{PFS}/GetFile", bytes)  # framed by hand: framing.chunk
 MODIFY_FILE = Method(f"{PFS}/ModifyFile", Empty.FromString)
 CREATE_FILE_SET = Method(f"{PFS}/CreateFileSet", wire.CreateFileSetResponse.FromString)
+GET_FILE_SET = Method(f"{PFS}/GetFileSet", wire.CreateFileSetResponse.FromString)
 COMPOSE_FILE_SET = Method(f"{PFS}/ComposeFileSet", wire.CreateFileSetResponse.FromString)
 ADD_FILE_SET = Method(f"{PFS}/AddFileSet", Empty.FromString)
 

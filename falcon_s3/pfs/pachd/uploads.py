@@ -11,10 +11,12 @@ after half an hour, and only the gateway that made one knows it.)
 
     start_upload  StartCommit                       put_part    InspectCommit, ModifyFile
     list_parts    InspectCommit, WalkFile           abort       InspectCommit, ClearCommit, DeleteBranch, DropCommitSet
-    finish        InspectCommit, WalkFile, CreateFileSet for each part, ComposeFileSet, GetFile, then as a write
-                  under a condition (`locking`), then FinishCommit of the upload's own commit
+    finish        InspectCommit, GetFileSet, ComposeFileSet, WalkFile, CreateFileSet for each part, ComposeFileSet,
+                  CreateFileSet, GetFile, InspectCommit, then as a write under a condition (`locking`), then
+                  FinishCommit of the upload's own commit
 
-The file is put together in a file set, which is counted before anybody sees it, for pachd copies what is not there to
+The file is put together of the parts as they are at the first moment: one that is replaced meanwhile changes nothing.
+That happens in a file set, which is counted before anybody sees it, for pachd copies what is not there to
 nothing. The upload's commit is finished with another description, the result: so finishing can be asked for again,
 until `expire_uploads` removes the branch.
 
@@ -53,7 +55,7 @@ from falcon_s3.pfs import (
     Upload,
     UploadNotFound,
 )
-from falcon_s3.pfs.pachd import failures, listing, locking, methods, names, reading, writing
+from falcon_s3.pfs.pachd import failures, layers, listing, locking, methods, names, reading, writing
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.locking import Condition
 from falcon_s3.pfs.pachd.stream import Stream
@@ -213,7 +215,7 @@ def _told(part: Part) -> str:
 
 def list_parts(calls: Calls, commit: Commit, after: int = 0) -> list[Part]:
     parts, told = [], ""
-    for entry in listing.list_files(calls, commit, "", f"{after:05}/~" if after else "", ""):
+    for entry in listing.walk(calls, commit, f"{after:05}/~" if after else ""):
         folder, _, name = entry.path.partition("/")
         if name == "data":
             parts.append(_part(int(folder), entry.size, told))
@@ -236,7 +238,11 @@ def finish(
     calls: Calls, ref: Ref, path: str, identity: str, wanted: Sequence[tuple[int, str]], check: Check | None
 ) -> FileInfo:
     staged = find(calls, ref, path, identity)
-    there = {part.number: part for part in list_parts(calls, staged.commit)}
+    try:  # it takes the longer the more parts there are, whatever their size: as a MiB of each does
+        source = layers.snapshot(calls.patient(len(wanted) << 20), staged.commit)
+    except CommitNotFound:  # it was aborted meanwhile
+        raise UploadNotFound(identity) from None
+    there = {part.number: part for part in list_parts(calls, source)}
     for number, etag in wanted:
         if number not in there or there[number].etag != etag:
             raise PartNotFound(identity, number)
@@ -244,12 +250,11 @@ def finish(
     content = Content(sum(there[number].size for number, _ in wanted))
     patient = calls.patient(content.size)
     try:
-        file_set = writing.composed(patient, path, [(staged.commit, f"{number:05}/data") for number, _ in wanted])
-        writing.check_file_set(calls, file_set, path, content.size)
-    except FileNotFound:
-        raise Unavailable(f"the parts of upload {identity} changed while they were put together") from None
-    except CommitNotFound:  # it was aborted meanwhile
-        raise UploadNotFound(identity) from None
+        file_set = layers.composed(patient, path, source, [f"{number:05}/data" for number, _ in wanted])
+        layers.check_file_set(patient, file_set, path, content.size)
+    except (CommitNotFound, FileNotFound):  # pachd forgets file sets after some minutes
+        raise Unavailable(f"the parts of upload {identity} were forgotten while they were put together") from None
+    find(calls, ref, path, identity)  # not aborted meanwhile, nor finished by another
     # Who holds the lock of a condition writes at once, or not at all.
     condition = Condition([path], check)
     locking.write(calls if condition else patient, ref, [writing.from_file_set(path, file_set)], condition)

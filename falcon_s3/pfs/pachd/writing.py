@@ -14,8 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -26,7 +25,6 @@ from falcon_s3.pfs import (
     CommitFinished,
     CommitNotFound,
     FileInfo,
-    FileNotFound,
     InvalidPath,
     OutputBranch,
     PfsError,
@@ -41,8 +39,6 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 # Commits that are looked through for a write that others have followed.
 LOOK_BACK = 200
-# Calls at a time for a file that is put together.
-LAYERS_AT_ONCE = 8
 # How long what `check` found holds for the write that follows it on the same thread.
 CHECKED_SECONDS = 5.0
 
@@ -248,62 +244,3 @@ def is_any(calls: Calls, ref: Ref, wanted: Iterable[str]) -> bool:
 def head_of(calls: Calls, ref: Ref) -> Commit:
     """The commit that shows what was just written."""
     return names.branch_info(reading.inspect_branch(calls, ref)).head if isinstance(ref, Branch) else ref
-
-
-def _empty(stream: Stream, path: str) -> Content:
-    stream.send(delete(path))
-    stream.send(add(path, b""))
-    return Content()
-
-
-def composed(calls: Calls, path: str, sources: Sequence[tuple[Commit, str]]) -> str:
-    """A file set in which the path has the bytes of all these files, one after another; its id.
-
-    Several copies to one path are no append within one stream: pachd writes an entry for each, and then gives up the
-    commit. They are in the layers of a file set, of which each is made by a stream of its own. The layers are joined
-    at once (`compact`): else each of the two that read them next would join them.
-    """
-
-    def layer(number: int) -> str:
-        def fill(stream: Stream) -> Content:
-            if number == 0:
-                stream.send(delete(path))
-            source, source_path = sources[number]
-            stream.send(copy(path, source, source_path, append=True))
-            return Content()
-
-        return file_set(calls, sources[number][0], fill)[0]
-
-    if not sources:
-        return file_set(calls, Commit(names.FILE_SETS, ""), lambda stream: _empty(stream, path))[0]
-    with ThreadPoolExecutor(min(LAYERS_AT_ONCE, len(sources)), thread_name_prefix="layer") as threads:
-        layers = list(threads.map(layer, range(len(sources))))
-    if len(layers) == 1:
-        return layers[0]
-    with failures.about(sources[0][0]):
-        reply = calls.change(methods.COMPOSE_FILE_SET, wire.ComposeFileSetRequest(file_set_ids=layers, compact=True))
-    identity: str = reply.file_set_id
-    return identity
-
-
-def check_file_set(calls: Calls, identity: str, path: str, size: int) -> None:
-    """Raise FileNotFound unless the file set shows a file of this size: pachd copies what is not there to nothing.
-
-    The last byte is asked for, and there is no other behind it. To tell the size itself, pachd would read it all, for
-    the hash that comes with it.
-    """
-    commit = Commit(names.FILE_SETS, identity)
-    request = wire.GetFileRequest(file=names.file_message(commit, path), offset=max(0, size - 1))
-    request.file.path = paths.as_glob(path)
-    wanted = min(size, 1)
-    with failures.about(commit, path):
-        replies = calls.replies(methods.GET_FILE, request)
-        try:
-            for reply in replies:
-                wanted -= len(framing.chunk(reply))
-                if wanted < 0:
-                    break
-        finally:
-            replies.close()
-    if wanted:
-        raise FileNotFound(path, commit)
