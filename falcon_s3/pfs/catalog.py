@@ -20,7 +20,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import Any
 from falcon_s3.pfs import Unavailable
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.pfs.late_sync import LateSync
+from falcon_s3.pfs.room import Room
 from falcon_s3.pfs.schema import FORMAT, MIGRATIONS, SCHEMA
 from falcon_s3.pfs.turns import Job, Turns, one_by_one
 
@@ -79,6 +80,7 @@ class Catalog(Turns):
     """
 
     def __init__(self, data: Path, *, relaxed: bool = False):
+        self._room = Room(data)
         self._path = data / "catalog.sqlite3"
         self._lock_file = os.open(data / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # What is kept of it is good until a job changes more than what is in the files of branches.
@@ -169,7 +171,14 @@ class Catalog(Turns):
                 self._said = (str(ex), now)
                 logger.warning("the log of the catalog was not moved: %s", ex)
 
+    def _begin_log_anew(self) -> None:
+        """In a turn: move the log, so that what is written next takes its place, unless somebody reads what is there."""
+        with suppress(sqlite3.Error):  # what is in the log is safe there
+            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def _run(self, jobs: Sequence[Job[Any, Any]]) -> None:
+        if self._room.is_scarce():
+            self._begin_log_anew()  # else the log would soon take what is left
         keeping = all(job.run is not one_by_one for job in jobs) and not self.kept_branches.is_changing()
         with self.kept.changing(), nullcontext() if keeping else self.kept_branches.changing():
             self._run_all(jobs)

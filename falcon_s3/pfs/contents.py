@@ -35,6 +35,7 @@ from blake3 import blake3
 from falcon_s3.pfs import Body, Unavailable
 from falcon_s3.pfs.blocks import BlockFile
 from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.room import Room
 
 # Up to here a content lives in the catalog: one sync instead of two, and no file for every small object.
 INLINE_BYTES = 16 << 10
@@ -71,6 +72,7 @@ class Contents:
     """The content files in the folder `data`. Safe for many threads and processes at once."""
 
     def __init__(self, data: Path):
+        self._room = Room(data)
         self._incoming = data / "incoming"
         self._contents = data / "contents"
         self._incoming.mkdir(exist_ok=True)
@@ -96,6 +98,7 @@ class Contents:
 
         Raises Unavailable when the disk is full.
         """
+        self._room.check()
         chunks = iter(body)
         held: list[bytes] = []
         size = 0
@@ -119,6 +122,7 @@ class Contents:
             for chunk in chain((held.pop(0) for _ in range(len(held))), chunks):
                 digest.update(chunk)
                 size += len(chunk)
+                self._room.check()
                 with _or_unavailable():
                     blocks.write(chunk)
             md5 = body.digests().md5

@@ -15,7 +15,7 @@ import sys
 import threading
 from pathlib import Path
 
-from bodies import Bytes, Wrong, get, put
+from bodies import Bytes, Unread, Wrong, get, names, put
 
 from falcon_s3.pfs import Branch, BranchExists, FileInfo, Repo, Unavailable
 from falcon_s3.pfs.embedded import EmbeddedPfs
@@ -150,7 +150,42 @@ def full(pfs: EmbeddedPfs, slot: int) -> dict[str, object]:
     return {"written": written, "refused": refused, "others": others}
 
 
-MODES = {"race": race, "write": write, "crash": crash, "full": full}
+def emptied(pfs: EmbeddedPfs, slot: int, large: int, small: int, folder: str) -> dict[str, object]:
+    """Fill a small disk with files, and delete them one by one."""
+
+    def left() -> int:
+        disk = os.statvfs(folder)
+        return disk.f_bavail * disk.f_frsize
+
+    report: dict[str, object] = {}
+    try:
+        put(pfs, MASTER, "large", content(0, large))
+    except Unavailable:
+        report["left_by_large"] = left()
+    written: list[FileInfo] = []
+    try:
+        while True:
+            number = len(written)
+            written.append(put(pfs, MASTER, f"{number:04}", content(number, small)))
+    except Unavailable as ex:
+        report["refused"] = str(ex)
+    try:
+        pfs.put_file(MASTER, "unread", Unread())
+    except Unavailable:
+        report["written"] = len(written)
+    for file in written:
+        pfs.delete_files(MASTER, [file.path])
+    report["deleted"] = len(written) - len(names(pfs, MASTER))
+    report["wrong"] = [
+        file.path
+        for number, file in enumerate(written)
+        if b"".join(pfs.open_file(pfs.inspect_file(file.commit, file.path))) != content(number, small)
+    ]
+    report["problems"] = pfs.fsck().problems
+    return report
+
+
+MODES = {"race": race, "write": write, "crash": crash, "full": full, "emptied": emptied}
 
 
 def main() -> None:

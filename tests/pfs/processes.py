@@ -6,15 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 PROGRAM = Path(__file__).with_name("child.py")
 
 
-def start(mode: str, data: Path, **options: object) -> subprocess.Popen[str]:
-    """A child that has opened the store and waits for a line on its standard input to begin."""
+def start(mode: str, data: Path, *, under: Sequence[str] = (), **options: object) -> subprocess.Popen[str]:
+    """A child that has opened the store and waits for a line on its standard input to begin.
+
+    `under`: a command that runs it, as the last of its arguments.
+    """
     return subprocess.Popen(
-        [sys.executable, str(PROGRAM), mode, str(data), json.dumps(options)],
+        [*under, sys.executable, str(PROGRAM), mode, str(data), json.dumps(options)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -30,9 +35,11 @@ def begin(child: subprocess.Popen[str]) -> None:
     child.stdin.flush()
 
 
-def run_all(mode: str, data: Path, processes: int, **options: object) -> list[dict]:
+def run_all(
+    mode: str, data: Path, processes: int, *, under: Sequence[str] = (), **options: object
+) -> list[dict[str, Any]]:
     """Run as many children at once; gives what each reports."""
-    children = [start(mode, data, slot=slot, **options) for slot in range(processes)]
+    children = [start(mode, data, under=under, slot=slot, **options) for slot in range(processes)]
     try:
         for child in children:
             begin(child)
