@@ -99,7 +99,8 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
     logging.getLogger("_granian.utils").addFilter(is_short)
     RUNNING.append(server)
     loader = functools.partial(load_worker, load, os.getpid(), relayed=relayed)
-    server.serve(start_near if listening.is_near(address) else None, loader, wrap_loader=False)
+    shortens = listening.is_near(address) and hasattr(Server, "_spawn_wsgi_worker")
+    server.serve(start_near if shortens else None, loader, wrap_loader=False)
 
 
 def start_near(number: int, name: str | None, loader: Any, sockets: Any, *rest: Any) -> None:

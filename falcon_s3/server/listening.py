@@ -13,7 +13,7 @@ import socket
 import sys
 from typing import Any
 
-from granian._granian import ListenerSpec  # which granian.net exports under another name
+from granian.net import SocketSpec  # type: ignore[attr-defined]  # its own servers import it from there
 
 from falcon_s3.config import is_loopback
 
@@ -40,7 +40,7 @@ def shorten(sockets: Any) -> Any:
     On Linux that is ((spec, None), None), from which each worker makes a socket of its own. Anything else stays as it is.
     """
     match sockets:
-        case ((ListenerSpec() as spec, None), shared):
+        case ((SocketSpec() as spec, None), shared):
             holder = spec.build()
             with socket.socket(fileno=os.dup(holder.get_fd())) as listener:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)  # accepted ones inherit it
