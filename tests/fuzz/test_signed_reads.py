@@ -86,6 +86,8 @@ def gateways(tmp_path_factory):
 def test_what_is_signed_well_is_given_at_once(gateways):
     """Else the test below would compare nothing."""
     for method, path, query, headers in ASKED:
+        # Once more: the store cleans up when it was opened, and nothing that was kept before is good after that.
+        answer(gateways[0], environment(method, path, query, headers))
         given = gateways[0].given(environment(method, path, query, headers))
         assert given is not None and given[0] in (200, 206), (method, path, query, headers)
 

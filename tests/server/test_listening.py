@@ -78,6 +78,7 @@ def test_the_kernel_chooses_how_much_is_on_its_way_to_others(start_gateway):
 def test_no_connection_waits_for_a_worker_that_has_died(start_gateway):
     """Neither before its successor is there nor after."""
     with start_gateway(engine="granian", workers=2) as gateway:
+        until(lambda: gateway.log.read_text().count("is ready") == 2)
         before = workers(gateway.process.pid)
         os.kill(min(before), signal.SIGKILL)
         until(lambda: min(before) not in workers(gateway.process.pid))
