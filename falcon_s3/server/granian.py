@@ -18,6 +18,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
+from falcon_s3.pfs import Changed, Unavailable
 from falcon_s3.server import listening, memory, relay, scheduling
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ LOGGING = {
     "handlers": {},
     "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": []}},
 }
+
+# What a store raises in the middle of a download.
+ENDED_EARLY = frozenset(each.__name__ for each in (Unavailable, Changed))
 
 # Wakes a worker's main thread; nothing else sends it unasked. Go's runtime takes the same for the like.
 WAKING = signal.SIGURG
@@ -146,10 +150,10 @@ def nothing(number: int, frame: object) -> None:
 
 
 def is_short(record: logging.LogRecord) -> bool:
-    """Makes one line of what Granian says of a download that ended early, since pachd was not to be reached."""
-    last = record.getMessage().rstrip().rpartition("\n")[2]
-    if last.startswith("Unavailable: "):
-        record.msg, record.args = f"a download ended early: {last.removeprefix('Unavailable: ')}", ()
+    """Makes one line of what Granian says of a download that ended early, as its bytes were not to be had, or others."""
+    name, _, why = record.getMessage().rstrip().rpartition("\n")[2].partition(": ")
+    if name in ENDED_EARLY:
+        record.msg, record.args = f"a download ended early: {why}", ()
     return True
 
 

@@ -145,3 +145,15 @@ def test_a_file_that_grew_since_it_was_found_is_not_read_in_part(pfs, branch, si
     put(pfs, branch, "a", b"2" * (size + 1))
     with pytest.raises(Changed):
         list(pfs.open_file(found))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(1, 2), (300_000, 300), (300, 300_000), (300_000, 300_001), (3 * MEBIBYTE, 300_000), (5, 0)]
+)
+def test_an_answer_does_not_begin_with_another_length_than_the_file_has_now(pfs, branch, before, after):
+    """In an open commit, where the file is of no more than a chunk now, or was: who asks can be answered anew."""
+    pfs._calls.change(methods.START_COMMIT, wire.StartCommitRequest(branch=branch_message(branch)))
+    found = put(pfs, branch, "a", b"1" * before)
+    put(pfs, branch, "a", b"2" * after)
+    with pytest.raises(Changed):
+        pfs.open_file(found)

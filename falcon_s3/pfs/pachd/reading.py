@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import grpc
@@ -87,38 +88,59 @@ class Reader(Iterator[bytes]):
 
     That is Changed where the file is shorter by now, or longer, which is told before the last of its bytes is given.
 
-    PFS has no end to ask for, so that the call is cancelled at `stop`. The first bytes are there when this is made:
-    what cannot be read raises before an answer has begun. The commit is the one the file was found in; only in one
-    that is still open may the file change after it was found.
+    PFS has no end to ask for, so that the call is cancelled at `stop`. The first CHUNK_BYTES are there when this is made,
+    or all: what cannot be read raises before an answer has begun, and so does what has another length by now, if it is
+    no longer than that now, or was. The commit is the one the file was found in; only in one that is still open may the
+    file change after it was found.
     """
 
     def __init__(self, calls: Calls, file: FileInfo, start: int, stop: int):
         self._file = file
         self._left = max(0, stop - start)
         self._to_end = stop >= file.size
-        self._message, self._at = b"", 0
+        self._messages: deque[bytes] = deque()  # that came and were not given yet
+        self._at = 0  # how much of the first of them was
         self._replies: Replies | None = None
         if self._left:
             request = wire.GetFileRequest(file=names.file_message(file.commit, file.path), offset=start)
             request.file.path = paths.as_glob(file.path)
             with failures.about(file.commit, file.path):
                 self._replies = calls.replies(methods.GET_FILE, request)
-            self._take()
-
-    def _take(self) -> None:
-        """Have bytes waiting. Raises Unavailable when pachd has none, though the file goes on."""
-        while self._at == len(self._message) and self._replies is not None:
             try:
-                reply = next(self._replies, None)
-                if reply is None:
-                    raise Changed(
-                        f"pachd ended {self._file.path} of {self._file.commit} {self._left} bytes before its end"
-                    )
-                self._message, self._at = framing.chunk(reply), 0
-            except grpc.RpcError as ex:
-                raise failures.meaning(ex, self._file.commit, self._file.path) from ex
-            except DecodeError as ex:
-                raise Unavailable("pachd sent what is no bytes of a file") from ex
+                self._begin()
+            except BaseException:
+                self.close()
+                raise
+
+    def _begin(self) -> None:
+        came = 0
+        while came < min(self._left, CHUNK_BYTES):
+            came += self._take(self._left - came)
+        if self._to_end and (came > self._left or (came == self._left and self._received())):
+            raise self._changed()
+
+    def _take(self, missing: int) -> int:
+        """Have one message more waiting; gives its length. Raises Unavailable when pachd has none, though some is missing."""
+        message = self._received()
+        if not message:
+            raise Changed(f"pachd ended {self._file.path} of {self._file.commit} {missing} bytes before its end")
+        self._messages.append(message)
+        return len(message)
+
+    def _received(self) -> bytes:
+        """The next message that has bytes; none: there is no more."""
+        try:
+            while self._replies is not None and (reply := next(self._replies, None)) is not None:
+                if message := framing.chunk(reply):
+                    return message
+        except grpc.RpcError as ex:
+            raise failures.meaning(ex, self._file.commit, self._file.path) from ex
+        except DecodeError as ex:
+            raise Unavailable("pachd sent what is no bytes of a file") from ex
+        return b""
+
+    def _changed(self) -> Changed:
+        return Changed(f"{self._file.path} of {self._file.commit} was written while it was read")
 
     def __iter__(self) -> Reader:
         return self
@@ -126,34 +148,25 @@ class Reader(Iterator[bytes]):
     def __next__(self) -> bytes:
         if not self._left:
             raise StopIteration
-        self._take()
-        end = self._at + min(CHUNK_BYTES, self._left)
-        chunk = self._message[self._at : end]  # no copy where it is the whole message
+        if not self._messages:
+            self._take(self._left)
+        message = self._messages[0]
+        chunk = message[self._at : self._at + min(CHUNK_BYTES, self._left)]  # no copy where it is the whole message
         self._at += len(chunk)
         self._left -= len(chunk)
+        if self._at == len(message):
+            self._messages.popleft()
+            self._at = 0
         if not self._left:
-            if self._to_end:
-                self._check_end()
+            if self._to_end and (self._messages or self._received()):
+                raise self._changed()
             self.close()
         return chunk
 
-    def _check_end(self) -> None:
-        """Raise Changed if there is more."""
-        try:
-            while self._at == len(self._message):
-                reply = next(self._replies, None) if self._replies is not None else None
-                if reply is None:
-                    return
-                self._message, self._at = framing.chunk(reply), 0
-        except grpc.RpcError as ex:
-            raise failures.meaning(ex, self._file.commit, self._file.path) from ex
-        except DecodeError as ex:
-            raise Unavailable("pachd sent what is no bytes of a file") from ex
-        raise Changed(f"{self._file.path} of {self._file.commit} was written while it was read")
-
     def close(self) -> None:
         self._left = 0
-        self._message, self._at = b"", 0
+        self._messages.clear()
+        self._at = 0
         if self._replies is not None:
             self._replies.close()
             self._replies = None

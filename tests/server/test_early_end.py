@@ -1,0 +1,50 @@
+"""A download that cannot go on ends early, and the log says so in a line."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import free_port
+
+PROGRAM = """
+import sys
+from falcon_s3 import pfs
+from falcon_s3.server.granian import run
+
+def body():
+    yield b"some bytes"
+    raise getattr(pfs, sys.argv[2])("what was read is gone")
+
+def app(env, start):
+    start("200 OK", [("content-length", "1000")])
+    return body()
+
+run("127.0.0.1", int(sys.argv[1]), 1, 2, lambda: (app, lambda: None), near=False)
+"""
+
+
+@pytest.mark.parametrize("name", ["Unavailable", "Changed"])
+def test_a_download_that_ends_early_is_cut_off_and_told_in_a_line(name):
+    """Whatever kind of `Unavailable` the store raises."""
+    port = free_port()
+    server = subprocess.Popen([sys.executable, "-c", PROGRAM, str(port), name], stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(200):
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            try:
+                client.request("GET", "/")
+                break
+            except OSError:
+                time.sleep(0.05)
+        with pytest.raises(http.client.HTTPException):  # in its body, or before its head was sent
+            client.getresponse().read()
+    finally:
+        server.terminate()
+        log = server.communicate(timeout=30)[1]
+    assert "a download ended early: what was read is gone" in log
+    assert "Traceback" not in log
