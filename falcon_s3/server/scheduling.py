@@ -7,8 +7,7 @@ share of the processor, but waits for the end of a turn (sched(7)), and then fin
 49,000 and 39,800. (`benchmarks/peers.py --only "get 4 KiB"`, twice in turn, on Linux 6.18.)
 
 Who sends an answer in pieces waits too while it does: each piece that the network takes would wake it, and it would take
-the processor from whoever moves the next. Of a GET of 64 MiB by 2 connections two workers gave 38.8 a second without it,
-and give 40.4, of 25.9 and 24.6 ms each. (wrk, 95 rounds of a second in turn.)
+the processor from whoever moves the next. (`listening` has the figure of both together.)
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def composed(calls: Calls, path: str, source: Commit, parts: Sequence[str]) -> s
     """A file set in which the path has the bytes of all these files of a file set, one after another; its id.
 
     The layers are joined at once, by one more copy: else each that reads them would join them. (`compact` would, too,
-    ten at a time and the results again, which costs pachd a third more.)
+    but ten at a time and the results again.)
     """
 
     def layer(part: str) -> str:
