@@ -2,13 +2,16 @@
 
 import threading
 import time
+from collections import Counter
 
+import grpc
 import pytest
 
 from falcon_s3.pfs import Branch, Repo, Unavailable
 from falcon_s3.pfs.pachd.address import parse
 from tests.conftest import free_port
 from tests.pachd.proxy import Proxy
+from tests.pachd.users import ends, running
 from tests.pfs.bodies import Bytes, get, names, put
 from tests.pfsd.conftest import running_pfsd
 
@@ -90,6 +93,41 @@ def test_a_lost_connection_costs_a_read_nothing(far, filled, proxy):
         assert get(far, filled, "a") == b"small"
         proxy.cut()
         assert names(far, filled) == ["a", "large"]
+
+
+class Losing(grpc.ServerInterceptor):
+    """Each call finds its connection gone for the first `times`, as gRPC tells it."""
+
+    def __init__(self, times):
+        self.times = times
+        self.asked = Counter()
+
+    def intercept_service(self, continuation, handler_call_details):
+        method = handler_call_details.method
+        self.asked[method] += 1
+        if self.asked[method] > self.times:
+            return continuation(handler_call_details)
+        return ends(grpc.StatusCode.UNAVAILABLE, "Stream removed (sendmsg: Broken pipe (32))")
+
+
+def test_a_read_is_asked_until_a_connection_holds_and_a_write_once(tmp_path, open_pfs):
+    """The connection over which it is asked again may be about to break off too."""
+    branch = Branch(Repo("default", "images"), "master")
+    losing = Losing(0)
+    with running(tmp_path, losing) as address:
+        pfs = open_pfs(parse(address), deadline=5.0)
+        pfs.create_branch(branch)
+        put(pfs, branch, "a", b"small")
+        losing.times = 3
+        losing.asked.clear()
+        assert get(pfs, branch, "a") == b"small"
+        assert names(pfs, branch) == ["a"]
+        losing.asked.clear()
+        with pytest.raises(Unavailable):
+            put(pfs, branch, "b")
+        assert losing.asked["/pfs_v2.API/ModifyFile"] == 1
+        losing.times = 0
+        assert names(pfs, branch) == ["a"]
 
 
 @pytest.mark.parametrize("trouble", ["stalled", "cut"])

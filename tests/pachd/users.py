@@ -81,10 +81,10 @@ class Users(grpc.ServerInterceptor):
 
 
 @contextlib.contextmanager
-def running(data, users):
-    """The server; gives its address."""
+def running(data, interceptor):
+    """A pfsd behind `interceptor`; gives its address."""
     port = free_port()
-    server = Server(f"127.0.0.1:{port}", data, [users])
+    server = Server(f"127.0.0.1:{port}", data, [interceptor])
     server.start()
     try:
         yield f"grpc://127.0.0.1:{port}"

@@ -1,8 +1,8 @@
 """How calls go out: one channel for all threads and users, deadlines for everything, a second try for reads.
 
 A call that gives one reply has a deadline as a whole. A stream may take as long as its client takes; what is bounded
-is how long pachd may keep us waiting for its next step (`Watch`). A read that found no connection is asked once more,
-for the channel connects again by itself; a write never is.
+is how long pachd may keep us waiting for its next step (`Watch`). A read that found no connection is asked again, for
+the channel connects again by itself; a write never is.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
 from falcon_s3 import __version__
 from falcon_s3.pfs.pachd.address import Address
+
+T = TypeVar("T")
 
 # The longest message, both ways (grpcutil): pachd sends up to 19 MiB of a file at a time.
 MESSAGE_BYTES = 20 << 20
@@ -35,8 +37,10 @@ OPTIONS = (
     ("SingleThreadedUnaryStream", 1),
     ("grpc.primary_user_agent", f"falcon-s3/{__version__}"),
 )
-# How long a read that found no connection waits for one.
+# How long a read that found no connection waits for one, and how long it lets pass when that one has broken off too:
+# gRPC may give a call the connection of which it is about to learn that it is gone.
 RECONNECT_SECONDS = 2.0
+RETRY_SECONDS = 0.05
 # How fast pachd goes through bytes that it has, at least, in bytes a second: a fifth of what it does on two busy cores.
 LEAST_RATE = 2 << 20
 
@@ -133,14 +137,13 @@ class Calls:
     def read(self, method: Method, request: Any) -> Any:
         """The reply to something that changes nothing."""
         call = self.channel.callable("unary_unary", method, _serialize)
-        end = time.monotonic() + self.deadline
-        try:
-            return call(request, timeout=self.deadline, metadata=self._metadata)
-        except grpc.RpcError as ex:
-            if not _unconnected(ex):
-                raise
-        left = min(RECONNECT_SECONDS, max(0.0, end - time.monotonic()))
-        return call(request, timeout=left, metadata=self._metadata, wait_for_ready=True)
+
+        def ask(seconds: float | None) -> Any:
+            if seconds is None:
+                return call(request, timeout=self.deadline, metadata=self._metadata)
+            return call(request, timeout=seconds, metadata=self._metadata, wait_for_ready=True)
+
+        return _again_without_connection(ask, self.deadline)
 
     def change(self, method: Method, request: Any) -> Any:
         """The reply to something that changes what is there."""
@@ -150,18 +153,19 @@ class Calls:
     def replies(self, method: Method, request: Any) -> Replies:
         """Many replies to something that changes nothing. The first is there when this returns."""
         call = self.channel.callable("unary_stream", method, _serialize)
-        try:
-            return Replies(call(request, metadata=self._metadata), self.channel.watch)
-        except grpc.RpcError as ex:
-            if not _unconnected(ex):
-                raise
-        stream = call(request, metadata=self._metadata, wait_for_ready=True)
-        ready = threading.Timer(RECONNECT_SECONDS, stream.cancel)
-        ready.start()
-        try:
-            return Replies(stream, self.channel.watch)
-        finally:
-            ready.cancel()
+
+        def ask(seconds: float | None) -> Replies:
+            if seconds is None:
+                return Replies(call(request, metadata=self._metadata), self.channel.watch)
+            stream = call(request, metadata=self._metadata, wait_for_ready=True)
+            ready = threading.Timer(seconds, stream.cancel)
+            ready.start()
+            try:
+                return Replies(stream, self.channel.watch)
+            finally:
+                ready.cancel()
+
+        return _again_without_connection(ask, self.deadline)
 
     def send(self, method: Method, messages: Iterable[bytes]) -> Any:
         """A call that takes many messages, each ready to be sent; gives the call, which is under way."""
@@ -211,6 +215,24 @@ class Replies(Iterator[Any]):
 def _serialize(message: Any) -> bytes:
     encoded: bytes = message.SerializeToString()
     return encoded
+
+
+def _again_without_connection(ask: Callable[[float | None], T], deadline: float) -> T:
+    """What `ask` gives; asked again while it finds no connection, then with the seconds that it may wait for one."""
+    end = time.monotonic() + deadline
+    try:
+        return ask(None)
+    except grpc.RpcError as ex:
+        if not _unconnected(ex):
+            raise
+    end = min(end, time.monotonic() + RECONNECT_SECONDS)
+    while True:
+        try:
+            return ask(max(0.0, end - time.monotonic()))
+        except grpc.RpcError as ex:
+            if not _unconnected(ex) or time.monotonic() + RETRY_SECONDS > end:
+                raise
+        time.sleep(RETRY_SECONDS)
 
 
 def _unconnected(error: grpc.RpcError) -> bool:
