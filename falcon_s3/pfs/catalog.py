@@ -26,11 +26,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from falcon_s3.pfs import Unavailable
+from falcon_s3.pfs import Unavailable, held_file
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.pfs.late_sync import LateSync
 from falcon_s3.pfs.room import Room
 from falcon_s3.pfs.schema import FORMAT, MIGRATIONS, SCHEMA
+from falcon_s3.pfs.tally import Tally
 from falcon_s3.pfs.turns import Job, Turns, one_by_one
 
 logger = logging.getLogger(__name__)
@@ -39,10 +40,10 @@ Connection = sqlite3.Connection
 
 _run_of = attrgetter("run")
 
-# After so many jobs of a process what they wrote is moved from the log to the database, beside other work. Later is
-# better, since what changed often is moved once; but what 3 processes wrote until then must be less than LOG_PAGES: a
-# job that writes a new file of 4 KiB takes 4.5 pages.
-CHECKPOINT_JOBS = 1000
+# After so many jobs of all processes what they wrote is moved from the log to the database, beside other work. Later is
+# better, since what changed often is moved once; but what is written until then must be less than LOG_PAGES: a job that
+# writes a new file of 4 KiB takes 4.5 pages.
+CHECKPOINT_JOBS = 3000
 # Between two warnings that the log was not moved, for the same reason, in seconds: a disk stays full for long.
 SAID_AGAIN_SECONDS = 60
 # So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
@@ -91,6 +92,7 @@ class Catalog(Turns):
         with self.turn():
             self.kept = Kept(self._lock_file)
             self.kept_branches = Kept(self._branches_file)
+            self._jobs = Tally(data / "jobs.count")  # of all processes, since the log was due to be moved
             self._writer = self._connect()
             self._writer.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
             with self.kept.changing(), self.kept_branches.changing():
@@ -99,7 +101,6 @@ class Catalog(Turns):
         if relaxed:
             self._writer.execute("PRAGMA synchronous = NORMAL")
             self._late_sync = LateSync(data / "catalog.sqlite3-wal")
-        self._jobs = 0  # since the last checkpoint of this process began
         self._checkpoint_due = threading.Event()
         self._said = ("", 0.0)  # why the log was not moved, and when that was said
         self._closing = False
@@ -144,28 +145,30 @@ class Catalog(Turns):
         finally:
             self._turn.release()
 
-    def _ran(self, jobs: int) -> None:
+    def _ran(self) -> None:
         if self._late_sync is not None:
             self._late_sync.wrote()
-        self._jobs += jobs
-        if self._jobs >= CHECKPOINT_JOBS:
-            self._checkpoint_due.set()
 
     def _checkpoint(self) -> None:
         connection = self._connect()
         while self._checkpoint_due.wait() and not self._closing:
             self._checkpoint_due.clear()
-            self._jobs = 0
             self._move_log(connection)
         connection.close()
 
     def _move_log(self, connection: Connection) -> None:
-        """Move the log to the database: most of it while others write, the rest in a turn, so that it begins anew."""
+        """Move the log to the database: most of it while others write, the rest in a turn, so that it begins anew.
+
+        SQLite syncs the database only when it has moved the whole log, and so in the turn: synced before, little is
+        left for that, the second time what was written while the first sync took place.
+        """
         try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            for _ in range(2):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                held_file.sync(self._path)
             with self.turn():
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        except sqlite3.Error as ex:  # a full disk, say: what is in the log is safe there
+        except (sqlite3.Error, OSError) as ex:  # a full disk, say: what is in the log is safe there
             (reason, when), now = self._said, time.monotonic()
             if str(ex) != reason or now - when >= SAID_AGAIN_SECONDS:
                 self._said = (str(ex), now)
@@ -182,6 +185,8 @@ class Catalog(Turns):
         keeping = all(job.run is not one_by_one for job in jobs) and not self.kept_branches.is_changing()
         with self.kept.changing(), nullcontext() if keeping else self.kept_branches.changing():
             self._run_all(jobs)
+        if self._jobs.reaches(CHECKPOINT_JOBS, len(jobs)):
+            self._checkpoint_due.set()
 
     def _run_all(self, jobs: Sequence[Job[Any, Any]]) -> None:
         writer = self._writer
@@ -249,6 +254,7 @@ class Catalog(Turns):
             self._writer.close()
         while self._idle_readers:
             self._idle_readers.pop().connection.close()
+        self._jobs.close()
         for kept, file in ((self.kept, self._lock_file), (self.kept_branches, self._branches_file)):
             kept.close()
             os.close(file)

@@ -90,8 +90,8 @@ class Turns(ABC):
         """Inside a turn: give each job its result or its error."""
 
     @abstractmethod
-    def _ran(self, jobs: int) -> None:
-        """After the turn of so many jobs."""
+    def _ran(self) -> None:
+        """After a turn."""
 
     def write(self, run: Callable[[Connection], Result]) -> Result:
         """Run a job in a transaction and give its result once that is on disk; what it raises undoes it.
@@ -184,7 +184,7 @@ class Turns(ABC):
             for job in jobs:
                 job.end()
 
-        self._ran(len(jobs))
+        self._ran()
 
     def close(self) -> None:
         """Returns when those who are told later have been told."""

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from falcon_s3.pfs import catalog, turns
+from falcon_s3.pfs import catalog, held_file, turns
 from falcon_s3.pfs.catalog import Catalog, Connection
 
 
@@ -263,6 +263,12 @@ def test_a_long_log_is_moved_to_the_database_while_jobs_go_on(store, monkeypatch
     assert written < catalog.LOG_PAGES * 4096
     assert (tmp_path / "catalog.sqlite3-wal").stat().st_size < written // 2
     assert (tmp_path / "catalog.sqlite3").stat().st_size > written // 2
+
+
+def test_what_was_moved_can_be_synced_before_the_turn(store, tmp_path):
+    """Else it is synced in the turn, while nobody can write."""
+    add(store, 1)
+    assert held_file.sync(tmp_path / "catalog.sqlite3")
 
 
 def test_a_log_that_cannot_be_moved_is_told_once(store, monkeypatch, caplog):
