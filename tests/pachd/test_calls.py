@@ -92,10 +92,10 @@ def test_an_upload_in_parts_costs_these_calls(pfs, branch):
     parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x" * number)) for number in (1, 2, 3)]
     assert pfs.calls() == ["InspectCommit", "ModifyFile"] * 3
     assert pfs.list_parts(branch, "a", upload) == parts
-    assert pfs.calls() == ["InspectCommit", "WalkFile"]
+    assert pfs.calls() == ["InspectCommit", "GetFileTAR"]
     pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "unused")
     assert pfs.calls() == [
-        *("InspectCommit", "GetFileSet", "ComposeFileSet", "WalkFile", "InspectBranch"),
+        *("InspectCommit", "GetFileSet", "ComposeFileSet", "GetFileTAR", "InspectBranch"),
         *("CreateFileSet", "CreateFileSet", "CreateFileSet", "ComposeFileSet", "CreateFileSet", "GetFile"),
         *("InspectCommit", "ModifyFile", "InspectFile", "InspectCommit", "FinishCommit"),
     ]

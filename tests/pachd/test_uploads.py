@@ -1,14 +1,17 @@
 """Uploads in parts are kept in pachd, where nobody sees them and every gateway finds them."""
 
 import contextlib
+import hashlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
-from falcon_s3.pfs import Branch, BranchNotFound, InvalidName, Repo, Unavailable, UploadNotFound
-from falcon_s3.pfs.pachd import PachdPfs, methods, uploads
+from falcon_s3.pfs import Branch, BranchNotFound, InvalidName, PfsError, Repo, Unavailable, UploadNotFound
+from falcon_s3.pfs.pachd import PachdPfs, methods, uploads, writing
 from falcon_s3.pfs.pachd.address import parse
+from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.pachd.users import running
 from tests.pfs.bodies import Bytes, get, names, put
 
@@ -30,6 +33,82 @@ def test_an_upload_goes_on_through_any_gateway(open_pfs, branch):
     file = third.finish_upload(branch, "a", upload.id, [(1, one.etag), (2, two.etag)], "")
     assert second.inspect_finished(branch, "a", upload.id) == file
     assert get(second, branch, "a") == b"1" * 100_000 + b"2"
+
+
+def test_a_part_that_is_sent_again_is_the_later_one_and_nothing_of_the_earlier(pfs, branch):
+    upload = pfs.start_upload(branch, "a").id
+    pfs.put_part(branch, "a", upload, 1, Bytes(b"1" * 100_000), {"n": "1", "of": "the first"})
+    other = pfs.put_part(branch, "a", upload, 10_000, Bytes(b"3"))
+    later = pfs.put_part(branch, "a", upload, 1, Bytes(b"2" * 7), {"n": "2"})
+    assert pfs.list_parts(branch, "a", upload) == [later, other]
+    assert pfs.list_parts(branch, "a", upload, after=1) == [other]
+    assert pfs.list_parts(branch, "a", upload, after=10_000) == []
+    pfs.finish_upload(branch, "a", upload, [(1, later.etag), (10_000, other.etag)], "")
+    assert get(pfs, branch, "a") == b"2" * 7 + b"3"
+
+
+def test_of_those_who_send_one_part_at_one_time_one_has_it_whole(open_pfs, branch):
+    """Its bytes, its size, its ETag and its attributes."""
+    stores = [open_pfs() for _ in range(4)]
+    first = stores[0]
+    upload = first.start_upload(branch, "a").id
+
+    def send(store, name):
+        data = b"%d" % name * (1000 + name)
+        return [store.put_part(branch, "a", upload, 1, Bytes(data, step=100), {"n": str(name)}) for _ in range(10)]
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        sent = [part for parts in threads.map(send, stores, range(len(stores))) for part in parts]
+    [part] = first.list_parts(branch, "a", upload)
+    assert part in sent
+    file = first.finish_upload(branch, "a", upload, [(1, part.etag)], "")
+    assert hashlib.md5(get(first, branch, "a")).hexdigest() == part.etag
+    assert file.size == part.size == 1000 + int(part.attributes["n"])
+
+
+class Deletions(grpc.ServerInterceptor):
+    """Writes down the paths that are deleted by changes to files."""
+
+    def __init__(self):
+        self.paths = []
+
+    def intercept_service(self, continuation, handler_call_details):
+        handler = continuation(handler_call_details)
+        if not handler_call_details.method.endswith("/ModifyFile"):
+            return handler
+
+        def noted(messages):
+            for message in messages:
+                change = wire.ModifyFileRequest.FromString(message)
+                if change.HasField("delete_file"):
+                    self.paths.append(change.delete_file.path)
+                yield message
+
+        return grpc.stream_unary_rpc_method_handler(
+            lambda messages, context: handler.stream_unary(noted(messages), context),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+
+def test_a_part_makes_pachd_look_for_no_others(tmp_path):
+    """It deletes files and no folder, for which pachd goes through all parts that are there."""
+    branch, deletions = Branch(Repo("default", "images"), "master"), Deletions()
+    with running(tmp_path, deletions) as address, contextlib.closing(PachdPfs(parse(address))) as pfs:
+        pfs.create_branch(branch)
+        upload = pfs.start_upload(branch, "a").id
+        for _ in range(2):
+            pfs.put_part(branch, "a", upload, 7, Bytes(b"x"))
+    assert deletions.paths == ["/00007/data", "/00007/about"] * 2
+
+
+@pytest.mark.parametrize("told", [b"", b"{}", b"3", b"[1]", b"\xff"])
+def test_what_is_no_part_of_ours_is_an_error_of_the_store(pfs, branch, told):
+    upload = pfs.start_upload(branch, "a").id
+    commit = uploads.find(pfs._calls, branch, "a", upload).commit
+    writing.modify(pfs._calls, commit, [writing.add("00001/data", b"x"), writing.add("00001/about", told)])
+    with pytest.raises(PfsError, match="00001/about"):
+        pfs.list_parts(branch, "a", upload)
 
 
 class Slow(grpc.ServerInterceptor):

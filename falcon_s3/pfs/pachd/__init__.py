@@ -37,7 +37,7 @@ from falcon_s3.pfs import (
     Unsupported,
     Upload,
 )
-from falcon_s3.pfs.pachd import branches, listing, locking, names, reading, uploads, users, writing
+from falcon_s3.pfs.pachd import branches, listing, locking, names, parts, reading, uploads, users, writing
 from falcon_s3.pfs.pachd.address import Address
 from falcon_s3.pfs.pachd.branches import BranchEntry
 from falcon_s3.pfs.pachd.calls import Calls, Channel
@@ -233,7 +233,7 @@ class PachdPfs:
         return uploads.put_part(self._calls, ref, path, upload, number, body, {} if attributes is None else attributes)
 
     def list_parts(self, ref: Ref, path: str, upload: str, after: int = 0) -> list[Part]:
-        return uploads.list_parts(self._calls, uploads.find(self._calls, ref, path, upload).commit, after)
+        return parts.list_parts(self._calls, uploads.find(self._calls, ref, path, upload).commit, after)
 
     def finish_upload(
         self,

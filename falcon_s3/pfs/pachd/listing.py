@@ -107,11 +107,6 @@ def list_files(calls: Calls, ref: Ref, prefix: str, after: str, delimiter: str) 
     return _folding(listing, prefix, after, delimiter)
 
 
-def walk(calls: Calls, ref: Ref, after: str) -> Iterator[Entry]:
-    """All files behind a path, of a commit or file set that is there."""
-    return _matching(Listing(calls, ref, "", after, folded=False).open(), "", after, folded=False)
-
-
 def _matching(listing: Listing, prefix: str, after: str, folded: bool) -> Iterator[Entry]:
     for found in listing.entries():
         if found.path.startswith(prefix):

@@ -32,6 +32,7 @@ INSPECT_FILE = Method(f"{PFS}/InspectFile", wire.FileInfo.FromString)
 LIST_FILE = Method(f"{PFS}/ListFile", wire.FileInfo.FromString)
 WALK_FILE = Method(f"{PFS}/WalkFile", wire.FileInfo.FromString)
 GET_FILE = Method(f"{PFS}/GetFile", bytes)  # framed by hand: framing.chunk
+GET_FILE_TAR = Method(f"{PFS}/GetFileTAR", bytes)  # so is this
 MODIFY_FILE = Method(f"{PFS}/ModifyFile", Empty.FromString)
 CREATE_FILE_SET = Method(f"{PFS}/CreateFileSet", wire.CreateFileSetResponse.FromString)
 GET_FILE_SET = Method(f"{PFS}/GetFileSet", wire.CreateFileSetResponse.FromString)

@@ -5,13 +5,11 @@ may do all of it, and nobody sees the branch as a bucket. (File sets would do fo
 after half an hour, and only the gateway that made one knows it.)
 
     the commit's description   what the upload is: its path, its target, its attributes, as JSON
-    /NNNNN/data                the bytes of part NNNNN
-    /NNNNN/about-...           an empty file whose name tells the part's MD5, time and attributes, as JSON in base64,
-                               so that one walk tells of all parts
+    its files                  the parts (`parts`)
 
     start_upload  StartCommit                       put_part    InspectCommit, ModifyFile
-    list_parts    InspectCommit, WalkFile           abort       InspectCommit, ClearCommit, DeleteBranch, DropCommitSet
-    finish        InspectCommit, GetFileSet, ComposeFileSet, WalkFile, CreateFileSet for each part, ComposeFileSet,
+    list_parts    InspectCommit, GetFileTAR         abort       InspectCommit, ClearCommit, DeleteBranch, DropCommitSet
+    finish        InspectCommit, GetFileSet, ComposeFileSet, GetFileTAR, CreateFileSet for each part, ComposeFileSet,
                   CreateFileSet, GetFile, InspectCommit, then as a write under a condition (`locking`), then
                   FinishCommit of the upload's own commit
 
@@ -26,8 +24,6 @@ branch are known by their names.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import secrets
@@ -48,17 +44,15 @@ from falcon_s3.pfs import (
     NotFound,
     Part,
     PartNotFound,
-    PfsError,
     Ref,
     Repo,
     Unavailable,
     Upload,
     UploadNotFound,
 )
-from falcon_s3.pfs.pachd import failures, layers, listing, locking, methods, names, reading, writing
+from falcon_s3.pfs.pachd import failures, layers, locking, methods, names, parts, reading, writing
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.locking import Condition
-from falcon_s3.pfs.pachd.stream import Stream
 from falcon_s3.pfs.pachd.writing import Content
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
@@ -185,50 +179,14 @@ def _is_for(name: str, ref: Ref) -> bool:
     return names.UPLOAD_BRANCH.match(name) is not None and name.endswith(target_of(ref))
 
 
-# Parts
-
-
 def put_part(
     calls: Calls, ref: Ref, path: str, identity: str, numbered: int, body: Body, attributes: Mapping[str, str]
 ) -> Part:
     staged = find(calls, ref, path, identity)
-    folder = f"{numbered:05}"
     try:
-        with Stream(calls, methods.MODIFY_FILE, staged.commit) as stream:
-            stream.send(writing.target(staged.commit))
-            stream.send(writing.delete(folder + "/"))
-            content = writing.send_body(stream, f"{folder}/data", body)
-            etag, now = body.digests().md5.hex(), time.time_ns() // 1_000_000
-            part = Part(numbered, content.size, etag, now, dict(attributes))
-            stream.send(writing.add(f"{folder}/about-{_told(part)}", b""))
-            stream.finish()
+        return parts.put(calls, staged.commit, numbered, body, attributes)
     except CommitFinished:
         raise UploadNotFound(identity) from None
-    return part
-
-
-def _told(part: Part) -> str:
-    """What is to be known of a part, as the end of a file's name."""
-    told = json.dumps([part.etag, part.modified_ms, part.attributes], separators=(",", ":"))
-    return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
-
-
-def list_parts(calls: Calls, commit: Commit, after: int = 0) -> list[Part]:
-    parts, told = [], ""
-    for entry in listing.walk(calls, commit, f"{after:05}/~" if after else ""):
-        folder, _, name = entry.path.partition("/")
-        if name == "data":
-            parts.append(_part(int(folder), entry.size, told))
-        told = name.removeprefix("about-")
-    return parts
-
-
-def _part(numbered: int, size: int, told: str) -> Part:
-    try:
-        etag, modified_ms, attributes = json.loads(base64.urlsafe_b64decode(told + "=" * (-len(told) % 4)))
-    except (ValueError, binascii.Error) as ex:
-        raise PfsError(f"part {numbered} of an upload is not as falcon-s3 keeps them") from ex
-    return Part(numbered, size, etag, modified_ms, attributes)
 
 
 # The end
@@ -242,7 +200,7 @@ def finish(
         source = layers.snapshot(calls.patient(len(wanted) << 20), staged.commit)
     except CommitNotFound:  # it was aborted meanwhile
         raise UploadNotFound(identity) from None
-    there = {part.number: part for part in list_parts(calls, source)}
+    there = {part.number: part for part in parts.list_parts(calls, source)}
     for number, etag in wanted:
         if number not in there or there[number].etag != etag:
             raise PartNotFound(identity, number)
@@ -250,7 +208,7 @@ def finish(
     content = Content(sum(there[number].size for number, _ in wanted))
     patient = calls.patient(content.size)
     try:
-        file_set = layers.composed(patient, path, source, [f"{number:05}/data" for number, _ in wanted])
+        file_set = layers.composed(patient, path, source, [parts.data_of(number) for number, _ in wanted])
         layers.check_file_set(patient, file_set, path, content.size)
     except (CommitNotFound, FileNotFound):  # pachd forgets file sets after some minutes
         raise Unavailable(f"the parts of upload {identity} were forgotten while they were put together") from None
