@@ -70,7 +70,7 @@ class Reader:
 
     def __exit__(self, kind: object, ex: BaseException | None, trace: object) -> None:
         self._idle.append(self)
-        if isinstance(ex, sqlite3.OperationalError):
+        if ex is not None and is_of_the_file(ex):
             raise unavailable(ex) from ex
 
 
@@ -93,10 +93,13 @@ class Catalog(Turns):
             self.kept = Kept(self._lock_file)
             self.kept_branches = Kept(self._branches_file)
             self._jobs = Tally(data / "jobs.count")  # of all processes, since the log was due to be moved
-            self._writer = self._connect()
-            self._writer.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
-            with self.kept.changing(), self.kept_branches.changing():
-                self._prepare(self._writer)
+            try:
+                self._writer = self._connect()
+                self._writer.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+                with self.kept.changing(), self.kept_branches.changing():
+                    self._prepare(self._writer)
+            except sqlite3.DatabaseError as ex:
+                raise Unavailable(f"{self._path} cannot be used: {ex}") from ex
         self._late_sync: LateSync | None = None
         if relaxed:
             self._writer.execute("PRAGMA synchronous = NORMAL")
@@ -277,9 +280,16 @@ def insert(connection: Connection, statement: str, values: Sequence[object]) -> 
 
 def told(ex: Exception) -> Exception:
     """What a caller gets of what its job raised."""
-    return unavailable(ex) if isinstance(ex, sqlite3.OperationalError) else ex
+    return unavailable(ex) if is_of_the_file(ex) else ex
 
 
-def unavailable(ex: Exception) -> Unavailable:
+def is_of_the_file(ex: BaseException) -> bool:
+    """Whether it is not the statement that is wrong: a full disk, say, or, as DatabaseError itself, a damaged file."""
+    return isinstance(ex, sqlite3.OperationalError) or type(ex) is sqlite3.DatabaseError
+
+
+def unavailable(ex: BaseException) -> Unavailable:
     """What a caller is told when SQLite could not do its work: full disk, no permission, broken file."""
+    if type(ex) is sqlite3.DatabaseError:
+        logger.error("the catalog is damaged: %s", ex)  # nothing else would tell the operator
     return Unavailable(f"the catalog cannot be used now: {ex}")

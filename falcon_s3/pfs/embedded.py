@@ -77,7 +77,8 @@ class EmbeddedPfs(Uploads):
             self._contents = Contents(data)
             self._catalog = Catalog(data, relaxed=relaxed)
         except OSError as ex:
-            raise Unavailable(f"the data folder {data} cannot be used: {ex.strerror or ex}") from ex
+            reason = "it is a file" if isinstance(ex, FileExistsError) else ex.strerror or ex
+            raise Unavailable(f"the data folder {data} cannot be used: {reason}") from ex
         self._janitor = Janitor(self._catalog, self._contents, data / "janitor.lock", upload_ms)
 
     @property

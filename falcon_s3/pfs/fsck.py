@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from falcon_s3.pfs import tree
+from falcon_s3.pfs import Unavailable, tree
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import DIGESTS, Contents
 from falcon_s3.pfs.history import view
@@ -103,13 +103,12 @@ RULES = (
 
 def fsck(catalog: Catalog, contents: Contents, progress: Progress) -> Report:
     """Check the store; `progress` hears of lines and bytes."""
-    report = Report()
+    report = Report(problems=_problems_of(catalog))
+    if report.problems:  # what such a database says of the rest is worth nothing, and reading it fails
+        return report
     with catalog.read() as connection:
         connection.execute("BEGIN")
         try:
-            for (line,) in connection.execute("PRAGMA quick_check"):
-                if line != "ok":
-                    report.problems.append(f"catalog: {line}")
             for sentence, query in RULES:
                 report.problems += [sentence.format(*row) for row in connection.execute(query)]
             (report.versions,) = connection.execute("SELECT count(*) FROM version").fetchone()
@@ -119,6 +118,16 @@ def fsck(catalog: Catalog, contents: Contents, progress: Progress) -> Report:
             connection.execute("COMMIT")
     report.orphans = _count_orphans(catalog, contents)
     return report
+
+
+def _problems_of(catalog: Catalog) -> list[str]:
+    """What SQLite finds in the file of the database itself."""
+    try:
+        with catalog.read() as connection:
+            lines = [line for (line,) in connection.execute("PRAGMA quick_check")]
+    except Unavailable as ex:  # it stops looking where it cannot go on
+        return [str(ex)]
+    return [f"catalog: {line}" for line in lines if line != "ok"]
 
 
 def _check_lines(connection: Connection, report: Report, progress: Progress) -> None:

@@ -95,6 +95,44 @@ def test_damage_is_found(sound, data, damage, said):
     assert any(said in problem for problem in problems), problems
 
 
+def overwrite(data: Path, *tables: str) -> None:
+    """The first page of each of these tables in the catalog."""
+    connection = sqlite3.connect(data / "catalog.sqlite3")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    pages = [page for name, page in connection.execute("SELECT name, rootpage FROM sqlite_schema") if name in tables]
+    connection.close()
+    with (data / "catalog.sqlite3").open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+
+
+def test_a_damaged_catalog_is_found_and_is_unavailable(data):
+    """fsck says so, and reads and writes fail as what may work again when the file is mended."""
+    pfs = EmbeddedPfs(data)
+    pfs.create_branch(MASTER)
+    pfs.close()
+    overwrite(data, "branch", "version")
+    pfs = EmbeddedPfs(data)
+    problems = pfs.fsck().problems
+
+    assert problems
+    assert all("catalog" in problem for problem in problems)
+    with pytest.raises(Unavailable, match="malformed"):
+        pfs.list_branches()
+    with pytest.raises(Unavailable, match="malformed"):
+        pfs.create_branch(Branch(Repo("default", "images"), "dev"))
+    pfs.close()
+
+
+def test_what_is_no_catalog_is_told_when_the_store_is_opened(data):
+    data.mkdir()
+    (data / "catalog.sqlite3").write_text("something else\n" * 100)
+    with pytest.raises(Unavailable, match=r"catalog\.sqlite3 cannot be used: file is not a database"):
+        EmbeddedPfs(data)
+
+
 def test_a_damaged_content_file_is_not_read_as_if_it_were_whole(sound, data):
     os.truncate(content_file(data), 50_000)
     with pytest.raises(OSError, match="damaged"):
