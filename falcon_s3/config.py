@@ -28,6 +28,12 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 # Letters, digits and hyphens between dots (RFC 1123 section 2.1), and the underscores that some networks have.
 DOMAIN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)
 
+# A part of what is signed, between slashes; clients find it in what the gateway answers.
+REGION = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+
+# What a setting of this type is in the file, in words.
+WORDS: dict[type, str] = {str: "text in quotes", int: "a whole number", bool: "true or false"}
+
 
 class ConfigError(Exception):
     """The gateway cannot be run like this; the message says why and what to do."""
@@ -106,6 +112,8 @@ class Config:
             raise ConfigError(f"durability must be one of {', '.join(DURABILITIES)}, not {self.durability}")
         if self.log_level not in LOG_LEVELS:
             raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}, not {self.log_level}")
+        if not REGION.fullmatch(self.region):
+            raise ConfigError(f"region must be letters, digits, hyphens, such as us-east-1, not {self.region!r}")
         for domain in self.domains:
             if not DOMAIN.fullmatch(domain):
                 raise ConfigError(f"domain must be a host name such as s3.example.org, without a port, not {domain}")
@@ -177,5 +185,5 @@ def read_file(path: Path) -> dict[str, Any]:
             raise ConfigError(f"{path}: there is no setting {name}; there are {', '.join(sorted(known))}")
         wanted: type = {"int": int, "bool": bool}.get(str(known[name]), str)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise ConfigError(f"{path}: {name} must be a {wanted.__name__}, not {value!r}")
+            raise ConfigError(f"{path}: {name} must be {WORDS[wanted]}, not {value!r}")
     return settings

@@ -100,7 +100,7 @@ class KeyStore:
                 )
                 self._prepare()
         except (OSError, sqlite3.Error) as ex:
-            raise KeyStoreError(f"the access keys in {self._path} cannot be used: {ex}") from ex
+            raise KeyStoreError(f"the access keys in {self._path} cannot be used: {reason(ex)}") from ex
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA synchronous = FULL")
@@ -215,7 +215,7 @@ class KeyStore:
                     connection.execute("ROLLBACK")
                 raise
         except (OSError, sqlite3.Error) as ex:
-            raise KeyStoreError(f"the access keys in {self._path} cannot be used now: {ex}") from ex
+            raise KeyStoreError(f"the access keys in {self._path} cannot be used now: {reason(ex)}") from ex
         return result
 
     def _decrypt(self, access_key: str, encrypted: bytes) -> str:
@@ -271,6 +271,11 @@ def cipher_of(secret: str, place: str) -> Fernet:
 
 def random_text(letters: str, length: int) -> str:
     return "".join(secrets.choice(letters) for _ in range(length))
+
+
+def reason(ex: Exception) -> str:
+    """Why a file cannot be used, without its name."""
+    return (isinstance(ex, OSError) and ex.strerror) or str(ex)
 
 
 def find(connection: sqlite3.Connection, access_key: str) -> StoredKey:

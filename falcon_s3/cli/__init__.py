@@ -6,8 +6,9 @@ they print in `table`.
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,9 @@ from falcon_s3.server import serve as run
 from falcon_s3.server.backend import Greeting
 
 DEFAULTS = Config()
+PREFIX = "FALCON_S3_"
+# What is read from the environment and is no option of `serve`.
+OTHER_VARIABLES = ("ACCESS_KEY", "SECRET_KEY", "KEYS_SECRET", "PURE", "PFSD_LISTEN")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -45,7 +49,7 @@ def main() -> None:
 
 def option(name: str, *, default: object, **settings: Any) -> Callable[[Command], Command]:
     """An option of `serve`, with its variable; its default is shown, and applied after the file is read."""
-    variable = "FALCON_S3_" + name.upper().replace("-", "_")
+    variable = PREFIX + name.upper().replace("-", "_")
     text = f"{settings.pop('help')}  [default: {default}]"
     return click.option(f"--{name}", envvar=variable, show_envvar=True, default=None, help=text, **settings)
 
@@ -178,6 +182,7 @@ def serve(config_file: Path | None, **chosen: Any) -> None:
       falcon-s3 serve --pachd grpc://127.0.0.1:30650
       FALCON_S3_ACCESS_KEY=me FALCON_S3_SECRET_KEY=... falcon-s3 serve --listen 0.0.0.0:30600
     """  # noqa: D301  \b is what click keeps lines by
+    warn_of_misspelt(os.environ)
     try:
         config = configured(config_file, chosen)
         run(config, lambda greeting: greet(config, greeting))
@@ -185,11 +190,20 @@ def serve(config_file: Path | None, **chosen: Any) -> None:
         raise click.ClickException(str(ex)) from ex
 
 
+def warn_of_misspelt(environment: Iterable[str]) -> None:
+    """Name the variables that are nearly one of ours. Others are left alone: Kubernetes sets some of a service's name."""
+    options = (each.envvar for each in serve.params if isinstance(each, click.Option))
+    known = {str(each).removeprefix(PREFIX) for each in options} | set(OTHER_VARIABLES)
+    for name in (each.removeprefix(PREFIX) for each in environment if each.startswith(PREFIX)):
+        if name not in known and (meant := difflib.get_close_matches(name, known, n=1, cutoff=0.8)):
+            click.echo(f"Warning: {PREFIX}{name} is not read: did you mean {PREFIX}{meant[0]}?", err=True)
+
+
 def configured(config_file: Path | None, chosen: dict[str, Any]) -> Config:
     """The configuration: flags and variables over the file over pachctl's variables over the defaults."""
     settings = read_file(config_file) if config_file else {}
     for name in ("access_key", "secret_key", "keys_secret"):
-        chosen[name] = os.environ.get(f"FALCON_S3_{name.upper()}") or None
+        chosen[name] = os.environ.get(f"{PREFIX}{name.upper()}") or None
     settings |= {name: value for name, value in chosen.items() if value is not None}
     if settings.get("pachd") and "data" in settings:
         raise ConfigError(

@@ -16,6 +16,20 @@ from falcon_s3.config import Config
 from falcon_s3.pfs import Branch, Commit, CommitInfo, Repo
 from falcon_s3.pfs.embedded import EmbeddedPfs
 
+# What to type next, by what could not be done.
+NEXT: tuple[tuple[type[pfs.PfsError], str], ...] = (
+    (pfs.CommitNotFound, "`falcon-s3 commit list REPO` shows those there are"),
+    (pfs.NotFound, "`falcon-s3 branch list` shows those there are"),
+    (pfs.CommitOpen, "`falcon-s3 commit finish REPO@BRANCH` finishes it"),
+    (pfs.CommitFinished, "`falcon-s3 commit start REPO@BRANCH` starts another"),
+)
+
+
+def sentence_of(ex: pfs.PfsError) -> str:
+    """What could not be done, and what helps."""
+    advice = next((advice for kind, advice in NEXT if isinstance(ex, kind)), None)
+    return f"{ex}: {advice}" if advice else str(ex)
+
 
 def on_store(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options --data and --json and the opened store; the store's errors become one line."""
@@ -38,7 +52,7 @@ def on_store(command: Callable[..., None]) -> Callable[..., None]:
             finally:
                 store.close()
         except pfs.PfsError as ex:
-            raise click.ClickException(str(ex)) from ex
+            raise click.ClickException(sentence_of(ex)) from ex
 
     return run
 
@@ -73,11 +87,11 @@ class RefName(click.ParamType):  # type: ignore[type-arg]
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # converted before
         repo_name, at, name = value.partition("@")
+        if not (at or self._repo_too):
+            self.fail(f"{value} is no branch: write repo@branch, such as images@master", param, ctx)
         repo = RepoName().convert(repo_name, param, ctx)
         if not at:
-            if self._repo_too:
-                return repo
-            self.fail(f"{value}: say repo@branch, such as {value or 'images'}@master", param, ctx)
+            return repo
         if self._commit_too and pfs.is_commit_id(name):
             return Commit(repo, name)
         try:
@@ -114,6 +128,8 @@ def branch() -> None:
 def branch_list(store: EmbeddedPfs, as_json: bool, repo: Repo | None) -> None:
     """All branches, or those of one REPO, with their buckets and heads."""
     infos = [info for info in store.list_branches() if repo in (None, info.branch.repo)]
+    if repo is not None and not infos:
+        raise pfs.RepoNotFound(repo)
     rows = [
         (
             str(info.branch),
@@ -150,7 +166,7 @@ def branch_create(
       falcon-s3 branch create edges@master --provenance images@master
     """  # noqa: D301  \b is what click keeps lines by
     if head is not None and not pfs.is_commit_id(head):
-        raise click.BadParameter(f"{head} is not a commit id: 32 hexadecimal digits, from `falcon-s3 commit list`")
+        raise click.BadParameter(f"{head} is not a commit id, as `falcon-s3 commit list {name.repo}` shows them")
     info = store.create_branch(name, Commit(name.repo, head) if head else None, provenance)
     show(as_json, ("branch", "bucket", "head"), [(str(info.branch), buckets.name_of(info.branch), info.head.id)])
 

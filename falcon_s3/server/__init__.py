@@ -7,6 +7,7 @@ requests end on SIGTERM and SIGINT, and leave no worker behind when they are kil
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import os
@@ -100,6 +101,13 @@ def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
     return app, backend.close
 
 
+# What to do about an address that cannot be listened on.
+ADVICE = {
+    errno.EADDRINUSE: "stop what uses it, or choose another with {}",
+    errno.EACCES: "ports below 1024 need a right that you do not have: choose another with {}",
+}
+
+
 def check_address(config: Config, option: str = "--listen") -> None:
     """Raise ConfigError now if the address cannot be listened on: an engine would say it worse."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
@@ -108,9 +116,8 @@ def check_address(config: Config, option: str = "--listen") -> None:
         try:
             probe.bind((config.host, config.port))
         except OSError as ex:
-            raise ConfigError(
-                f"cannot listen on {config.listen}: {ex.strerror}; stop what uses it, or choose another with {option}"
-            ) from ex
+            advice = ADVICE.get(ex.errno or 0, f"choose an address of this machine with {option}")
+            raise ConfigError(f"cannot listen on {config.listen}: {ex.strerror}; {advice.format(option)}") from ex
 
 
 def configure_logging(level: str) -> None:

@@ -87,7 +87,8 @@ def test_without_grpc_it_says_what_to_install(monkeypatch):
 
 
 def refused_beside(*arguments, **variables):
-    result = CliRunner().invoke(cli.main, ["serve", *arguments], env=CLEAN | variables)
+    free = {"FALCON_S3_LISTEN": f"127.0.0.1:{free_port()}"}
+    result = CliRunner().invoke(cli.main, ["serve", *arguments], env=CLEAN | free | variables)
     assert result.exit_code == 1, result.output
     assert "Traceback" not in result.output
     return result.output

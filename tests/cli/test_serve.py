@@ -171,6 +171,15 @@ def test_a_mistake_in_the_file_is_one_line(served, tmp_path):
     assert "wrokers" in result.output
 
 
+def test_a_misspelt_variable_is_told(served):
+    """With the name that was meant; what Kubernetes sets for a service of our name is left alone."""
+    result, config = served(FALCON_S3_DURABILTY="relaxed", FALCON_S3_PORT="tcp://10.0.0.1:30600", FALCON_S3_PURE="")
+
+    assert config is not None
+    warnings = [line for line in result.output.splitlines() if line.startswith("Warning")]
+    assert warnings == ["Warning: FALCON_S3_DURABILTY is not read: did you mean FALCON_S3_DURABILITY?"]
+
+
 def test_help_names_every_variable():
     """Whoever reads the help need not guess what can be set in the environment."""
     text = CliRunner().invoke(cli.main, ["serve", "--help"], terminal_width=200).output
@@ -218,21 +227,38 @@ def test_an_address_in_use_is_one_line(tmp_path):
     assert "--listen" in error
 
 
-@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:99999", "no-such-host.invalid:30600", "203.0.113.1:30600"])
-def test_a_bad_address_is_one_line(tmp_path, listen):
+@pytest.mark.parametrize(
+    "listen, advice",
+    [
+        ("nonsense", "such as 127.0.0.1:30600"),
+        ("127.0.0.1:99999", "such as 127.0.0.1:30600"),
+        ("no-such-host.invalid:30600", "an address of this machine with --listen"),
+        ("203.0.113.1:30600", "an address of this machine with --listen"),
+    ],
+)
+def test_a_bad_address_is_one_line(tmp_path, listen, advice):
     """Malformed, unknown, or no address of this machine."""
-    assert "listen" in refused(typed("serve", "--anonymous", "--listen", listen, "--data", str(tmp_path / "data")))
+    assert advice in refused(typed("serve", "--anonymous", "--listen", listen, "--data", str(tmp_path / "data")))
 
 
-@pytest.mark.parametrize("data", ["file", "file/below"])
-def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, data):
+@pytest.mark.parametrize("data, reason", [("file", "it is a file"), ("file/below", "Not a directory")])
+def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, data, reason):
     (tmp_path / "file").write_text("")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
     error = refused(typed("serve", "--listen", f"127.0.0.1:{port}", "--data", str(tmp_path / data)))
 
-    assert str(tmp_path / data) in error
+    assert f"{tmp_path / data} cannot be used: {reason}" in error
     assert "--data" in error
+
+
+def test_a_catalog_that_is_none_is_one_line(tmp_path):
+    """`serve`, and the commands on the folder."""
+    (tmp_path / "catalog.sqlite3").write_text("something else\n" * 100)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    for command in (["serve", "--listen", f"127.0.0.1:{port}"], ["branch", "list"], ["fsck"]):
+        assert "not a database" in refused(typed(*command, "--data", str(tmp_path)))
 
 
 def test_an_engine_that_is_not_installed_says_how(tmp_path):

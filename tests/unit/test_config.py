@@ -80,6 +80,8 @@ def test_half_a_key_is_refused(keys, missing):
         ({"log_level": "loud"}, "debug, info, warning, error"),
         ({"pachd": "grpc://a", "access_key": "a", "secret_key": "b"}, "unset FALCON_S3_ACCESS_KEY"),
         ({"pachd_ca": Path("ca.pem")}, "--pachd"),
+        ({"region": ""}, "us-east-1"),
+        ({"region": "a/b"}, "us-east-1"),
     ],
 )
 def test_a_bad_setting_is_refused(setting, message):
@@ -149,10 +151,10 @@ def test_a_file_gives_settings(tmp_path):
     [
         ("wrokers = 3", "there is no setting wrokers"),
         ("[serve]\nworkers = 3", "there is no setting serve"),
-        ('workers = "3"', "workers must be a int"),
-        ("workers = true", "workers must be a int"),
-        ("anonymous = 1", "anonymous must be a bool"),
-        ("listen = 30600", "listen must be a str"),
+        ('workers = "3"', "workers must be a whole number"),
+        ("workers = true", "workers must be a whole number"),
+        ("anonymous = 1", "anonymous must be true or false"),
+        ("listen = 30600", "listen must be text in quotes"),
         ("workers = ", "not valid TOML"),
     ],
 )
