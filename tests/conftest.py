@@ -183,10 +183,21 @@ def free_port():
 
 
 @contextlib.contextmanager
-def running_gateway(data, log, *, engine="granian", keys=False, workers=2, host="127.0.0.1", pachd=None, arguments=()):
+def running_gateway(
+    data,
+    log,
+    *,
+    engine="granian",
+    keys=False,
+    workers=2,
+    host="127.0.0.1",
+    pachd=None,
+    arguments=(),
+    program=("-m", "falcon_s3"),
+):
     """A gateway as its own process on a free port, ended by SIGTERM, which it must obey.
 
-    With `pachd`, an address, it stands in front of that, and not on `data`.
+    With `pachd`, an address, it stands in front of that, and not on `data`. `program` is what Python is told to run.
     """
     environment = {
         name: value for name, value in os.environ.items() if not re.match(r"AWS_|PACH|FALCON_S3_(?!PURE)", name)
@@ -194,7 +205,7 @@ def running_gateway(data, log, *, engine="granian", keys=False, workers=2, host=
     if keys:
         environment |= {"FALCON_S3_ACCESS_KEY": ACCESS_KEY, "FALCON_S3_SECRET_KEY": SECRET_KEY}
     port = free_port()
-    command = [sys.executable, "-m", "falcon_s3", "serve", "--listen", f"{host}:{port}"]
+    command = [sys.executable, *program, "serve", "--listen", f"{host}:{port}"]
     command += ["--data", str(data)] if pachd is None else ["--pachd", pachd]
     command += ["--workers", str(workers), "--engine", engine, *arguments]
     with log.open("wb") as output:

@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from falcon_s3.pfs import Changed, Unavailable
-from falcon_s3.server import listening, memory, relay, scheduling
+from falcon_s3.server import listening, memory, relay, scheduling, silence
 
 if TYPE_CHECKING:
     from falcon_s3.server import Load
@@ -102,7 +102,7 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
     logging.getLogger("_granian").addFilter(is_news)
     logging.getLogger("_granian.utils").addFilter(is_short)
     RUNNING.append(server)
-    loader = functools.partial(load_worker, load, os.getpid(), relayed=relayed)
+    loader = functools.partial(load_worker, load, os.getpid(), port if relayed else None)
     shortens = listening.is_near(address) and hasattr(Server, "_spawn_wsgi_worker")
     server.serve(start_near if shortens else None, loader, wrap_loader=False)
 
@@ -112,8 +112,8 @@ def start_near(number: int, name: str | None, loader: Any, sockets: Any, *rest: 
     Server._spawn_wsgi_worker(number, name, loader, listening.shorten(sockets), *rest)  # noqa: SLF001  no public place
 
 
-def load_worker(load: Load, parent: int, *, relayed: bool) -> Callable[..., Any]:
-    """What Granian calls in each worker. `parent` is the process id of the server; `relayed`: with `relay`."""
+def load_worker(load: Load, parent: int, port: int | None) -> Callable[..., Any]:
+    """What Granian calls in each worker, of the server `parent`; with a `port`, where it listens, through `relay`."""
     # Until Granian sets its own, the worker has the handlers of its parent, which would only tell the parent's copy.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -122,15 +122,25 @@ def load_worker(load: Load, parent: int, *, relayed: bool) -> Callable[..., Any]
     app, close = load()
     Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
     signal.signal(WAKING, nothing)
-    threading.Thread(target=look_after, args=(parent,), name="looks-after", daemon=True).start()
-    if not relayed:
+    chores: list[Callable[[], None]] = [memory.give_back]
+    threading.Thread(target=look_after, args=(parent, chores), name="looks-after", daemon=True).start()
+    if port is None:
         return app
     relay.install()
-    return relay.Relay(app, scheduling.wait_for_turns())  # as Granian's threads do that are to come
+    relayed = relay.Relay(app, scheduling.wait_for_turns())  # as Granian's threads do that are to come
+    chores.append(functools.partial(end_silent, relayed, port))
+    return relayed
 
 
-def look_after(parent: int) -> None:
-    """Once a second give back what this worker has freed, and wake its main thread; end it when its parent was killed.
+def end_silent(relayed: relay.Relay, port: int) -> None:
+    """End connections on which nothing moves, where they hold threads."""
+    held = relayed.held()
+    if held and (ended := silence.end_silent(port, silence.SILENT_SECONDS, held)):
+        logger.info("%d connections were ended: nothing had moved for %d seconds", ended, silence.SILENT_SECONDS)
+
+
+def look_after(parent: int, chores: Sequence[Callable[[], None]]) -> None:
+    """Once a second do the chores of this worker, and wake its main thread; end it when its parent was killed.
 
     It would hold the address and serve on unseen. The main thread rests until a signal comes, and what Python calls
     for a signal runs there only: one that came while that thread waited for the interpreter, on its way to rest, would
@@ -139,7 +149,8 @@ def look_after(parent: int) -> None:
     main = threading.main_thread().ident
     while os.getppid() == parent:
         time.sleep(1)
-        memory.give_back()
+        for each in chores:
+            each()
         if main is not None:
             signal.pthread_kill(main, WAKING)
     os.kill(os.getpid(), signal.SIGTERM)

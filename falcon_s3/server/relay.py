@@ -13,8 +13,9 @@ instead: whoever served until then counts as having stepped aside.
 A small PUT is not waited for either: its answer is prepared, and sent by whoever has written it (`deferral`). Granian
 takes an answer from any thread, after the call too.
 
-Granian calls with a WSGI environment and an object that takes the answer. It wraps applications itself, in what gives
-no place to rest: `install` puts Relay there.
+A client that is waited for without end keeps its thread (`silence` ends that): `held` tells how many do.
+
+Granian wraps applications itself, in what gives no place to rest: `install` puts Relay there.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ import functools
 import io
 import logging
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from granian.server import mp
 
 from falcon_s3.answers import Given, Headers
 from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
 from falcon_s3.pfs import FileInfo
+from falcon_s3.server.exchange import ENVIRONMENT, Body, Chunks, Exchange, Start, Watch
 from falcon_s3.server.scheduling import UNCHANGED, Manners
+from falcon_s3.server.silence import HELD_SECONDS, SILENT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -42,57 +44,12 @@ logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 0.02
 REST_SECONDS = 1.0
 
-# What a WSGI environment has that Granian leaves to its wrapper (PEP 3333). Nothing of the process's own environment,
-# in which a variable HTTP_PROXY would be taken for a header.
-ENVIRONMENT = {
-    "SCRIPT_NAME": "",
-    "SERVER_SOFTWARE": "Granian",
-    "wsgi.errors": sys.stderr,
-    "wsgi.input_terminated": True,
-    "wsgi.multiprocess": True,
-    "wsgi.multithread": True,
-    "wsgi.run_once": False,
-    "wsgi.version": (1, 0),
-}
 READS = frozenset(("GET", "HEAD"))
 OK = 200
 # Bodies up to here are read without stepping aside: TCP sends as much at once (RFC 6928: ten segments), headers included.
 SMALL_BYTES = 8 << 10
 # A parameter that does not sign: it may ask for something else than an object to be written.
 ASKING = re.compile("(?:^|&)(?!X-Amz-)(?!x-id=PutObject)")
-
-
-class Exchange(Protocol):
-    """Granian's side of a request."""
-
-    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
-
-    def response_iter(self, status: int, headers: Headers, body: object) -> None: ...
-
-
-class Start:
-    """WSGI's start_response, and what it was told."""
-
-    __slots__ = ("headers", "status")
-
-    def __call__(self, status: str, headers: Headers, exc_info: object = None) -> None:
-        self.status = int(status[:3])
-        self.headers = headers
-
-
-class Chunks:
-    """An answer in pieces as Granian walks it: it has `__next__`, and always `close`."""
-
-    __slots__ = ("__next__", "_body")
-
-    def __init__(self, body: Iterable[bytes]):
-        self._body = body
-        self.__next__ = iter(body).__next__
-
-    def close(self) -> None:
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
 
 
 class Bed:
@@ -113,6 +70,7 @@ class Place:
     def __init__(self, relay: Relay):
         self._relay = relay
         self.round = -1  # in which it was last counted among those that serve
+        self.watch = Watch()
         relay.arrive(self)
 
     def __del__(self) -> None:
@@ -134,6 +92,7 @@ class Relay:
         self._round = 0  # how often those that served were taken for aside
         self._resting: list[Bed] = []
         self._requests = 0  # how many were begun
+        self._watches: set[Watch] = set()  # of the threads that are at a request whose answer is not kept
 
     def __call__(self, exchange: Exchange, env: dict[str, Any]) -> None:
         try:
@@ -158,23 +117,40 @@ class Relay:
 
     def _serve(self, place: Place, exchange: Exchange, env: dict[str, Any]) -> None:
         """Answer what is not kept."""
-        is_small = is_small_put(env)
-        begun = self._begun(env) if is_small else None
-        if begun is None:
-            self._ask(place, exchange, env, Deferral() if is_small and is_of_object(env) else None)
-            return
-        headers, started = begun
-        started.finish(functools.partial(self._answer, exchange, env, headers, Deferral()))
+        watch = place.watch
+        watch.work()
+        self._watches.add(watch)
+        try:
+            aside = self._answer_now(place, exchange, env)
+        finally:
+            self._watches.discard(watch)
+            watch.rest()
         if place.round != self._round:
             self.arrive(place)
-        if self._serving > 1:
+        if not aside and self._serving > 1:
             self._rest(place)
 
-    def _ask(self, place: Place, exchange: Exchange, env: dict[str, Any], deferral: Deferral | None) -> None:
-        """Answer what takes the application."""
+    def _answer_now(self, place: Place, exchange: Exchange, env: dict[str, Any]) -> bool:
+        """Answer, or begin a write that will. Whether this thread stepped aside for it; it is back."""
+        if is_quick(env):
+            return self._ask(place, exchange, env, None, aside=False)
+        env["wsgi.input"] = Body(env["wsgi.input"].read, place.watch)
+        if not is_small_put(env):
+            return self._ask(place, exchange, env, None, aside=True)
+        begun = self._begun(env)
+        if begun is None:
+            is_put = is_of_object(env)
+            return self._ask(place, exchange, env, Deferral() if is_put else None, aside=not is_put)
+        headers, started = begun
+        started.finish(functools.partial(self._answer, exchange, env, headers, Deferral()))
+        return False
+
+    def _ask(
+        self, place: Place, exchange: Exchange, env: dict[str, Any], deferral: Deferral | None, *, aside: bool
+    ) -> bool:
+        """Answer what takes the application, having stepped `aside` or not. Whether this thread did; it is back."""
         env.update(ENVIRONMENT)
         env[DEFERRAL] = deferral
-        aside = deferral is None and not is_quick(env)
         if aside:
             self.step_aside(place)
         try:
@@ -190,15 +166,20 @@ class Relay:
                     self.step_aside(place)
                 self._manners.wait()
                 try:
-                    exchange.response_iter(start.status, start.headers, Chunks(body))
+                    exchange.response_iter(start.status, start.headers, Chunks(body, place.watch))
                 finally:
                     self._manners.interrupt()
         finally:
             if aside or place.round != self._round:
                 self.arrive(place)
-        if not aside and self._serving > 1:
-            del body, start  # a page of a listing, say: else as many would stay in memory as threads rest
-            self._rest(place)
+        return aside
+
+    def held(self) -> int:
+        """How many threads wait for clients that may be gone; none as long as one has been at work for long."""
+        now, watches = time.monotonic(), list(self._watches)
+        if any(now - each.works_since >= SILENT_SECONDS for each in watches):
+            return 0
+        return sum(now - each.waits_since >= HELD_SECONDS for each in watches)
 
     def _answer(
         self,

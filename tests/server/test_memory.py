@@ -67,7 +67,7 @@ for block in blocks:
 resident = lambda: int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 before, end = resident(), time.monotonic() + 30
 signal.signal(granian.WAKING, granian.nothing)
-threading.Thread(target=granian.look_after, args=(os.getppid(),), daemon=True).start()
+threading.Thread(target=granian.look_after, args=(os.getppid(), [granian.memory.give_back]), daemon=True).start()
 while before - resident() < 60 << 20 and time.monotonic() < end:
     time.sleep(0.1)
 print(before - resident())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import weakref
 from queue import SimpleQueue
@@ -87,7 +88,8 @@ class Threads:
 
     def ask(self, method="GET", path="/", **env):
         exchange = Exchange()
-        self.queue.put((exchange, {"REQUEST_METHOD": method, "PATH_INFO": path, **env}))
+        asked = {"REQUEST_METHOD": method, "PATH_INFO": path, "wsgi.input": io.BytesIO(), **env}
+        self.queue.put((exchange, asked))
         return exchange
 
     def is_answered(self, method="GET", path="/"):
