@@ -40,10 +40,12 @@ Connection = sqlite3.Connection
 
 _run_of = attrgetter("run")
 
-# After so many jobs of all processes what they wrote is moved from the log to the database, beside other work. Later is
-# better, since what changed often is moved once; but what is written until then must be less than LOG_PAGES: a job that
-# writes a new file of 4 KiB takes 4.5 pages.
-CHECKPOINT_JOBS = 3000
+# When about so many pages were written, by all processes, they are moved from the log to the database, beside other work.
+# Later is better, since what changed often is moved once; but it must be well before LOG_PAGES. What a turn and a job
+# write is told for small files: a job that writes 16 KiB takes 8 pages, and then it is about 14,000.
+CHECKPOINT_PAGES = 8192
+TURN_PAGES = 8
+JOB_PAGES = 4
 # Between two warnings that the log was not moved, for the same reason, in seconds: a disk stays full for long.
 SAID_AGAIN_SECONDS = 60
 # So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
@@ -92,7 +94,7 @@ class Catalog(Turns):
         with self.turn():
             self.kept = Kept(self._lock_file)
             self.kept_branches = Kept(self._branches_file)
-            self._jobs = Tally(data / "jobs.count")  # of all processes, since the log was due to be moved
+            self._pages = Tally(data / "pages.count")  # written by all processes since the log was due to be moved
             try:
                 self._writer = self._connect()
                 self._writer.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
@@ -188,7 +190,7 @@ class Catalog(Turns):
         keeping = all(job.run is not one_by_one for job in jobs) and not self.kept_branches.is_changing()
         with self.kept.changing(), nullcontext() if keeping else self.kept_branches.changing():
             self._run_all(jobs)
-        if self._jobs.reaches(CHECKPOINT_JOBS, len(jobs)):
+        if self._pages.reaches(CHECKPOINT_PAGES, TURN_PAGES + JOB_PAGES * len(jobs)):
             self._checkpoint_due.set()
 
     def _run_all(self, jobs: Sequence[Job[Any, Any]]) -> None:
@@ -257,7 +259,7 @@ class Catalog(Turns):
             self._writer.close()
         while self._idle_readers:
             self._idle_readers.pop().connection.close()
-        self._jobs.close()
+        self._pages.close()
         for kept, file in ((self.kept, self._lock_file), (self.kept_branches, self._branches_file)):
             kept.close()
             os.close(file)

@@ -4,7 +4,7 @@
     contents/         larger content, one file for equal bytes       (contents)
     incoming/         uploads under way
     write.lock        whose turn it is to write; branches.count: how often more than files was changed (`kept`)
-    jobs.count        how much was written since the log of the catalog was due to be moved (`tally`)
+    pages.count       how much was written since the log of the catalog was due to be moved (`tally`)
 
 Bytes come first, names second: `put_file` stages the body, and one transaction of the catalog checks, names and
 commits. What is acknowledged is on disk; a kill at any point leaves at most bytes that nothing names, which

@@ -255,7 +255,7 @@ def test_a_turn_that_cannot_be_had_is_told_and_not_the_last(store, monkeypatch):
 
 def test_a_long_log_is_moved_to_the_database_while_jobs_go_on(store, monkeypatch, tmp_path):
     """The log stays shorter than what was written, long before SQLite itself would move it."""
-    monkeypatch.setattr(catalog, "CHECKPOINT_JOBS", 5)
+    monkeypatch.setattr(catalog, "CHECKPOINT_PAGES", 50)
     written = 0
     for _ in range(1000):
         store.write(lambda connection: connection.execute("INSERT INTO done VALUES (randomblob(4000))").rowcount)
