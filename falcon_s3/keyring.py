@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from falcon_s3 import errors
 from falcon_s3.admission import Admission
-from falcon_s3.keys import KeyStore, KeyStoreError
+from falcon_s3.key_cipher import KeyStoreError
+from falcon_s3.keys import KeyStore
 from falcon_s3.rights import ALL, Rights
 
 logger = logging.getLogger(__name__)

@@ -1,10 +1,7 @@
 """KeyStore: access keys with rights, beside the embedded store, in a database of their own.
 
     keys.sqlite3      the keys: names, patterns, secrets under encryption; and what anybody may read
-    keys.secret       what the secrets are encrypted with, unless the operator gives it
-
-Both versions of Amazon's signature are made with the secret itself, so no hash of it would do: it is kept encrypted
-(Fernet: AES-128-CBC with HMAC-SHA256). Whoever has the database alone, in a backup for one, has no secret.
+    keys.secret       what the secrets are encrypted with: see `key_cipher`
 
 Any number of processes may open one folder, each after its fork: the journal is a write-ahead log, and what was
 changed is on disk when a call returns.
@@ -12,26 +9,19 @@ changed is on disk when a call returns.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import sqlite3
 import string
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
+from falcon_s3.key_cipher import KeyCipher, KeyStoreError, alone, reason
 from falcon_s3.rights import Rights
 
-# Loaded with the first secret, which is before the workers are forked if there is one: it takes 7 MiB, and 2 in each.
-if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
-
 DATABASE = "keys.sqlite3"
-SECRET = "keys.secret"  # noqa: S105  a file's name
-VARIABLE = "FALCON_S3_KEYS_SECRET"
 
 # Changes whenever an older program could not read what a newer one wrote.
 FORMAT = 1
@@ -52,10 +42,6 @@ SECRET_KEY_LETTERS = string.ascii_letters + string.digits
 SECRET_KEY_LENGTH = 40  # 238 bits
 
 Result = TypeVar("Result")
-
-
-class KeyStoreError(Exception):
-    """The keys cannot be used; the message says why and what to do."""
 
 
 class KeyNotFound(KeyStoreError):
@@ -89,9 +75,8 @@ class KeyStore:
     """
 
     def __init__(self, data: Path, secret: str | None = None):
-        self._data = data
         self._path = data / DATABASE
-        self._cipher = None if secret is None else cipher_of(secret, VARIABLE)
+        self._cipher = KeyCipher(data, secret)
         try:
             with alone(data):
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -121,9 +106,9 @@ class KeyStore:
 
         def job(connection: sqlite3.Connection) -> StoredKey:
             for row in connection.execute("SELECT access_key, secret FROM key LIMIT 1"):
-                self._decrypt(*row)  # all keys are under one secret: another one is refused here
+                self._cipher.decrypt(*row)  # all keys are under one secret: another one is refused here
             patterns = [" ".join(each) for each in (rights.read, rights.write, rights.purge)]
-            encrypted = self._find_cipher(make=True).encrypt(secret.encode())
+            encrypted = self._cipher.encrypt(secret)
             connection.execute(
                 "INSERT INTO key (access_key, secret, name, enabled, read, write, purge, created_ms)"
                 " VALUES (?, ?, ?, 1, ?, ?, ?, ?)",
@@ -193,7 +178,7 @@ class KeyStore:
                 if not key.enabled:
                     continue
                 try:
-                    found[key.rights.holder] = self._decrypt(key.rights.holder, encrypted)
+                    found[key.rights.holder] = self._cipher.decrypt(key.rights.holder, encrypted)
                 except KeyStoreError as ex:
                     problem = str(ex)
             return Loaded(found, rights, anonymous_patterns(connection), problem)
@@ -218,34 +203,6 @@ class KeyStore:
             raise KeyStoreError(f"the access keys in {self._path} cannot be used now: {reason(ex)}") from ex
         return result
 
-    def _decrypt(self, access_key: str, encrypted: bytes) -> str:
-        from cryptography.fernet import InvalidToken
-
-        try:
-            return self._find_cipher().decrypt(encrypted).decode()
-        except InvalidToken as ex:
-            raise KeyStoreError(
-                f"the secret of the access key {access_key} was not encrypted with this {VARIABLE} or {SECRET}:"
-                " give the one it was made with, or delete the key"
-            ) from ex
-
-    def _find_cipher(self, *, make: bool = False) -> Fernet:
-        if self._cipher is None:
-            from cryptography.fernet import Fernet
-
-            path = self._data / SECRET
-            if make and not path.exists():
-                with alone(self._data):
-                    write_once(path, Fernet.generate_key())
-            try:
-                self._cipher = cipher_of(path.read_text("ascii", "replace").strip(), str(path))
-            except OSError as ex:
-                raise KeyStoreError(
-                    f"{path} cannot be read, which the secrets of the access keys are encrypted with"
-                    f" ({ex.strerror}): put it back, or set {VARIABLE}"
-                ) from ex
-        return self._cipher
-
 
 def has_keys(data: Path) -> bool:
     """Whether there is any key in the folder, enabled or not; makes nothing. Raises KeyStoreError."""
@@ -258,24 +215,8 @@ def has_keys(data: Path) -> bool:
         store.close()
 
 
-def cipher_of(secret: str, place: str) -> Fernet:
-    from cryptography.fernet import Fernet
-
-    try:
-        return Fernet(secret)
-    except ValueError as ex:
-        raise KeyStoreError(
-            f"{place} is not 32 bytes in URL-safe base64, as `head -c 32 /dev/urandom | base64 | tr +/ -_` makes them"
-        ) from ex
-
-
 def random_text(letters: str, length: int) -> str:
     return "".join(secrets.choice(letters) for _ in range(length))
-
-
-def reason(ex: Exception) -> str:
-    """Why a file cannot be used, without its name."""
-    return (isinstance(ex, OSError) and ex.strerror) or str(ex)
 
 
 def find(connection: sqlite3.Connection, access_key: str) -> StoredKey:
@@ -293,32 +234,3 @@ def stored(row: Iterable[object]) -> StoredKey:
 
 def anonymous_patterns(connection: sqlite3.Connection) -> tuple[str, ...]:
     return tuple(pattern for (pattern,) in connection.execute("SELECT pattern FROM anonymous ORDER BY pattern"))
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold off every other process that comes here: two must not create one file."""
-    held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
-
-
-def write_once(path: Path, text: bytes) -> None:
-    """Write a file for its owner only, if there is none; it is on disk, and whole, when it has its name."""
-    if path.exists():
-        return
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(text + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -206,13 +206,13 @@ def _credential(fields: Mapping[str, str], region: str | None) -> tuple[str, str
     if seconds(fields["x-amz-date"]) is None:
         _refuse(fields, "x-amz-date", "it must be a time such as 20261201T120000Z")
     key, _, scope = fields["x-amz-credential"].partition("/")
-    parts = scope.split("/")
-    if len(scope) > sigv4_claim.KEPT_CHARACTERS or len(parts) != 4 or parts[2:] != ["s3", "aws4_request"]:
+    date, signed_for = sigv4_claim.parts_of(scope)
+    if len(scope) > sigv4_claim.KEPT_CHARACTERS or signed_for is None:
         _refuse(fields, "x-amz-credential", "it must be <access key>/<date>/<region>/s3/aws4_request")
-    if parts[0] != fields["x-amz-date"][:8]:
+    if date != fields["x-amz-date"][:8]:
         _refuse(fields, "x-amz-credential", "its date must be that of x-amz-date")
-    if region not in (None, parts[1]):
-        _refuse(fields, "x-amz-credential", f"the region '{parts[1]}' is wrong; expecting '{region}'")
+    if region not in (None, signed_for):
+        _refuse(fields, "x-amz-credential", f"the region '{signed_for}' is wrong; expecting '{region}'")
     return key, scope
 
 

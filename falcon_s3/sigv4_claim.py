@@ -210,7 +210,7 @@ def _digest_of_link(method: str, headers: Mapping[str, str], signed: str) -> str
 
 def wrong_scope(scope: str, timestamp: str, region: str | None, presigned: bool) -> errors.S3Error:
     """What is wrong with a scope."""
-    date, signed_for = _parts(scope)
+    date, signed_for = parts_of(scope)
     message = f"The region '{signed_for}' is wrong; expecting '{region}'"
     if date != timestamp[:8]:
         message = "The credential must have the form <access key>/<date>/<region>/s3/aws4_request, with the same date"
@@ -221,7 +221,7 @@ def wrong_scope(scope: str, timestamp: str, region: str | None, presigned: bool)
     return errors.AuthorizationHeaderMalformed(message, fields=fields, headers=headers)
 
 
-def _parts(scope: str) -> tuple[str, str | None]:
+def parts_of(scope: str) -> tuple[str, str | None]:
     """The date and the region of a scope; "" and None for what is none."""
     parts = scope.split("/")
     return (parts[0], parts[1]) if len(parts) == 4 and parts[2:] == ["s3", "aws4_request"] else ("", None)
@@ -229,5 +229,5 @@ def _parts(scope: str) -> tuple[str, str | None]:
 
 def _region_of(scope: str, timestamp: str) -> str | None:
     """Which region a scope is for; None: this is none, or one of another day, or too long to be kept."""
-    date, region = _parts(scope)
+    date, region = parts_of(scope)
     return region if date == timestamp[:8] and len(scope) <= KEPT_CHARACTERS else None

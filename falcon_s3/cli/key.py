@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
+from falcon_s3.cli.folder import folder_and_form, refuse_what_is_none
 from falcon_s3.cli.table import moment, show
-from falcon_s3.config import Config
-from falcon_s3.keys import DATABASE, VARIABLE, KeyStore, KeyStoreError, StoredKey
+from falcon_s3.key_cipher import VARIABLE, KeyStoreError
+from falcon_s3.keys import KeyStore, StoredKey
 from falcon_s3.rights import ALL, ANY, InvalidPattern, Rights, pattern_of
 
 LONGEST_NAME = 100
@@ -26,17 +27,11 @@ def on_keys(*, create: bool = False) -> Callable[[Callable[..., None]], Callable
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @click.option(
-            "--data", envvar="FALCON_S3_DATA", show_envvar=True, default=Config.data, show_default=True,
-            type=click.Path(path_type=Path), metavar="DIR", help="The folder of the store.",
-        )  # fmt: skip
-        @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+        @folder_and_form
         @functools.wraps(command)
         def run(data: Path, **arguments: Any) -> None:
-            if not create and not any((data / name).is_file() for name in ("catalog.sqlite3", DATABASE)):
-                raise click.ClickException(
-                    f"there is no store in {data}: name its folder with --data, or start `falcon-s3 serve`"
-                )
+            if not create:
+                refuse_what_is_none(data, keys=True)
             try:
                 data.mkdir(parents=True, exist_ok=True)
                 keys = KeyStore(data, os.environ.get(VARIABLE) or None)

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from falcon_s3 import buckets, pfs
+from falcon_s3.cli.folder import folder_and_form, refuse_what_is_none
 from falcon_s3.cli.table import moment, show
-from falcon_s3.config import Config
 from falcon_s3.pfs import Branch, Commit, CommitInfo, Repo
 from falcon_s3.pfs.embedded import EmbeddedPfs
 
@@ -34,17 +34,10 @@ def sentence_of(ex: pfs.PfsError) -> str:
 def on_store(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options --data and --json and the opened store; the store's errors become one line."""
 
-    @click.option(
-        "--data", envvar="FALCON_S3_DATA", show_envvar=True, default=Config.data, show_default=True,
-        type=click.Path(path_type=Path), metavar="DIR", help="The folder of the store.",
-    )  # fmt: skip
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @folder_and_form
     @functools.wraps(command)
     def run(data: Path, **arguments: Any) -> None:
-        if not (data / "catalog.sqlite3").is_file():
-            raise click.ClickException(
-                f"there is no store in {data}: name its folder with --data, or start `falcon-s3 serve`"
-            )
+        refuse_what_is_none(data)
         try:
             store = EmbeddedPfs(data)
             try:

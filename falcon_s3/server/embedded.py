@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 from falcon_s3.config import Config, ConfigError
+from falcon_s3.key_cipher import KeyStoreError
 from falcon_s3.keyring import Keyring
-from falcon_s3.keys import KeyStore, KeyStoreError, has_keys
+from falcon_s3.keys import KeyStore, has_keys
 from falcon_s3.pfs import Unavailable
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.server.backend import Backend, Greeting

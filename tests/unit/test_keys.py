@@ -11,8 +11,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from falcon_s3 import keyring, keys
+from falcon_s3.key_cipher import SECRET, VARIABLE, KeyStoreError
 from falcon_s3.keyring import Keyring
-from falcon_s3.keys import KeyNotFound, KeyStore, KeyStoreError, has_keys
+from falcon_s3.keys import KeyNotFound, KeyStore, has_keys
 from falcon_s3.rights import ALL, Right, Rights
 
 READER = Rights(read=("master.*", "dev.images"))
@@ -109,15 +110,15 @@ def test_the_operator_can_give_what_secrets_are_encrypted_with(tmp_path):
     mine = KeyStore(tmp_path, Fernet.generate_key().decode())
     key, secret = mine.create("", ALL)
     assert mine.load().secrets == {key.rights.holder: secret}
-    assert not (tmp_path / keys.SECRET).exists()
+    assert not (tmp_path / SECRET).exists()
     mine.close()
     for given in (None, Fernet.generate_key().decode()):
         another = KeyStore(tmp_path, given)
-        with pytest.raises(KeyStoreError, match=keys.VARIABLE):
+        with pytest.raises(KeyStoreError, match=VARIABLE):
             another.create("", ALL)
         loaded = another.load()
         assert (loaded.secrets, set(loaded.rights)) == ({}, {key.rights.holder})
-        assert keys.VARIABLE in loaded.problem
+        assert VARIABLE in loaded.problem
         another.close()
 
 
@@ -126,9 +127,9 @@ def test_a_secret_of_another_form_is_refused(tmp_path, secret):
     """In the variable or in the file; the message shows how to make one, and not what was given."""
     with pytest.raises(KeyStoreError, match="base64") as caught:
         KeyStore(tmp_path, secret)
-    assert keys.VARIABLE in str(caught.value)
-    (tmp_path / keys.SECRET).write_text(secret)
-    with pytest.raises(KeyStoreError, match=keys.SECRET) as caught:
+    assert VARIABLE in str(caught.value)
+    (tmp_path / SECRET).write_text(secret)
+    with pytest.raises(KeyStoreError, match=SECRET) as caught:
         KeyStore(tmp_path).create("", ALL)
     assert len(secret) < 2 or secret not in str(caught.value)
 
@@ -269,7 +270,7 @@ def test_without_any_key_it_is_open_only_if_it_may_be(store, other, clock, opens
 def test_a_secret_that_cannot_be_decrypted_lets_nobody_in(store, tmp_path, clock, caplog):
     """The gateway is not open for it, the log says it once, and what is put right is found."""
     key, secret = store.create("", ALL)
-    path = tmp_path / keys.SECRET
+    path = tmp_path / SECRET
     path.rename(tmp_path / "away")
     opened = KeyStore(tmp_path)
     ring = Keyring({}, opened, opens=True)
@@ -278,7 +279,7 @@ def test_a_secret_that_cannot_be_decrypted_lets_nobody_in(store, tmp_path, clock
             assert ring.secret_of(key.rights.holder) is None
             assert not ring.is_open
             clock.now += keyring.LOOK_SECONDS
-    assert [keys.SECRET in record.getMessage() for record in caplog.records] == [True]
+    assert [SECRET in record.getMessage() for record in caplog.records] == [True]
     os.rename(tmp_path / "away", path)
     assert ring.secret_of(key.rights.holder) == secret
     ring.close()
