@@ -30,6 +30,8 @@ DOMAIN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.ASCII)
 
 # A part of what is signed, between slashes; clients find it in what the gateway answers.
 REGION = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+# ASCII without spaces, and without what stands between it and other parts of a signature.
+ACCESS_KEY = re.compile(r"[!-+.0-9;-~-]+", re.ASCII)
 
 # What a setting of this type is in the file, in words.
 WORDS: dict[type, str] = {str: "text in quotes", int: "a whole number", bool: "true or false"}
@@ -126,6 +128,8 @@ class Config:
         if bool(self.access_key) != bool(self.secret_key):
             there, missing = ("ACCESS", "SECRET") if self.access_key else ("SECRET", "ACCESS")
             raise ConfigError(f"FALCON_S3_{there}_KEY is set and FALCON_S3_{missing}_KEY is not: set both, or neither")
+        if self.access_key and not ACCESS_KEY.fullmatch(self.access_key):
+            raise ConfigError("the access key must be ASCII without spaces, slashes, colons and commas")
         if self.pachd and self.access_key:
             raise ConfigError(
                 "in front of pachd the access keys are Pachyderm's tokens: unset FALCON_S3_ACCESS_KEY and"

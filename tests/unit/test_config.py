@@ -80,6 +80,10 @@ def test_half_a_key_is_refused(keys, missing):
         ({"log_level": "loud"}, "debug, info, warning, error"),
         ({"pachd": "grpc://a", "access_key": "a", "secret_key": "b"}, "unset FALCON_S3_ACCESS_KEY"),
         ({"pachd_ca": Path("ca.pem")}, "--pachd"),
+        *(
+            ({"access_key": key, "secret_key": "b"}, "without spaces, slashes")
+            for key in ("a/b", "a:b", "a,b", "a b", "é")
+        ),
         ({"region": ""}, "us-east-1"),
         ({"region": "a/b"}, "us-east-1"),
     ],
