@@ -83,7 +83,7 @@ class Keyring:
         if admission is not None:
             return admission
         if not (access_key or now.everybody.read):
-            raise errors.AccessDenied
+            raise errors.AccessDenied("Access Denied: requests must be signed with an access key.")
         return Admission(now.rights.get(access_key) or Rights(holder=access_key), now.everybody)
 
     def close(self) -> None:

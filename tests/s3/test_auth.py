@@ -55,6 +55,7 @@ def test_nobody_is_let_in_without_a_signature(keyed_gateway, bucket, method, for
         assert (answer.status, answer.body) == (403, b"")
     elif answer.status != 400:
         answer.refused(403, "AccessDenied")
+        assert answer.text("Message") == "Access Denied: requests must be signed with an access key."
     assert DATA not in answer.body
     assert files(keyed_gateway, bucket) == before
 
