@@ -37,6 +37,8 @@ REFUSED_HEADERS = (
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-write-offset-bytes",
 )
+# Those that may hold other text than ASCII, and mean nothing when they are empty.
+TEXTS = ("content-disposition", "x-amz-website-redirect-location")
 
 
 def refuse_headers(headers: Mapping[str, str], bucket: str, everybody: Rights) -> None:
@@ -50,6 +52,16 @@ def refuse_headers(headers: Mapping[str, str], bucket: str, everybody: Rights) -
             raise errors.NotImplemented(f"The header {name} is not implemented.", fields={"Header": name})
     if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
         raise errors.InvalidStorageClass
+
+
+def refuse_lost_text(headers: Mapping[str, str]) -> None:
+    """Refuse a header whose text did not get here: of one that holds bytes beyond ASCII Granian gives nothing.
+
+    Not for metadata, which may be empty; where requests are signed, none that was lost gets so far. Raises InvalidArgument.
+    """
+    for name in TEXTS:
+        if headers.get(name) == "":
+            raise errors.InvalidArgument(f"The header {name} {errors.LOST_TEXT}", fields={"ArgumentName": name})
 
 
 def of_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -90,6 +90,8 @@ class Authentication:
             return identify(request, self._gatekeeper.secret_of, self._region)
         except errors.SignatureDoesNotMatch as ex:
             ex.message = f"{ex.message} {self._gatekeeper.about_secrets}".rstrip()
+            for name in [each for each, value in headers.items() if value == ""][:1]:
+                ex.message += f" The header {name} {errors.LOST_TEXT}"
             raise
 
     def _bucket_of(self, env: dict[str, Any]) -> str:

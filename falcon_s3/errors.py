@@ -11,6 +11,9 @@ from typing import ClassVar
 
 from falcon_s3 import pfs
 
+# What is wrong with a header of which nothing arrived.
+LOST_TEXT = "is empty, or holds bytes beyond ASCII: leave it out, or encode them (RFC 8187, or RFC 2047 for metadata)."
+
 
 class S3Error(Exception):
     """The request is refused. `fields` are more elements of the document, `headers` more of the answer."""

@@ -124,6 +124,7 @@ class PlainPuts:
             branch = buckets.parse(bucket)
             if not isinstance(branch, pfs.Branch):
                 return None
+            attributes.refuse_lost_text(headers)
             kept = attributes.described(headers)
             content: pfs.Body
             if CHECKED.isdisjoint(headers):

@@ -22,6 +22,7 @@ class Copy:
         if "versionId" in req.query:
             raise errors.InvalidArgument("This operation does not accept a version-id.")
         attributes.refuse_headers(headers, req.place, req.everybody)
+        attributes.refuse_lost_text(headers)
         replaced = {name: copies.directive(headers, name) == "REPLACE" for name in (METADATA, TAGGING)}
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         algorithm = checksums.algorithm_named(headers.get(checksums.ALGORITHM))

@@ -123,6 +123,7 @@ class Object:
         if "versionId" in req.query:
             raise errors.InvalidArgument("This operation does not accept a version-id.")
         attributes.refuse_headers(headers, req.place, req.everybody)
+        attributes.refuse_lost_text(headers)
         kept = attributes.of_headers(headers)
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         expected = body.expected_of(headers)

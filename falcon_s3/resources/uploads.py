@@ -26,6 +26,7 @@ class Uploads:
         """CreateMultipartUpload (S3 API)."""
         headers = req.lower_headers
         attributes.refuse_headers(headers, req.place, req.everybody)
+        attributes.refuse_lost_text(headers)
         kept = attributes.of_headers(headers) | checksums.of_upload(headers)
         upload = req.store.start_upload(req.ref, req.key, kept)
         for name in (checksums.ALGORITHM, checksums.TYPE):
