@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from data import best_seconds, noise, quick, show
 
 from falcon_s3 import _body_py, _speedups
-from falcon_s3.body import FRAMED_READ, ChunkVerifier, VerifiedBody, expected_of
+from falcon_s3.body import FRAMED_READ, ChunkVerifier, VerifiedBody
+from falcon_s3.body_headers import expected_of
 from falcon_s3.sigv4 import ChunkVerifier as SignedChunks
 
 COMMAND = "python benchmarks/bench_body.py"

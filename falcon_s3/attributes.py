@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from falcon_s3 import body, checksums, errors, tags
+from falcon_s3 import body_headers, checksums, errors, tags
 from falcon_s3.rights import Rights, check_grants
 
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
@@ -77,7 +77,7 @@ def described(headers: Mapping[str, str]) -> dict[str, str]:
     """Of the headers those that describe the content, and user metadata. Raises MetadataTooLarge."""
     kept = {name: headers[name] for name in KEPT_HEADERS if headers.get(name)}
     if "content-encoding" in kept:
-        encoding = body.stored_encoding(kept.pop("content-encoding"))
+        encoding = body_headers.stored_encoding(kept.pop("content-encoding"))
         if encoding:
             kept["content-encoding"] = encoding
     length = 0

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from falcon_s3 import _speedups, attributes, body, buckets, checksums, digests, errors, pfs
+from falcon_s3 import _speedups, attributes, body, body_headers, buckets, checksums, digests, errors, pfs
 from falcon_s3.auth import Authentication
 from falcon_s3.deferral import VERSION, Begun, Starts
 from falcon_s3.request import REQUEST_ID, new_id
@@ -89,8 +89,8 @@ class Bytes:
 
 
 def checked(read: Callable[[int], bytes], headers: Mapping[str, str], kept: dict[str, str]) -> pfs.Body:
-    """A body that its headers say more of; a checksum is added to what is `kept`. Raises what `body.expected_of` does."""
-    expected = body.expected_of(headers)
+    """A body that its headers say more of; a checksum is added to what is `kept`. Raises what `body_headers.expected_of` does."""
+    expected = body_headers.expected_of(headers)
     algorithm = expected.checksum or checksums.algorithm_named(headers.get(ALGORITHM))
     if algorithm is not None:
         kept[checksums.TYPE] = checksums.FULL_OBJECT

@@ -8,7 +8,8 @@ import pytest
 from bench_body import KEY, SCOPE, SEED, SIGNED, TIMESTAMP, frames
 
 from falcon_s3 import _speedups
-from falcon_s3.body import FRAMED_READ, VerifiedBody, expected_of
+from falcon_s3.body import FRAMED_READ, VerifiedBody
+from falcon_s3.body_headers import expected_of
 from falcon_s3.digests import Hashes
 from falcon_s3.sigv4 import ChunkVerifier
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from falcon_s3 import body, errors, xml, xml_reader
+from falcon_s3 import body, body_headers, errors, xml, xml_reader
 from falcon_s3.pfs import Branch, Commit
 from falcon_s3.request import S3Request
 from falcon_s3.rights import check_grants
@@ -34,7 +34,7 @@ class Bucket:
         if req.lower_headers.get("x-amz-object-ownership", OWNERSHIP) != OWNERSHIP:
             raise errors.NotImplemented(f"All objects belong to the owner of the bucket: there is only {OWNERSHIP}.")
         if req.lower_headers.get("content-length", "0") != "0" or "transfer-encoding" in req.lower_headers:
-            expected = body.expected_of(req.lower_headers)
+            expected = body_headers.expected_of(req.lower_headers)
             xml_reader.read_create_bucket(
                 body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
             )

@@ -15,7 +15,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import body, errors, xml, xml_reader
+from falcon_s3 import body, body_headers, errors, xml, xml_reader
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
 from falcon_s3.rights import check_grants
@@ -105,7 +105,7 @@ class Configuration:
     def _put_versioning(self, req: S3Request, resp: falcon.Response) -> None:
         """PutBucketVersioning (S3 API): it is on, and stays so."""
         self._find_bucket(req)
-        expected = body.expected_of(req.lower_headers)
+        expected = body_headers.expected_of(req.lower_headers)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
         wanted = xml_reader.read_versioning(document)
         if wanted.mfa_delete == "Enabled":

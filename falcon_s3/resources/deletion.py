@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import falcon
 
-from falcon_s3 import body, conditions, errors, pfs, xml, xml_reader
+from falcon_s3 import body, body_headers, conditions, errors, pfs, xml, xml_reader
 from falcon_s3.pfs import Pfs, Ref
 from falcon_s3.request import S3Request
 from falcon_s3.resources.version import log_removal
@@ -26,7 +26,7 @@ class Deletion:
         An object with a condition of its own is a commit of its own, for the condition decides only about it.
         """
         ref = req.ref
-        expected = body.expected_of(req.lower_headers)
+        expected = body_headers.expected_of(req.lower_headers)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
         wanted = xml_reader.read_delete(document)
         plain: list[ObjectIdentifier] = []

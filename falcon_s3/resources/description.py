@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from falcon_s3 import body, errors, multipart, tags, xml
+from falcon_s3 import body, body_headers, errors, multipart, tags, xml
 from falcon_s3.conditions import http_date
 from falcon_s3.pfs import FileInfo, Pfs
 from falcon_s3.request import S3Request
@@ -65,7 +65,7 @@ class Description:
 
     def put_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """PutObjectTagging (S3 API): the tags of a version are replaced; no commit is made."""
-        expected = body.expected_of(req.lower_headers)
+        expected = body_headers.expected_of(req.lower_headers)
         file = self._writable(req)
         document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
         self._set_tags(req, resp, file, tags.read_tagging(document))

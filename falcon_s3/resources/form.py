@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import falcon
 from falcon.media.multipart import BodyPart, MultipartFormHandler
 
-from falcon_s3 import attributes, body, checksums, conditions, errors, policy, tags, xml
+from falcon_s3 import attributes, body, body_headers, checksums, conditions, errors, policy, tags, xml
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.pfs import FileInfo
 from falcon_s3.policy import Policy
@@ -76,7 +76,7 @@ class Form:
         kept = attributes.of_headers(headers)
         check = conditions.put_check(req.lower_headers.get("if-match"), req.lower_headers.get("if-none-match"))
         # Where the file ends its boundary tells, and no length.
-        expected = replace(body.expected_of(headers | {"content-length": "0"}), length=None, wire_length=None)
+        expected = replace(body_headers.expected_of(headers | {"content-length": "0"}), length=None, wire_length=None)
         algorithm = expected.checksum or checksums.algorithm_named(headers.get(checksums.ALGORITHM))
         if algorithm is not None:
             kept[checksums.TYPE] = checksums.FULL_OBJECT
@@ -114,7 +114,7 @@ class Upload:
             raise errors.PreconditionFailed(
                 f"Bucket POST must be of the enclosure-type {MEDIA_TYPE}", fields={"Condition": "Content-Type"}
             )
-        length = body.number(headers, "content-length")
+        length = body_headers.number(headers, "content-length")
         if length is None:
             raise errors.MissingContentLength
         self._read = req.open_body()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import falcon
 
-from falcon_s3 import attributes, body, checksums, conditions, errors, multipart, pfs
+from falcon_s3 import attributes, body, body_headers, checksums, conditions, errors, multipart, pfs
 from falcon_s3.conditions import http_date
 from falcon_s3.deferral import DEFERRAL, VERSION, Deferral, Starts
 from falcon_s3.pfs import FileInfo
@@ -126,7 +126,7 @@ class Object:
         attributes.refuse_lost_text(headers)
         kept = attributes.of_headers(headers)
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
-        expected = body.expected_of(headers)
+        expected = body_headers.expected_of(headers)
         algorithm = expected.checksum or checksums.algorithm_named(headers.get("x-amz-sdk-checksum-algorithm"))
         if algorithm is not None:
             kept[checksums.TYPE] = checksums.FULL_OBJECT

@@ -7,7 +7,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import attributes, body, checksums, conditions, copies, errors, multipart, pfs, xml
+from falcon_s3 import attributes, body, body_headers, checksums, conditions, copies, errors, multipart, pfs, xml
 from falcon_s3.digests import HashedBody
 from falcon_s3.pfs import FileInfo, Ref
 from falcon_s3.request import S3Request
@@ -38,7 +38,7 @@ class Uploads:
     def put_part(self, req: S3Request, resp: falcon.Response) -> None:
         """UploadPart (S3 API). Nothing of a part is seen before the upload is completed."""
         ref, number = self._place(req)
-        expected = body.expected_of(req.lower_headers)
+        expected = body_headers.expected_of(req.lower_headers)
         wanted = self._algorithm(ref, req)
         algorithm = expected.checksum or wanted
         if wanted is not None and algorithm != wanted:
@@ -58,7 +58,7 @@ class Uploads:
         algorithm = self._algorithm(ref, req)
         file = find_source(req, copies.source_of(req.lower_headers))
         start, stop = copies.byte_range(req.lower_headers, file.size)
-        if stop - start > body.LARGEST:
+        if stop - start > body_headers.LARGEST:
             raise errors.InvalidRequest("The specified copy range is larger than 5 GiB.")
         kept: dict[str, str] = {}
         content = HashedBody(req.store.open_file(file, start, stop), algorithm, kept)
@@ -142,6 +142,8 @@ class Uploads:
         resp.status = 204
 
 
-def document_expected(headers: Any) -> body.Expected:
+def document_expected(headers: Any) -> body_headers.Expected:
     """What the headers say of the document: its checksum headers are of the object that it completes."""
-    return body.expected_of({name: value for name, value in headers.items() if not name.startswith(checksums.PREFIX)})
+    return body_headers.expected_of(
+        {name: value for name, value in headers.items() if not name.startswith(checksums.PREFIX)}
+    )

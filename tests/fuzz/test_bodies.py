@@ -7,8 +7,9 @@ import io
 
 from hypothesis import strategies as st
 
-from falcon_s3 import body, errors
-from falcon_s3.body import Expected, VerifiedBody, expected_of, read_small
+from falcon_s3 import body_headers, errors
+from falcon_s3.body import VerifiedBody, read_small
+from falcon_s3.body_headers import Expected, expected_of
 from falcon_s3.sigv4 import ChunkVerifier
 from tests.fuzz.examples import fuzz, mutated, repeated
 
@@ -93,7 +94,7 @@ HEADERS = st.fixed_dictionaries(
         "content-md5": HEADER_TEXT | st.sampled_from(["1B2M2Y8AsgTpgAmY7PhCfg==", "===="]),
         "transfer-encoding": HEADER_TEXT | st.just("chunked"),
         "x-amz-content-sha256": HEADER_TEXT
-        | st.sampled_from(["", "UNSIGNED-PAYLOAD", "0" * 64, "0 " * 32, "STREAMING-x", *body.STREAMING]),
+        | st.sampled_from(["", "UNSIGNED-PAYLOAD", "0" * 64, "0 " * 32, "STREAMING-x", *body_headers.STREAMING]),
         "x-amz-decoded-content-length": HEADER_TEXT | st.sampled_from(["0", "5", "²", "1e3"]),
         "x-amz-trailer": HEADER_TEXT
         | st.sampled_from(["x-amz-checksum-crc32", "x-amz-checksum-", "X-Amz-Checksum-SHA256 "]),
@@ -111,7 +112,7 @@ def test_any_headers_of_a_body_are_kept_or_refused(headers, wire):
         expected = expected_of(headers)
         file = io.BytesIO(wire)
         assert len(read_small(file.read, expected, 250)) <= 250
-    body.stored_encoding(headers.get("content-encoding"))
+    body_headers.stored_encoding(headers.get("content-encoding"))
 
 
 @fuzz(wire=repeated(PIECES), framed=st.booleans(), slower=20)

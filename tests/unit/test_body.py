@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falcon_s3 import body, errors, pfs
-from falcon_s3.body import CACHED_BYTES, Expected, VerifiedBody, expected_of, read_small, stored_encoding
+from falcon_s3.body import CACHED_BYTES, VerifiedBody, read_small
+from falcon_s3.body_headers import Expected, expected_of, stored_encoding
 
 UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
