@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
-from falcon_s3.pfs import Branch, Unavailable, check_path, filesets, growth, is_commit_id, lineage, tree
+from falcon_s3.pfs import Branch, Unavailable, check_path, filesets, growth, is_commit_id, lineage, targets, tree
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, Staged, release
 from falcon_s3.pfs.filesets import FileSet
 from falcon_s3.pfs.joining import Bytes, Given, joined
-from falcon_s3.pfs.lineage import Named, Refused, Target
+from falcon_s3.pfs.lineage import Refused
 from falcon_s3.pfs.schema import now_ms
+from falcon_s3.pfs.targets import Named, Target
 from falcon_s3.pfs.tree import Version, View
 
 # Staged files each hold a file open, and small ones memory: when there are so many they are moved to their places.
@@ -128,7 +129,7 @@ class Batch:
 
         def job(connection: Connection) -> Target:
             target = _place(connection, named, only_open)
-            view = lineage.view_of(connection, target)
+            view = targets.view_of(connection, target)
             for change in self._changes:
                 self._apply(connection, Place(view, None), change)
             return target
@@ -188,7 +189,7 @@ class Batch:
             release(connection, replaced)
 
     def _copy(self, connection: Connection, place: Place, copy: Copy) -> None:
-        source = lineage.view_of(connection, filesets.resolve(connection, copy.source))
+        source = targets.view_of(connection, filesets.resolve(connection, copy.source))
         wanted = [(copy.source_path, copy.path)]
         if tree.find(connection, source, copy.source_path) is None:
             prefix = copy.source_path + "/" if copy.source_path else ""
@@ -203,7 +204,7 @@ class Batch:
 
     def _difference(self, connection: Connection, place: Place, change: Difference) -> None:
         target = filesets.resolve(connection, change.source)
-        source = lineage.view_of(connection, target)
+        source = targets.view_of(connection, target)
         rows = connection.execute(
             "SELECT path, content FROM version WHERE line = ? AND number = ? ORDER BY path",
             (source.line, source.number),
@@ -220,9 +221,9 @@ def check_target(connection: Connection, named: Named) -> Target | Branch:
 
     Raises NotFound, InvalidName, Refused, so that these can come before the bytes.
     """
-    base, steps = lineage.spelled(named)
+    base, steps = targets.spelled(named)
     if steps or is_commit_id(base):
-        target = lineage.resolve(connection, named)
+        target = targets.resolve(connection, named)
         if not target.point.open:
             raise Refused(f"commit {target} has already finished")
         return target
@@ -236,7 +237,7 @@ def _place(connection: Connection, named: Named, only_open: bool) -> Target:
     if isinstance(found, Target):
         return found
     if only_open:
-        raise Refused(f"commit {lineage.resolve(connection, named)} has already finished")
+        raise Refused(f"commit {targets.resolve(connection, named)} has already finished")
     head = lineage.writable(connection, found)
     return lineage.add_commit(connection, found, head, head, finished=True, message="", identity=None)
 

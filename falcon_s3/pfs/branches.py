@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from falcon_s3.pfs import Branch, BranchInfo, BranchNotFound, Commit, NotFound, Repo, check_branch, history, records
 from falcon_s3.pfs.catalog import Connection
-from falcon_s3.pfs.lineage import Named, Refused, branch_text, resolve
+from falcon_s3.pfs.lineage import Refused
 from falcon_s3.pfs.repos import StillUsed, full, repo_id
+from falcon_s3.pfs.targets import Named, branch_text, resolve
 
 
 def graph(connection: Connection) -> dict[Branch, set[Branch]]:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import uuid
 from typing import NamedTuple
 
-from falcon_s3.pfs import FILESETS, NotFound, PfsError, lineage
+from falcon_s3.pfs import FILESETS, NotFound, PfsError, targets
 from falcon_s3.pfs.catalog import Connection, insert
 from falcon_s3.pfs.history import Point
-from falcon_s3.pfs.lineage import Named, Target
 from falcon_s3.pfs.schema import now_ms
+from falcon_s3.pfs.targets import Named, Target
 from falcon_s3.pfs.tree import View
 
 # How long a file set lives without being told, and may be told at a time.
@@ -85,7 +85,7 @@ def _point(connection: Connection, identity: str) -> Point:
     ).fetchone()
     if row is None:
         raise NotFound(f"file set {identity} not found: it never was, or its time is over")
-    return lineage.at(connection, row[0])
+    return targets.at(connection, row[0])
 
 
 def find(connection: Connection, identity: str) -> FileSet:
@@ -95,9 +95,9 @@ def find(connection: Connection, identity: str) -> FileSet:
 
 
 def resolve(connection: Connection, named: Named) -> Target:
-    """A commit or a file set, to read from. Raises what `lineage.resolve` raises."""
+    """A commit or a file set, to read from. Raises what `targets.resolve` raises."""
     if named.repo.name != FILESETS:
-        return lineage.resolve(connection, named)
+        return targets.resolve(connection, named)
     return Target(named.repo, _point(connection, named.id))
 
 

@@ -16,9 +16,10 @@ from typing import NamedTuple
 from falcon_s3.pfs import growth, history, lineage, versions
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.contents import release
-from falcon_s3.pfs.lineage import Refused, Target
+from falcon_s3.pfs.lineage import Refused
 from falcon_s3.pfs.repos import full
 from falcon_s3.pfs.schema import NEVER
+from falcon_s3.pfs.targets import Target
 from falcon_s3.pfs.tree import View, covering
 
 

@@ -7,15 +7,16 @@ All of it runs inside a job of the catalog; nothing here may be called for a com
 
 from __future__ import annotations
 
-from falcon_s3.pfs import Branch, lineage, versions
+from falcon_s3.pfs import Branch, lineage, targets, versions
 from falcon_s3.pfs.catalog import Connection
-from falcon_s3.pfs.lineage import Refused, Target
+from falcon_s3.pfs.lineage import Refused
+from falcon_s3.pfs.targets import Target
 
 
 def clear(connection: Connection, target: Target) -> None:
     """Let the commit show what its parent shows."""
     line, number = target.point.line, target.point.number
-    view = lineage.view_of(connection, target)
+    view = targets.view_of(connection, target)
     paths = connection.execute("SELECT path FROM version WHERE line = ? AND number = ?", (line, number)).fetchall()
     for (path,) in paths:
         found = versions.find(connection, target.point.repo_id, view, path, target.commit.id)

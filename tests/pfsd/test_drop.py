@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from falcon_s3.pfs import Branch, Commit, Repo, branches, lineage, repos, undo
+from falcon_s3.pfs import Branch, Commit, Repo, branches, repos, targets, undo
 from falcon_s3.pfs.batch import Delete
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.lineage import Named, Refused
+from falcon_s3.pfs.lineage import Refused
+from falcon_s3.pfs.targets import Named
 from falcon_s3.pfs.wire import pfs_pb2
 from tests.pfsd.conftest import add, branch, delete, grpc, head
 
@@ -136,7 +137,7 @@ def test_histories_stay_right_whatever_is_dropped(tmp_path, seed):
 
 def _drop(store, repo, victim, shown, heads, parents):
     def job(connection):
-        undo.drop(connection, lineage.resolve(connection, Named(repo, "", victim)))
+        undo.drop(connection, targets.resolve(connection, Named(repo, "", victim)))
 
     if victim in parents.values():
         with pytest.raises(Refused):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from falcon_s3.pfs import FILESETS, Branch, Repo
 from falcon_s3.pfs.batch import Copy, Delete, Pour
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.lineage import Named
+from falcon_s3.pfs.targets import Named
 from falcon_s3.pfs.wire import pfs_pb2
 from tests.pfsd.conftest import add, branch, copy, delete, head, repo_message, running_pfsd
 

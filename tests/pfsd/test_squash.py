@@ -8,10 +8,11 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falcon_s3.pfs import Branch, Commit, Repo, branches, growth, lineage, repos, squash, undo
+from falcon_s3.pfs import Branch, Commit, Repo, branches, growth, repos, squash, targets, undo
 from falcon_s3.pfs.batch import Delete
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.lineage import Named, Refused
+from falcon_s3.pfs.lineage import Refused
+from falcon_s3.pfs.targets import Named
 from falcon_s3.pfs.wire import pfs_pb2, transaction_pb2
 from tests.pfsd.conftest import add, branch, delete, head
 
@@ -187,7 +188,7 @@ class Model:
             return
         children = self.children(victim)
         with pytest.raises(Refused) if not children or victim in self.heads.values() else contextlib.nullcontext():
-            self.store.change(lambda c: squash.squash(c, lineage.resolve(c, Named(REPO, "", victim))))
+            self.store.change(lambda c: squash.squash(c, targets.resolve(c, Named(REPO, "", victim))))
             did, parent = self.did.pop(victim), self.parents.pop(victim)
             for child in children:
                 self.did[child] = did | self.did[child]
@@ -199,7 +200,7 @@ class Model:
             return
         children = self.children(victim)
         with pytest.raises(Refused) if children else contextlib.nullcontext():
-            self.store.change(lambda c: undo.drop(c, lineage.resolve(c, Named(REPO, "", victim))))
+            self.store.change(lambda c: undo.drop(c, targets.resolve(c, Named(REPO, "", victim))))
             del self.did[victim]
             parent = self.parents.pop(victim)
             for name in [name for name, commit in self.heads.items() if commit == victim]:

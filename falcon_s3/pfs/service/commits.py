@@ -13,10 +13,9 @@ from itertools import islice, takewhile
 
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import Branch, CommitInfo, lineage, records, repos, squash, undo
+from falcon_s3.pfs import Branch, CommitInfo, lineage, records, repos, squash, targets, undo
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.lineage import Named, Target
 from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.service.calls import Context, Handler, Waiting, streaming, unary
 from falcon_s3.pfs.service.names import (
@@ -28,6 +27,7 @@ from falcon_s3.pfs.service.names import (
     project_of,
     repo_of,
 )
+from falcon_s3.pfs.targets import Named, Target
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 # How often a call that waits looks whether a commit was made or finished, by whatever process.
@@ -52,7 +52,7 @@ def start_commit(connection: Connection, request: wire.StartCommitRequest, ident
 
 
 def finish_commit(connection: Connection, request: wire.FinishCommitRequest, _identity: bytes | None) -> Empty:
-    target = lineage.resolve(connection, named_of(request.commit))
+    target = targets.resolve(connection, named_of(request.commit))
     if request.error:
         undo.fail(connection, target, request.error)
     else:
@@ -63,7 +63,7 @@ def finish_commit(connection: Connection, request: wire.FinishCommitRequest, _id
 def squash_commit_set(connection: Connection, request: wire.SquashCommitSetRequest, _identity: bytes | None) -> Empty:
     """All of its commits, or none if one of them cannot be."""
     for info in lineage.commit_set(connection, request.commit_set.id.lower()):
-        squash.squash(connection, lineage.resolve(connection, Named(info.commit.repo, "", info.commit.id)))
+        squash.squash(connection, targets.resolve(connection, Named(info.commit.repo, "", info.commit.id)))
     return Empty()
 
 
@@ -87,7 +87,7 @@ class Commits:
 
     def _message(self, info: CommitInfo) -> wire.CommitInfo:
         def job(connection: Connection) -> wire.CommitInfo:
-            target = lineage.resolve(connection, Named(info.commit.repo, "", info.commit.id))
+            target = targets.resolve(connection, Named(info.commit.repo, "", info.commit.id))
             children = lineage.children(connection, target)
             return commit_info(info, children, undo.error_of(connection, target), self._store.size(target.point))
 
@@ -95,7 +95,7 @@ class Commits:
 
     def _resolve(self, commit: wire.Commit) -> Target:
         named = named_of(commit)
-        return self._store.look(lambda connection: lineage.resolve(connection, named))
+        return self._store.look(lambda connection: targets.resolve(connection, named))
 
     def _finished(self, info: CommitInfo, context: Context) -> CommitInfo:
         """The commit once it is finished, or as it is when the client has gone."""
@@ -192,7 +192,7 @@ class Commits:
         named = named_of(request.commit)
 
         def job(connection: Connection) -> None:
-            target = lineage.resolve(connection, named)
+            target = targets.resolve(connection, named)
             if not target.point.open:
                 raise lineage.Refused(f"cannot clear finished commit {target}")
             undo.clear(connection, target)
@@ -203,19 +203,19 @@ class Commits:
     def squash(self, request: wire.SquashCommitRequest, _context: Context) -> wire.SquashCommitResponse:
         """What it did becomes part of what follows it. `recursive` means commits of pipelines, which are none."""
         named = named_of(request.commit)
-        self._store.change(lambda connection: squash.squash(connection, lineage.resolve(connection, named)))
+        self._store.change(lambda connection: squash.squash(connection, targets.resolve(connection, named)))
         return wire.SquashCommitResponse()
 
     def drop(self, request: wire.DropCommitRequest, _context: Context) -> wire.DropCommitResponse:
         """A commit that no other follows, with all that it did. `recursive` as for `squash`."""
         named = named_of(request.commit)
-        self._store.change(lambda connection: undo.drop(connection, lineage.resolve(connection, named)))
+        self._store.change(lambda connection: undo.drop(connection, targets.resolve(connection, named)))
         return wire.DropCommitResponse()
 
     def drop_set(self, request: wire.DropCommitSetRequest, _context: Context) -> Empty:
         def job(connection: Connection) -> None:
             for info in reversed(lineage.commit_set(connection, request.commit_set.id.lower())):
-                undo.drop(connection, lineage.resolve(connection, Named(info.commit.repo, "", info.commit.id)))
+                undo.drop(connection, targets.resolve(connection, Named(info.commit.repo, "", info.commit.id)))
 
         self._store.change(job)
         return Empty()

@@ -15,8 +15,8 @@ from falcon_s3.pfs import (
     filesets,
     folders,
     glob,
-    lineage,
     records,
+    targets,
 )
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
@@ -42,7 +42,7 @@ class Shown:
         def job(connection: Connection) -> tuple[View, CommitInfo]:
             target = filesets.resolve(connection, named)
             info = records.commit_info(connection, target.repo, target.point.number)
-            return lineage.view_of(connection, target), info
+            return targets.view_of(connection, target), info
 
         self.view, self.info = store.look(job)
 

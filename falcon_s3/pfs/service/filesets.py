@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import FILESETS, Repo, filesets, lineage, tree
+from falcon_s3.pfs import FILESETS, Repo, filesets, targets, tree
 from falcon_s3.pfs.batch import Copy, Difference, Pour
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.lineage import Named
 from falcon_s3.pfs.service.calls import Context, Handler, unary, uploading
 from falcon_s3.pfs.service.modify import Change, change_of, collect
 from falcon_s3.pfs.service.names import Unclear, named_of
+from falcon_s3.pfs.targets import Named
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 # How much a shard has at most when the request does not say it.
@@ -81,7 +81,7 @@ class FileSets:
         named = Named(Repo("default", FILESETS), "", request.file_set_id)
 
         def job(connection: Connection) -> tree.View:
-            return lineage.view_of(connection, filesets.resolve(connection, named))
+            return targets.view_of(connection, filesets.resolve(connection, named))
 
         most_files, most_bytes = request.num_files or SHARD_FILES, request.size_bytes or SHARD_BYTES
         shards = [wire.PathRange()]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from falcon_s3.pfs import DEFAULT_PROJECT, Branch, BranchInfo, Commit, CommitInfo, NotFound, PfsError, Repo
-from falcon_s3.pfs.lineage import Named
 from falcon_s3.pfs.repos import full
+from falcon_s3.pfs.targets import Named
 from falcon_s3.pfs.wire import pfs_pb2
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from falcon_s3.pfs import Branch, Repo
-from falcon_s3.pfs.lineage import Named
 from falcon_s3.pfs.service.names import Unclear, branch_of, project_of, repo_of
+from falcon_s3.pfs.targets import Named
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from falcon_s3.pfs import Branch, branches, folders, lineage
+from falcon_s3.pfs import Branch, branches, folders, lineage, targets
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.lineage import NotFinished, Target
+from falcon_s3.pfs.lineage import NotFinished
 from falcon_s3.pfs.service.branches import message
 from falcon_s3.pfs.service.calls import Context, Handler, streaming
 from falcon_s3.pfs.service.names import Unclear, commit_message, named_of
 from falcon_s3.pfs.service.pickers import branch_picked, commit_picked
+from falcon_s3.pfs.targets import Target
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 # Of each branch, those one step away.
@@ -36,7 +37,7 @@ class Walks:
         if not request.file_path:
             raise Unclear("file path must be specified")
         start, path = named_of(request.start), folders.key_of(request.file_path)
-        target: Target | None = self._store.look(lambda connection: lineage.resolve(connection, start))
+        target: Target | None = self._store.look(lambda connection: targets.resolve(connection, start))
         searched = found = 0
         while target is not None:
             if target.point.open:
@@ -61,7 +62,7 @@ class Walks:
     ) -> Iterator[wire.CommitInfo]:
         """Nothing, once the commits are found: only pipelines make commits from others."""
         for named in [commit_picked(each) for each in request.start]:
-            self._store.look(lambda connection, named=named: lineage.resolve(connection, named))  # type: ignore[misc]
+            self._store.look(lambda connection, named=named: targets.resolve(connection, named))  # type: ignore[misc]
         yield from ()
 
     def walk_up(self, request: wire.WalkBranchProvenanceRequest, _context: Context) -> Iterator[wire.BranchInfo]:
