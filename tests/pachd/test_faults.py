@@ -7,8 +7,11 @@ from collections import Counter
 import grpc
 import pytest
 
-from falcon_s3.pfs import Branch, Repo, Unavailable
+from falcon_s3.pfs import Branch, CommitFinished, CommitNotFound, Repo, Unavailable
+from falcon_s3.pfs.pachd import failures, methods
 from falcon_s3.pfs.pachd.address import parse
+from falcon_s3.pfs.pachd.names import branch_message, commit_of, ref_message
+from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.conftest import free_port
 from tests.pachd.proxy import Proxy
 from tests.pachd.users import ends, running
@@ -185,6 +188,46 @@ def test_a_restart_is_got_over(open_pfs, tmp_path):
             proxy.cut()
             with pytest.raises(Unavailable):
                 store.list_branches()
+
+
+class Forgets(grpc.ServerInterceptor):
+    """Has something happen to a commit before its file is looked at, and then shows neither, as pachd does."""
+
+    def __init__(self, trouble):
+        self._trouble = trouble
+
+    def intercept_service(self, continuation, handler_call_details):
+        if not handler_call_details.method.endswith("/InspectFile"):
+            return continuation(handler_call_details)
+
+        def run(_message, context):
+            self._trouble()
+            context.abort(grpc.StatusCode.UNKNOWN, failures.FORGOTTEN)
+
+        return grpc.stream_unary_rpc_method_handler(run)
+
+
+@pytest.mark.parametrize(
+    ("method", "request_of", "error"),
+    [
+        (methods.FINISH_COMMIT, lambda commit: wire.FinishCommitRequest(commit=ref_message(commit)), CommitFinished),
+        (
+            methods.DROP_COMMIT_SET,
+            lambda commit: wire.DropCommitSetRequest(commit_set=wire.CommitSet(id=commit.id)),
+            CommitNotFound,
+        ),
+    ],
+)
+def test_a_write_that_a_commit_ends_before_says_how_it_ended(tmp_path, open_pfs, method, request_of, error):
+    """pachd 2.11 takes it, and forgets what the commit showed."""
+    branch = Branch(Repo("default", "images"), "master")
+    with running(tmp_path, Forgets(lambda: pfs._calls.change(method, request_of(commit)))) as address:
+        pfs = open_pfs(parse(address))
+        pfs.create_branch(branch)
+        started = pfs._calls.change(methods.START_COMMIT, wire.StartCommitRequest(branch=branch_message(branch)))
+        commit = commit_of(started)
+        with pytest.raises(error):
+            put(pfs, commit, "a")
 
 
 def test_where_nothing_listens_the_version_says_so(open_pfs):

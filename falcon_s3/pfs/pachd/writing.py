@@ -160,12 +160,15 @@ def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit 
     """The file as it was just written: what `ref` shows, or what one of the commits since `before` shows.
 
     Others may have written the same path since, or what pachd gives up. Raises InvalidPath where it gave up this
-    write, Unavailable where what was written is nowhere.
+    write, CommitFinished where it lost it, Unavailable where what was written is nowhere.
     """
     try:
         file = reading.find_file(calls, ref, path)
     except InvalidPath:
         file = None
+    except CommitNotFound:
+        check_ref(calls, ref)  # pachd takes a write to a commit that is finished meanwhile, and then shows neither
+        raise
     if file is not None and (content.is_of(file) or isinstance(ref, Commit)):
         with suppress(CommitNotFound):  # given up, with what others had written
             if not reading.inspect_commit(calls, file.commit).error:
