@@ -2,14 +2,15 @@
 
 import contextlib
 import hashlib
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
-from falcon_s3.pfs import Branch, BranchNotFound, InvalidName, PfsError, Repo, Unavailable, UploadNotFound
-from falcon_s3.pfs.pachd import PachdPfs, methods, uploads, writing
+from falcon_s3.pfs import Branch, BranchNotFound, InvalidName, PfsError, Repo, Unavailable, UploadNotFound, filesets
+from falcon_s3.pfs.pachd import PachdPfs, layers, leases, methods, uploads, writing
 from falcon_s3.pfs.pachd.address import parse
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.pachd.users import running
@@ -112,16 +113,22 @@ def test_what_is_no_part_of_ours_is_an_error_of_the_store(pfs, branch, told):
 
 
 class Slow(grpc.ServerInterceptor):
-    """Answers one method late."""
+    """Answers a method that takes a stream late, and others meanwhile."""
 
     def __init__(self, method, seconds):
         self._method = method
         self._seconds = seconds
 
     def intercept_service(self, continuation, handler_call_details):
-        if handler_call_details.method.endswith(f"/{self._method}"):
+        handler = continuation(handler_call_details)
+        if not handler_call_details.method.endswith(f"/{self._method}"):
+            return handler
+
+        def late(messages, context):
             time.sleep(self._seconds)
-        return continuation(handler_call_details)
+            return handler.stream_unary(messages, context)
+
+        return grpc.stream_unary_rpc_method_handler(late, handler.request_deserializer, handler.response_serializer)
 
 
 def test_an_upload_of_many_bytes_may_take_pachd_longer_to_put_together(tmp_path):
@@ -139,6 +146,82 @@ def test_an_upload_of_many_bytes_may_take_pachd_longer_to_put_together(tmp_path)
                 pfs.finish_upload(branch, "b", small, [(1, part.etag)], "")
             assert file.size == 8 << 20
             assert names(pfs, branch) == ["a"]
+
+
+@pytest.mark.parametrize("is_renewed", [True, False])
+def test_what_an_upload_is_put_together_of_is_kept_as_long_as_that_takes(tmp_path, monkeypatch, is_renewed):
+    """By renewing it: pachd keeps it for some minutes, here four seconds."""
+    monkeypatch.setattr(filesets, "TTL_SECONDS", 4)
+    monkeypatch.setattr(layers, "MADE_SECONDS", 4)
+    monkeypatch.setattr(leases, "LOOK_SECONDS", 0.1)
+    if is_renewed:
+        monkeypatch.setattr(leases, "MADE_AGE", 0.0)
+    branch = Branch(Repo("default", "images"), "master")
+    with running(tmp_path, Slow("CreateFileSet", 6.0)) as address, contextlib.closing(PachdPfs(parse(address))) as pfs:
+        pfs.create_branch(branch)
+        upload = pfs.start_upload(branch, "a").id
+        parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x" * number)) for number in (1, 2)]
+        wanted = [(part.number, part.etag) for part in parts]
+        if is_renewed:
+            assert pfs.finish_upload(branch, "a", upload, wanted, "").size == 3
+        else:
+            with pytest.raises(Unavailable):
+                pfs.finish_upload(branch, "a", upload, wanted, "")
+        assert not [thread for thread in threading.enumerate() if thread.name == "pachd-leases"]
+
+
+class Composed(grpc.ServerInterceptor):
+    """Writes down for how long file sets are composed."""
+
+    def __init__(self):
+        self.seconds = []
+
+    def intercept_service(self, continuation, handler_call_details):
+        handler = continuation(handler_call_details)
+        if not handler_call_details.method.endswith("/ComposeFileSet"):
+            return handler
+
+        def noted(message, context):
+            self.seconds.append(wire.ComposeFileSetRequest.FromString(message).ttl_seconds)
+            return handler.unary_unary(message, context)
+
+        return grpc.unary_unary_rpc_method_handler(noted, handler.request_deserializer, handler.response_serializer)
+
+
+def test_nothing_that_an_upload_is_put_together_of_stays(tmp_path):
+    """pachd keeps for ever what is composed without a time."""
+    branch, composed = Branch(Repo("default", "images"), "master"), Composed()
+    with running(tmp_path, composed) as address, contextlib.closing(PachdPfs(parse(address))) as pfs:
+        pfs.create_branch(branch)
+        upload = pfs.start_upload(branch, "a").id
+        parts = [pfs.put_part(branch, "a", upload, number, Bytes(b"x")) for number in (1, 2)]
+        pfs.finish_upload(branch, "a", upload, [(part.number, part.etag) for part in parts], "")
+    assert composed.seconds == [leases.MADE_SECONDS] * 2
+
+
+class SlowToTell(grpc.ServerInterceptor):
+    """Begins archives late."""
+
+    def intercept_service(self, continuation, handler_call_details):
+        handler = continuation(handler_call_details)
+        if not handler_call_details.method.endswith("/GetFileTAR"):
+            return handler
+
+        def late(message, context):
+            time.sleep(4.0)
+            yield from handler.unary_stream(message, context)
+
+        return grpc.unary_stream_rpc_method_handler(late, handler.request_deserializer, handler.response_serializer)
+
+
+def test_parts_are_listed_though_pachd_looks_for_them_longer_than_for_other_calls(tmp_path):
+    """As it does when there are thousands: here four seconds, not one."""
+    branch = Branch(Repo("default", "images"), "master")
+    with running(tmp_path, SlowToTell()) as address, contextlib.closing(PachdPfs(parse(address), deadline=1.0)) as pfs:
+        pfs.create_branch(branch)
+        upload = pfs.start_upload(branch, "a").id
+        part = pfs.put_part(branch, "a", upload, 1, Bytes(b"x"))
+        assert pfs.list_parts(branch, "a", upload) == [part]
 
 
 def test_the_branch_of_an_upload_is_no_bucket(pfs, branch):

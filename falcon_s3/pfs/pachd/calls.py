@@ -53,18 +53,21 @@ class Method(NamedTuple):
 
 
 class Watch:
-    """Cancels calls that keep us waiting for longer than `seconds`. One thread, which runs while any call waits."""
+    """Cancels calls that keep us waiting for too long. One thread, which runs while any call waits.
+
+    `seconds`: what is too long for most calls. Some have more.
+    """
 
     def __init__(self, seconds: float):
-        self.seconds = seconds
-        self._since: dict[Any, float] = {}
+        self._tick = min(1.0, seconds / 4)
+        self._ends: dict[Any, float] = {}
         self._wake = threading.Event()
         self._closed = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def begin(self, call: Any) -> None:
-        self._since[call] = time.monotonic()
+    def begin(self, call: Any, seconds: float) -> None:
+        self._ends[call] = time.monotonic() + seconds
         if not self._wake.is_set():
             self._wake.set()
         if self._thread is None:
@@ -74,19 +77,18 @@ class Watch:
                     self._thread.start()
 
     def end(self, call: Any) -> None:
-        self._since.pop(call, None)
+        self._ends.pop(call, None)
 
     def _run(self) -> None:
-        tick = min(1.0, self.seconds / 4)
         while not self._closed:
-            if not self._since:
+            if not self._ends:
                 self._wake.clear()
-                if not self._since:
+                if not self._ends:
                     self._wake.wait()
-            time.sleep(tick)
-            late = time.monotonic() - self.seconds
-            for call, since in list(self._since.items()):
-                if since < late:
+            time.sleep(self._tick)
+            now = time.monotonic()
+            for call, end in list(self._ends.items()):
+                if end < now:
                     call.cancel()
 
     def close(self) -> None:
@@ -156,12 +158,12 @@ class Calls:
 
         def ask(seconds: float | None) -> Replies:
             if seconds is None:
-                return Replies(call(request, metadata=self._metadata), self.channel.watch)
+                return Replies(call(request, metadata=self._metadata), self.channel.watch, self.deadline)
             stream = call(request, metadata=self._metadata, wait_for_ready=True)
             ready = threading.Timer(seconds, stream.cancel)
             ready.start()
             try:
-                return Replies(stream, self.channel.watch)
+                return Replies(stream, self.channel.watch, self.deadline)
             finally:
                 ready.cancel()
 
@@ -174,17 +176,18 @@ class Calls:
 
 
 class Replies(Iterator[Any]):
-    """The replies of a stream. Raises grpc.RpcError, also for one that pachd lets wait for too long."""
+    """The replies of a stream. Raises grpc.RpcError, also for one that pachd lets wait for more than `seconds`."""
 
-    def __init__(self, stream: Any, watch: Watch):
+    def __init__(self, stream: Any, watch: Watch, seconds: float):
         self._stream = stream
         self._watch = watch
+        self._seconds = seconds
         self._ended = False
         self._first = self._receive()
 
     def _receive(self) -> Any:
         """The next reply, or None after the last."""
-        self._watch.begin(self._stream)
+        self._watch.begin(self._stream, self._seconds)
         try:
             return next(self._stream, None)
         finally:

@@ -2,7 +2,7 @@
 
 Several copies to one path are no append within one stream: pachd writes an entry for each, and then gives up the
 commit. They are in the layers of a file set, of which each is made by a stream of its own. pachd goes through the bytes
-of all parts twice: as each becomes a layer, and as the layers are joined.
+of all parts twice: as each becomes a layer, and as the layers are joined. What is made meanwhile is kept by `leases`.
 
     snapshot          GetFileSet, ComposeFileSet
     composed          CreateFileSet for each part, ComposeFileSet, CreateFileSet
@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from falcon_s3.pfs import Commit, FileNotFound
 from falcon_s3.pfs.pachd import failures, framing, methods, names, paths, writing
 from falcon_s3.pfs.pachd.calls import Calls
+from falcon_s3.pfs.pachd.leases import MADE_SECONDS, Leases
 from falcon_s3.pfs.pachd.stream import Stream
 from falcon_s3.pfs.pachd.writing import Content
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -25,7 +26,7 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 LAYERS_AT_ONCE = 8
 
 
-def snapshot(calls: Calls, commit: Commit) -> Commit:
+def snapshot(calls: Calls, commit: Commit, leases: Leases) -> Commit:
     """All that an open commit shows now, as a file set of one layer.
 
     In an open commit pachd looks through each write whenever it reads anything: with a look for each of its parts, an
@@ -33,12 +34,17 @@ def snapshot(calls: Calls, commit: Commit) -> Commit:
     """
     with failures.about(commit):
         every = calls.change(methods.GET_FILE_SET, wire.GetFileSetRequest(commit=names.ref_message(commit)))
-        request = wire.ComposeFileSetRequest(file_set_ids=[every.file_set_id], compact=True)
-        reply = calls.change(methods.COMPOSE_FILE_SET, request)
-    return Commit(names.FILE_SETS, reply.file_set_id)
+    return Commit(names.FILE_SETS, _joined(calls, commit, [leases.add(every.file_set_id)], leases, compact=True))
 
 
-def composed(calls: Calls, path: str, source: Commit, parts: Sequence[str]) -> str:
+def _joined(calls: Calls, source: Commit, layers: Sequence[str], leases: Leases, *, compact: bool) -> str:
+    """The id of a file set that shows what these show, one above the other."""
+    request = wire.ComposeFileSetRequest(file_set_ids=layers, ttl_seconds=MADE_SECONDS, compact=compact)
+    with failures.about(source):
+        return leases.add(calls.change(methods.COMPOSE_FILE_SET, request).file_set_id)
+
+
+def composed(calls: Calls, path: str, source: Commit, parts: Sequence[str], leases: Leases) -> str:
     """A file set in which the path has the bytes of all these files of a file set, one after another; its id.
 
     The layers are joined at once, by one more copy: else each that reads them would join them. (`compact` would, too,
@@ -46,17 +52,16 @@ def composed(calls: Calls, path: str, source: Commit, parts: Sequence[str]) -> s
     """
 
     def layer(part: str) -> str:
-        return _made_of(calls, path, source, part)
+        return _made_of(calls, path, source, part, leases)
 
     if not parts:
-        return writing.file_set(calls, source, lambda stream: _empty(stream, path))[0]
+        return leases.add(writing.file_set(calls, source, lambda stream: _empty(stream, path))[0])
     with ThreadPoolExecutor(min(LAYERS_AT_ONCE, len(parts)), thread_name_prefix="layer") as threads:
         layers = list(threads.map(layer, parts))
     if len(layers) == 1:
         return layers[0]
-    with failures.about(source):
-        reply = calls.change(methods.COMPOSE_FILE_SET, wire.ComposeFileSetRequest(file_set_ids=layers))
-    return _made_of(calls, path, Commit(names.FILE_SETS, reply.file_set_id), path)
+    joined = _joined(calls, source, layers, leases, compact=False)
+    return _made_of(calls, path, Commit(names.FILE_SETS, joined), path, leases)
 
 
 def _empty(stream: Stream, path: str) -> Content:
@@ -65,14 +70,14 @@ def _empty(stream: Stream, path: str) -> Content:
     return Content()
 
 
-def _made_of(calls: Calls, path: str, source: Commit, source_path: str) -> str:
+def _made_of(calls: Calls, path: str, source: Commit, source_path: str, leases: Leases) -> str:
     """A file set that shows one file, the copy of another; its id."""
 
     def fill(stream: Stream) -> Content:
         stream.send(writing.copy(path, source, source_path, append=True))
         return Content()
 
-    return writing.file_set(calls, source, fill)[0]
+    return leases.add(writing.file_set(calls, source, fill)[0])
 
 
 def check_file_set(calls: Calls, identity: str, path: str, size: int) -> None:

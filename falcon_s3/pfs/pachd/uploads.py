@@ -52,6 +52,7 @@ from falcon_s3.pfs import (
 )
 from falcon_s3.pfs.pachd import failures, layers, locking, methods, names, parts, reading, writing
 from falcon_s3.pfs.pachd.calls import Calls
+from falcon_s3.pfs.pachd.leases import Leases
 from falcon_s3.pfs.pachd.locking import Condition
 from falcon_s3.pfs.pachd.writing import Content
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -196,8 +197,18 @@ def finish(
     calls: Calls, ref: Ref, path: str, identity: str, wanted: Sequence[tuple[int, str]], check: Check | None
 ) -> FileInfo:
     staged = find(calls, ref, path, identity)
+    with Leases(calls) as leases:
+        file = _written(calls, leases, staged, ref, wanted, check)
+    _conclude(calls, staged, file.commit)
+    return file
+
+
+def _written(
+    calls: Calls, leases: Leases, staged: Staged, ref: Ref, wanted: Sequence[tuple[int, str]], check: Check | None
+) -> FileInfo:
+    identity, path = staged.upload.id, staged.upload.path
     try:  # it takes the longer the more parts there are, whatever their size: as a MiB of each does
-        source = layers.snapshot(calls.patient(len(wanted) << 20), staged.commit)
+        source = layers.snapshot(calls.patient(len(wanted) << 20), staged.commit, leases)
     except CommitNotFound:  # it was aborted meanwhile
         raise UploadNotFound(identity) from None
     there = {part.number: part for part in parts.list_parts(calls, source)}
@@ -208,17 +219,15 @@ def finish(
     content = Content(sum(there[number].size for number, _ in wanted))
     patient = calls.patient(content.size)
     try:
-        file_set = layers.composed(patient, path, source, [parts.data_of(number) for number, _ in wanted])
+        file_set = layers.composed(patient, path, source, [parts.data_of(number) for number, _ in wanted], leases)
         layers.check_file_set(patient, file_set, path, content.size)
-    except (CommitNotFound, FileNotFound):  # pachd forgets file sets after some minutes
+    except (CommitNotFound, FileNotFound):  # pachd forgets file sets while it cannot be reached for long
         raise Unavailable(f"the parts of upload {identity} were forgotten while they were put together") from None
     find(calls, ref, path, identity)  # not aborted meanwhile, nor finished by another
     # Who holds the lock of a condition writes at once, or not at all.
     condition = Condition([path], check)
     locking.write(calls if condition else patient, ref, [writing.from_file_set(path, file_set)], condition)
-    file = writing.written(patient, ref, path, content, head)
-    _conclude(calls, staged, file.commit)
-    return file
+    return writing.written(patient, ref, path, content, head)
 
 
 def _conclude(calls: Calls, staged: Staged, commit: Commit) -> None:
