@@ -1,7 +1,8 @@
 """Exchange: Granian's side of a request, and how an answer of the application gets there.
 
-Granian calls with a WSGI environment and an object that takes the answer, in any thread, and after the call too. What is
-missing in that environment is here, and so are the body and the answer in pieces, which tell when their client is waited for.
+Granian calls with a WSGI environment and an object that takes the answer, in any thread, and after the call too. It wraps
+applications itself; `install` makes it call what is loaded. What is missing in that environment is here, and so are the
+body and the answer in pieces, which tell when their client is waited for: without end, where it stopped (`silence`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
-from falcon_s3.answers import Headers
+from granian.server import mp
+
+from falcon_s3.answers import Application, Headers
+from falcon_s3.server.silence import HELD_SECONDS, SILENT_SECONDS
 
 # What a WSGI environment has that Granian leaves to its wrapper (PEP 3333). Nothing of the process's own environment,
 # in which a variable HTTP_PROXY would be taken for a header.
@@ -66,6 +70,28 @@ class Watch:
         self.waits_since = self.works_since = math.inf
 
 
+class Watches:
+    """Of the threads of a worker, those that are at a request."""
+
+    def __init__(self) -> None:
+        self._begun: set[Watch] = set()
+
+    def begin(self, watch: Watch) -> None:
+        watch.work()
+        self._begun.add(watch)
+
+    def end(self, watch: Watch) -> None:
+        self._begun.discard(watch)
+        watch.rest()
+
+    def held(self) -> int:
+        """How many threads wait for clients that may be gone; none as long as one has been at work for long."""
+        now, watches = time.monotonic(), list(self._begun)
+        if any(now - each.works_since >= SILENT_SECONDS for each in watches):
+            return 0
+        return sum(now - each.waits_since >= HELD_SECONDS for each in watches)
+
+
 class Body:
     """The body of a request, as `wsgi.input` has it."""
 
@@ -104,3 +130,36 @@ class Chunks:
         close = getattr(self._body, "close", None)
         if close is not None:
             close()
+
+
+class Direct:
+    """What Granian calls where each of its threads answers what it was given, however long that takes."""
+
+    def __init__(self, app: Application):
+        self._app = app
+        self.watches = Watches()
+
+    def __call__(self, exchange: Exchange, env: dict[str, Any]) -> None:
+        watch = Watch()
+        self.watches.begin(watch)
+        try:
+            env.update(ENVIRONMENT)
+            env["wsgi.input"] = Body(env["wsgi.input"].read, watch)
+            start = Start()
+            body = self._app(env, start)
+            if isinstance(body, list):
+                exchange.response_bytes(start.status, start.headers, b"".join(body))
+            else:
+                exchange.response_iter(start.status, start.headers, Chunks(body, watch))
+        finally:
+            self.watches.end(watch)
+
+
+def can_install() -> bool:
+    """Whether this version of Granian has the place where something can be called with an Exchange."""
+    return hasattr(mp, "_wsgi_call_wrap")
+
+
+def install() -> None:
+    """From now on Granian, in this process, calls what it loads with each request and wraps nothing around it."""
+    mp._wsgi_call_wrap = lambda callback, *_: callback  # type: ignore[attr-defined]  # noqa: SLF001  no public place

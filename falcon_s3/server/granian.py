@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from falcon_s3.pfs import Changed, Unavailable
-from falcon_s3.server import listening, memory, relay, scheduling, silence
+from falcon_s3.server import exchange, listening, memory, relay, scheduling, silence
 
 if TYPE_CHECKING:
     from falcon_s3.server import Load
@@ -81,7 +81,6 @@ def join(process: BaseProcess, timeout: float | None = None) -> None:
 
 def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: bool) -> None:
     """Serve until SIGTERM or SIGINT. `near`: the store is on this machine, and answers what it reads at once."""
-    relayed = near and relay.can_install()
     address = listening.address_of(host)
     server = Prefork(
         "falcon_s3",
@@ -102,7 +101,7 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
     logging.getLogger("_granian").addFilter(is_news)
     logging.getLogger("_granian.utils").addFilter(is_short)
     RUNNING.append(server)
-    loader = functools.partial(load_worker, load, os.getpid(), port if relayed else None)
+    loader = functools.partial(load_worker, load, os.getpid(), port, near=near)
     shortens = listening.is_near(address) and hasattr(Server, "_spawn_wsgi_worker")
     server.serve(start_near if shortens else None, loader, wrap_loader=False)
 
@@ -112,8 +111,8 @@ def start_near(number: int, name: str | None, loader: Any, sockets: Any, *rest: 
     Server._spawn_wsgi_worker(number, name, loader, listening.shorten(sockets), *rest)  # noqa: SLF001  no public place
 
 
-def load_worker(load: Load, parent: int, port: int | None) -> Callable[..., Any]:
-    """What Granian calls in each worker, of the server `parent`; with a `port`, where it listens, through `relay`."""
+def load_worker(load: Load, parent: int, port: int, *, near: bool) -> Callable[..., Any]:
+    """What Granian calls in each worker, of the server `parent` that listens at `port`; `near`: with `relay`."""
     # Until Granian sets its own, the worker has the handlers of its parent, which would only tell the parent's copy.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -124,17 +123,18 @@ def load_worker(load: Load, parent: int, port: int | None) -> Callable[..., Any]
     signal.signal(WAKING, nothing)
     chores: list[Callable[[], None]] = [memory.give_back]
     threading.Thread(target=look_after, args=(parent, chores), name="looks-after", daemon=True).start()
-    if port is None:
+    if not exchange.can_install():
         return app
-    relay.install()
-    relayed = relay.Relay(app, scheduling.wait_for_turns())  # as Granian's threads do that are to come
-    chores.append(functools.partial(end_silent, relayed, port))
-    return relayed
+    exchange.install()
+    # With `relay` the threads of Granian's that are to come wait for their turns, as this one does from then on.
+    called = relay.Relay(app, scheduling.wait_for_turns()) if near else exchange.Direct(app)
+    chores.append(functools.partial(end_silent, called.watches, port))
+    return called
 
 
-def end_silent(relayed: relay.Relay, port: int) -> None:
+def end_silent(watches: exchange.Watches, port: int) -> None:
     """End connections on which nothing moves, where they hold threads."""
-    held = relayed.held()
+    held = watches.held()
     if held and (ended := silence.end_silent(port, silence.SILENT_SECONDS, held)):
         logger.info("%d connections were ended: nothing had moved for %d seconds", ended, silence.SILENT_SECONDS)
 

@@ -13,9 +13,7 @@ instead: whoever served until then counts as having stepped aside.
 A small PUT is not waited for either: its answer is prepared, and sent by whoever has written it (`deferral`). Granian
 takes an answer from any thread, after the call too.
 
-A client that is waited for without end keeps its thread (`silence` ends that): `held` tells how many do.
-
-Granian wraps applications itself, in what gives no place to rest: `install` puts Relay there.
+Granian wraps applications itself, in what gives no place to rest: `exchange.install` puts Relay there.
 """
 
 from __future__ import annotations
@@ -29,14 +27,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from granian.server import mp
-
 from falcon_s3.answers import Given, Headers
 from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
 from falcon_s3.pfs import FileInfo
-from falcon_s3.server.exchange import ENVIRONMENT, Body, Chunks, Exchange, Start, Watch
+from falcon_s3.server.exchange import ENVIRONMENT, Body, Chunks, Exchange, Start, Watch, Watches
 from falcon_s3.server.scheduling import UNCHANGED, Manners
-from falcon_s3.server.silence import HELD_SECONDS, SILENT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +87,7 @@ class Relay:
         self._round = 0  # how often those that served were taken for aside
         self._resting: list[Bed] = []
         self._requests = 0  # how many were begun
-        self._watches: set[Watch] = set()  # of the threads that are at a request whose answer is not kept
+        self.watches = Watches()  # of requests whose answers are not kept
 
     def __call__(self, exchange: Exchange, env: dict[str, Any]) -> None:
         try:
@@ -117,14 +112,11 @@ class Relay:
 
     def _serve(self, place: Place, exchange: Exchange, env: dict[str, Any]) -> None:
         """Answer what is not kept."""
-        watch = place.watch
-        watch.work()
-        self._watches.add(watch)
+        self.watches.begin(place.watch)
         try:
             aside = self._answer_now(place, exchange, env)
         finally:
-            self._watches.discard(watch)
-            watch.rest()
+            self.watches.end(place.watch)
         if place.round != self._round:
             self.arrive(place)
         if not aside and self._serving > 1:
@@ -173,13 +165,6 @@ class Relay:
             if aside or place.round != self._round:
                 self.arrive(place)
         return aside
-
-    def held(self) -> int:
-        """How many threads wait for clients that may be gone; none as long as one has been at work for long."""
-        now, watches = time.monotonic(), list(self._watches)
-        if any(now - each.works_since >= SILENT_SECONDS for each in watches):
-            return 0
-        return sum(now - each.waits_since >= HELD_SECONDS for each in watches)
 
     def _answer(
         self,
@@ -287,13 +272,3 @@ def is_small_put(env: dict[str, Any]) -> bool:
 def is_of_object(env: dict[str, Any]) -> bool:
     """Whether a PUT writes an object, as far as its query tells."""
     return not (env["QUERY_STRING"] and ASKING.search(env["QUERY_STRING"]))
-
-
-def can_install() -> bool:
-    """Whether this version of Granian has the place where Relay goes."""
-    return hasattr(mp, "_wsgi_call_wrap")
-
-
-def install() -> None:
-    """From now on Granian, in this process, calls what it loads with each request and wraps nothing around it."""
-    mp._wsgi_call_wrap = lambda callback, *_: callback  # type: ignore[attr-defined]  # noqa: SLF001  no public place

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from falcon_s3.server import relay, silence
+from falcon_s3.server import exchange, silence
+from falcon_s3.server.relay import Relay
 from tests.conftest import read_answer
 from tests.server.test_relay import Exchange
 from tests.server.test_workers import until
@@ -88,9 +89,10 @@ class Gate(io.RawIOBase):
         return b""
 
 
-def test_threads_that_wait_for_clients_are_counted(monkeypatch):
+@pytest.mark.parametrize("called", [Relay, exchange.Direct])
+def test_threads_that_wait_for_clients_are_counted(monkeypatch, called):
     """Unless one has been at work as long as a connection may be silent."""
-    monkeypatch.setattr(relay, "HELD_SECONDS", 0.0)
+    monkeypatch.setattr(exchange, "HELD_SECONDS", 0.0)
     working, done = threading.Event(), threading.Event()
 
     def app(env, start):
@@ -102,35 +104,38 @@ def test_threads_that_wait_for_clients_are_counted(monkeypatch):
             pass
         return [b""]
 
-    some, threads, gates = relay.Relay(app), [], [Gate(), Gate()]
+    some, threads, gates = called(app), [], [Gate(), Gate()]
 
     def ask(path, body):
         asked = {"REQUEST_METHOD": "PUT", "PATH_INFO": path, "QUERY_STRING": "", "wsgi.input": body}
         threads.append(threading.Thread(target=some, args=(Exchange(), asked)))
         threads[-1].start()
 
-    assert some.held() == 0
+    assert some.watches.held() == 0
     for gate in gates:
         ask("/wait", gate)
         assert gate.asked.wait(30)
-    assert some.held() == 2
+    assert some.watches.held() == 2
     ask("/work", io.BytesIO())
     assert working.wait(30)
-    assert some.held() == 2
-    monkeypatch.setattr(relay, "SILENT_SECONDS", 0.0)
-    assert some.held() == 0
+    assert some.watches.held() == 2
+    monkeypatch.setattr(exchange, "SILENT_SECONDS", 0.0)
+    assert some.watches.held() == 0
     done.set()
     for gate in gates:
         gate.open.set()
     for thread in threads:
         thread.join(30)
-    assert some.held() == 0
+    assert some.watches.held() == 0
 
 
-def test_clients_that_stop_hold_up_nobody_for_long(start_gateway):
+@pytest.mark.parametrize("store", ["embedded", "pachd"])
+def test_clients_that_stop_hold_up_nobody_for_long(start_gateway, request, store):
     """More of them than threads, in the middle of uploads and downloads; one that goes on, slowly, is served."""
+    pachd = f"grpc://127.0.0.1:{request.getfixturevalue('running_pachd').port}" if store == "pachd" else None
+    options = {"workers": 1, "arguments": ["--threads", "3"], "program": PROGRAM, "pachd": pachd}
     with (
-        start_gateway(engine="granian", workers=1, arguments=["--threads", "3"], program=PROGRAM) as gateway,
+        start_gateway(engine="granian", **options) as gateway,
         contextlib.ExitStack() as opened,
     ):
         bucket = gateway.new_bucket()
