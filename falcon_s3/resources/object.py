@@ -153,6 +153,7 @@ class Object:
         req.rights.check_change(req.store, req.place, Right.PURGE if "versionId" in req.query else Right.WRITE)
         ref = req.ref
         resp.status = 204
+        version.refuse_empty(req.query.get("versionId"))
         if "versionId" in req.query:
             self._delete_version(req, resp, ref, req.query["versionId"])
             return

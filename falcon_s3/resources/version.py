@@ -45,6 +45,14 @@ def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> Fi
         raise errors.NoSuchVersion(fields={"Key": key, "VersionId": version}) from None
 
 
+def refuse_empty(version: str | None) -> None:
+    """Raise InvalidArgument for a version that is named by nothing: a deletion would do nothing, and say that it had."""
+    if version == "":
+        raise errors.InvalidArgument(
+            "Version id cannot be the empty string", fields={"ArgumentName": "versionId", "ArgumentValue": ""}
+        )
+
+
 def require_bucket(store: Pfs, ref: Ref) -> None:
     """Raise BranchNotFound or CommitNotFound unless the bucket is there."""
     if isinstance(ref, Commit):

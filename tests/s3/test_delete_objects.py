@@ -101,6 +101,16 @@ def test_versions_and_objects_are_deleted_together(s3, filled, odd):
     assert keys_of(s3, filled) == ["a", "b/c", "e f", odd]
 
 
+def test_a_version_that_is_named_by_nothing_is_an_error_of_its_own(gateway, s3, filled):
+    """And is not told to be deleted, while the object stays."""
+    document = b"<Delete><Object><Key>a</Key><VersionId/></Object><Object><Key>b</Key></Object></Delete>"
+    answer = gateway.request("POST", f"/{filled}?delete", document)
+    assert answer.status == 200
+    assert answer.texts("Key") == ["b", "a"]
+    assert answer.texts("Code") == ["InvalidArgument"]
+    assert s3.head_object(Bucket=filled, Key="a")
+
+
 @pytest.mark.needs("versions")
 def test_a_delete_marker_that_is_deleted_says_so(s3, filled):
     marker = s3.delete_object(Bucket=filled, Key="a")["VersionId"]
