@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from falcon_s3.pfs import Body, Check, FileInfo, Pfs, Ref
+from falcon_s3.pfs import Body, Check, Pfs, Ref
 
 # In a WSGI environment: the Deferral of a request.
 DEFERRAL = "falcon_s3.deferral"
 # As the value of a header: the id of the commit that is being written. No header of a client's can be that.
 VERSION = "\0version"
 
-# What is told of a write: the file, or what was raised.
-Told = Callable[["FileInfo | None", "BaseException | None"], None]
+# What is told of a write: the id of its commit, or what was raised.
+Told = Callable[["str | None", "BaseException | None"], None]
 
 
 class Started(Protocol):

@@ -91,7 +91,7 @@ class Named(NamedTuple):
 
 
 class Later:
-    """A put that waits to be written by `finish`, whose `told` gets the file or what was raised."""
+    """A put that waits to be written by `finish`, whose `told` gets the id of the commit or what was raised."""
 
     __slots__ = ("_catalog", "_contents", "_put", "etag")
 
@@ -101,10 +101,10 @@ class Later:
         self._put = put
         self.etag = put.etag
 
-    def finish(self, told: Callable[[FileInfo | None, BaseException | None], None]) -> None:
+    def finish(self, told: Callable[[str | None, BaseException | None], None]) -> None:
         def ended(job: Job[Put, Named]) -> None:
             self._contents.discard(self._put.staged)
-            told(None if job.result is None else self._put.file(job.result), job.error)
+            told(None if job.result is None else job.result.commit.hex(), job.error)
 
         self._catalog.write_later(run, self._put, ended)
 

@@ -29,7 +29,6 @@ from typing import Any
 
 from falcon_s3.answers import Given, Headers
 from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
-from falcon_s3.pfs import FileInfo
 from falcon_s3.server.exchange import ENVIRONMENT, Body, Chunks, Exchange, Start, Watch, Watches
 from falcon_s3.server.scheduling import UNCHANGED, Manners
 
@@ -172,13 +171,12 @@ class Relay:
         env: dict[str, Any],
         headers: Headers,
         deferral: Deferral,
-        file: FileInfo | None,
+        version: str | None,
         failure: BaseException | None,
     ) -> None:
         """Answer a PUT that was written, or was not. In a thread that writes, which must not be held up."""
         try:
-            if file is not None:
-                version = file.commit.id
+            if version is not None:
                 told = [(name, version if value == VERSION else value) for name, value in headers]
                 exchange.response_bytes(OK, told, b"")
                 return
