@@ -18,6 +18,7 @@ Content is known by its digest, and each row says of which kind that is. It is B
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -161,8 +162,16 @@ class Contents:
         return cursor.lastrowid
 
     def open(self, name: str, size: int, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes [start, stop) of a content file, which is opened now and read as the iterator is walked."""
-        handle = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        """The bytes [start, stop) of a content file, which is opened now and read as the iterator is walked.
+
+        Raises Unavailable when too many files are open.
+        """
+        try:
+            handle = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as ex:
+            if ex.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            raise Unavailable(f"the object cannot be read now: {ex.strerror}") from ex
         if os.fstat(handle).st_size != size:
             os.close(handle)
             raise OSError(f"content file {name} is damaged: it does not have its {size} bytes")

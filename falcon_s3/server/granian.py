@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import resource
 import signal
 import threading
 import time
@@ -30,8 +31,10 @@ logger = logging.getLogger("falcon_s3")
 DRAIN_SECONDS = 30
 # Between the death of a worker and its successor, in seconds.
 RESPAWN_SECONDS = 0.5
-# Connections that a worker holds, idle ones included; as many requests as there are threads run at once.
+# Connections that a worker holds at most, idle ones included; as many requests as there are threads run at once.
 CONNECTIONS = 1024
+# What files a worker needs besides: the store's and its own, and those of each thread that serves.
+OWN_FILES, FILES_PER_THREAD = 64, 4
 # Granian's own messages go where ours go.
 LOGGING = {
     "formatters": {},
@@ -91,7 +94,7 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
         blocking_threads=threads,
         http=HTTPModes.http1,
         websockets=False,
-        backpressure=CONNECTIONS,
+        backpressure=connections(threads),
         backlog=2 * CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
@@ -104,6 +107,14 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
     loader = functools.partial(load_worker, load, os.getpid(), port, near=near)
     shortens = listening.is_near(address) and hasattr(Server, "_spawn_wsgi_worker")
     server.serve(start_near if shortens else None, loader, wrap_loader=False)
+
+
+def connections(threads: int) -> int:
+    """How many connections a worker holds: so many that there are files left for what is asked of it."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    return max(threads, min(CONNECTIONS, files - OWN_FILES - FILES_PER_THREAD * threads))
 
 
 def start_near(number: int, name: str | None, loader: Any, sockets: Any, *rest: Any) -> None:

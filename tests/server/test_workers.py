@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from falcon_s3.server.granian import join
+from tests.conftest import read_answer
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="workers are found and looked at through Linux's /proc"
@@ -124,6 +125,25 @@ def test_idle_connections_keep_nobody_out(start_gateway):
             assert connection.recv(1000).startswith(b"HTTP/1.1 200")
 
         assert answers(gateway)
+
+
+FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))"
+
+
+def test_connections_leave_files_for_requests(start_gateway):
+    """Where a process may have few: else whoever connects often enough keeps all others from what is stored."""
+    program = ("-c", f"{FEW_FILES}; from falcon_s3.cli import main; main()")
+    options = {"workers": 1, "arguments": ["--threads", "4"], "program": program}
+    with start_gateway(engine="granian", **options) as gateway, contextlib.ExitStack() as opened:
+        bucket = gateway.new_bucket()
+        asked = f"/{bucket}/k HTTP/1.1\r\nHost: x\r\nContent-Length:"
+        early = opened.enter_context(gateway.connect())
+        for _ in range(250):
+            opened.enter_context(gateway.connect()).sendall(b"GET /~/hea")
+        early.sendall(f"PUT {asked} 100000\r\n\r\n".encode() + bytes(100_000))
+        assert read_answer(early).status == 200
+        early.sendall(f"GET {asked} 0\r\n\r\n".encode())
+        assert read_answer(early).body == bytes(100_000)
 
 
 def test_each_worker_says_which_core_it_runs(start_gateway):
