@@ -294,4 +294,5 @@ def unavailable(ex: BaseException) -> Unavailable:
     """What a caller is told when SQLite could not do its work: full disk, no permission, broken file."""
     if type(ex) is sqlite3.DatabaseError:
         logger.error("the catalog is damaged: %s", ex)  # nothing else would tell the operator
+        return Unavailable(f"the catalog is damaged: {ex}")
     return Unavailable(f"the catalog cannot be used now: {ex}")

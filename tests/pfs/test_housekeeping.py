@@ -119,9 +119,9 @@ def test_a_damaged_catalog_is_found_and_is_unavailable(data):
 
     assert problems
     assert all("catalog" in problem for problem in problems)
-    with pytest.raises(Unavailable, match="malformed"):
+    with pytest.raises(Unavailable, match="the catalog is damaged"):
         pfs.list_branches()
-    with pytest.raises(Unavailable, match="malformed"):
+    with pytest.raises(Unavailable, match="the catalog is damaged"):
         pfs.create_branch(Branch(Repo("default", "images"), "dev"))
     pfs.close()
 
