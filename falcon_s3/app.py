@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import falcon
 
-from falcon_s3 import errors, xml
+from falcon_s3 import xml
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.answers import PLACE, Answers, Application
 from falcon_s3.auth import Authentication
@@ -34,8 +33,6 @@ from falcon_s3.resources.uploads import Uploads
 from falcon_s3.resources.versions import Versions
 from falcon_s3.rights import Right
 from falcon_s3.routing import BUCKET, COPY, OBJECT, OWN, SERVICE, Responder, S3Router
-
-logger = logging.getLogger(__name__)
 
 FIRST_REGION = xml.FIRST_REGION
 CONTINUE = "100-continue"
@@ -249,9 +246,7 @@ def create_app(
 
 def render(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[str, object]) -> None:
     """Any error as S3 has it: status, headers and, but for HEAD, the document."""
-    error = errors.of(ex)
-    if isinstance(error, errors.InternalError):
-        logger.error("request %s: %s %s failed", req.request_id, req.method, req.path, exc_info=ex)
+    error = req.told_of(ex)
     resp.status = error.status
     resp.stream = None
     resp.content_length = None

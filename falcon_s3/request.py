@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from falcon_s3 import _speedups, buckets, errors
 from falcon_s3.admission import Admission
 from falcon_s3.pfs import Pfs, Ref
 from falcon_s3.rights import ALL, Rights
+
+logger = logging.getLogger(__name__)
 
 REQUEST_ID = "x-amz-request-id"
 
@@ -97,6 +100,13 @@ class S3Request(falcon.Request):
         self.rights, self.everybody, store = admission
         if store is not None:
             self.store = store
+
+    def told_of(self, ex: BaseException) -> errors.S3Error:
+        """What the client is told of an error. One that nobody foresaw is written down."""
+        error = errors.of(ex)
+        if isinstance(error, errors.InternalError):
+            logger.error("request %s: %s %s failed", self.request_id, self.method, self.path, exc_info=ex)
+        return error
 
     def __getattr__(self, name: str) -> Any:
         super().__init__(self.env, self.options)

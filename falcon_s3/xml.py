@@ -24,7 +24,9 @@ FIRST_REGION = "us-east-1"
 
 # The namespace of xsi:type (XML Schema Part 1, section 2.6).
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
-_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+# How all documents begin.
+DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_DECLARATION = DECLARATION.decode()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 

@@ -6,9 +6,9 @@ import falcon
 
 from falcon_s3 import attributes, buckets, checksums, conditions, copies, errors, multipart, tags, xml
 from falcon_s3.digests import HashedBody
-from falcon_s3.pfs import FileInfo, Pfs
+from falcon_s3.pfs import Check, FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
-from falcon_s3.resources import version
+from falcon_s3.resources import slow_answer, version
 from falcon_s3.rights import Right
 
 
@@ -45,14 +45,26 @@ class Copy:
         tagged = given if replaced[TAGGING] else file.attributes
         if tags.ATTRIBUTE in tagged:
             kept[tags.ATTRIBUTE] = tagged[tags.ATTRIBUTE]
-        if algorithm is not None and checksums.PREFIX + algorithm not in kept:
-            kept = {name: value for name, value in kept.items() if name not in checksums.kept(kept)}
-            kept |= self._computed(req.store, file, algorithm)
+        if algorithm is None or checksums.PREFIX + algorithm in kept:
+            resp.data, told = self._copied(req, ref, file, kept, check)
+            resp.set_headers(told)
+            resp.content_type = xml.CONTENT_TYPE
+            return
+
+        def compute() -> slow_answer.Done:
+            other = {name: value for name, value in kept.items() if name not in checksums.kept(kept)}
+            return self._copied(req, ref, file, other | self._computed(req.store, file, algorithm), check)
+
+        slow_answer.answer(req, resp, compute)
+
+    def _copied(
+        self, req: S3Request, ref: Ref, file: FileInfo, kept: dict[str, str], check: Check | None
+    ) -> slow_answer.Done:
         copy = req.store.copy_file(ref, req.key, file, kept, check)
-        resp.set_header("x-amz-version-id", copy.commit.id)
-        resp.set_header("x-amz-copy-source-version-id", file.commit.id)
-        resp.data = multipart.copied("CopyObjectResult", copy.etag, copy.modified_ms, copy.attributes)
-        resp.content_type = xml.CONTENT_TYPE
+        return slow_answer.Done(
+            multipart.copied("CopyObjectResult", copy.etag, copy.modified_ms, copy.attributes),
+            {"x-amz-version-id": copy.commit.id, "x-amz-copy-source-version-id": file.commit.id},
+        )
 
     def _computed(self, store: Pfs, file: FileInfo, algorithm: str) -> dict[str, str]:
         """A checksum that the source does not have: its bytes are read, and not written."""

@@ -11,6 +11,7 @@ from falcon_s3 import attributes, body, body_headers, checksums, conditions, cop
 from falcon_s3.digests import HashedBody
 from falcon_s3.pfs import FileInfo, Ref
 from falcon_s3.request import S3Request
+from falcon_s3.resources import slow_answer
 from falcon_s3.resources.copy import find_source
 from falcon_s3.resources.listing import limit, url_encode
 
@@ -60,12 +61,17 @@ class Uploads:
         start, stop = copies.byte_range(req.lower_headers, file.size)
         if stop - start > body_headers.LARGEST:
             raise errors.InvalidRequest("The specified copy range is larger than 5 GiB.")
-        kept: dict[str, str] = {}
-        content = HashedBody(req.store.open_file(file, start, stop), algorithm, kept)
-        part = req.store.put_part(ref, req.key, req.query["uploadId"], number, content, kept)
-        resp.set_header("x-amz-copy-source-version-id", file.commit.id)
-        resp.data = multipart.copied("CopyPartResult", part.etag, part.modified_ms, part.attributes)
-        resp.content_type = xml.CONTENT_TYPE
+
+        def copy() -> slow_answer.Done:
+            kept: dict[str, str] = {}
+            content = HashedBody(req.store.open_file(file, start, stop), algorithm, kept)
+            part = req.store.put_part(ref, req.key, req.query["uploadId"], number, content, kept)
+            return slow_answer.Done(
+                multipart.copied("CopyPartResult", part.etag, part.modified_ms, part.attributes),
+                {"x-amz-copy-source-version-id": file.commit.id},
+            )
+
+        slow_answer.answer(req, resp, copy)
 
     def _place(self, req: S3Request) -> tuple[Ref, int]:
         """Where a part goes. Raises InvalidArgument for a number that no part has, and what `refuse_headers` raises."""
@@ -114,32 +120,39 @@ class Uploads:
 
     def complete(self, req: S3Request, resp: falcon.Response) -> None:
         """CompleteMultipartUpload (S3 API): one commit; no byte is written again. Completing twice is no error."""
-        ref, upload = req.ref, req.query["uploadId"]
-        check = conditions.put_check(req.lower_headers.get("if-match"), req.lower_headers.get("if-none-match"))
+        ref, upload, headers = req.ref, req.query["uploadId"], req.lower_headers
+        check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         try:
-            file = self._finish(req, ref, upload, check)
-        except pfs.UploadNotFound:  # the same request came before, or comes at the same time
-            file = req.store.inspect_finished(ref, req.key, upload)
-        resp.set_header("x-amz-version-id", file.commit.id)
-        resp.data = multipart.completed(req.bucket, req.uri.partition("?")[0], file)
-        resp.content_type = xml.CONTENT_TYPE
-
-    def _finish(self, req: S3Request, ref: Ref, upload: str, check: pfs.Check | None) -> FileInfo:
-        """The file that the upload becomes, as the request's document wants it. Raises UploadNotFound."""
-        headers = req.lower_headers
-        found = req.store.inspect_upload(ref, req.key, upload)
+            found = req.store.inspect_upload(ref, req.key, upload)
+        except pfs.UploadNotFound:  # the same request came before
+            slow_answer.answer(req, resp, lambda: _completed(req, req.store.inspect_finished(ref, req.key, upload)))
+            return
         document = body.read_small(req.open_body(), document_expected(headers), LARGEST_DOCUMENT, req.chunk_verifier)
         named = multipart.read_complete(document)
-        parts = multipart.chosen(named, req.store.list_parts(ref, req.key, upload))
-        kept = {name: value for name, value in found.attributes.items() if not name.startswith(checksums.PREFIX)}
-        kept |= multipart.checksum_of(found.attributes, parts, headers)
-        wanted = [(part.number, part.etag) for part in parts]
-        return req.store.finish_upload(ref, req.key, upload, wanted, multipart.etag_of(parts), kept, check)
+        slow_answer.answer(req, resp, lambda: _completed(req, self._finish(req, ref, found, named, check)))
+
+    def _finish(
+        self, req: S3Request, ref: Ref, upload: pfs.Upload, named: list[multipart.NamedPart], check: pfs.Check | None
+    ) -> FileInfo:
+        """The file that the upload becomes, of the parts that the request names."""
+        try:
+            parts = multipart.chosen(named, req.store.list_parts(ref, req.key, upload.id))
+            kept = {name: value for name, value in upload.attributes.items() if not name.startswith(checksums.PREFIX)}
+            kept |= multipart.checksum_of(upload.attributes, parts, req.lower_headers)
+            wanted = [(part.number, part.etag) for part in parts]
+            return req.store.finish_upload(ref, req.key, upload.id, wanted, multipart.etag_of(parts), kept, check)
+        except pfs.UploadNotFound:  # the same request came at the same time
+            return req.store.inspect_finished(ref, req.key, upload.id)
 
     def abort(self, req: S3Request, resp: falcon.Response) -> None:
         """AbortMultipartUpload (S3 API)."""
         req.store.abort_upload(req.ref, req.key, req.query["uploadId"])
         resp.status = 204
+
+
+def _completed(req: S3Request, file: FileInfo) -> slow_answer.Done:
+    document = multipart.completed(req.bucket, req.uri.partition("?")[0], file)
+    return slow_answer.Done(document, {"x-amz-version-id": file.commit.id})
 
 
 def document_expected(headers: Any) -> body_headers.Expected:
