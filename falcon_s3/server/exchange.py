@@ -32,6 +32,13 @@ ENVIRONMENT = {
 }
 
 
+# How much is still read of a body after its answer, and for how long. The parts that clients send are smaller mostly.
+LINGER_BYTES = 64 << 20
+LINGER_SECONDS = 5.0
+LINGER_PIECE = 256 << 10
+CLOSING = ("connection", "close")
+
+
 class Exchange(Protocol):
     """Granian's side of a request. Of several answers it takes the first."""
 
@@ -132,6 +139,19 @@ class Chunks:
             close()
 
 
+def linger(env: dict[str, Any], headers: Headers) -> None:
+    """After an answer that ends its connection: read what the client still sends, within bounds, and drop it.
+
+    Many clients read no answer before they have sent all, and a connection that is closed while they send is reset, which
+    takes away the answer too (RFC 9112 section 9.6). Those that wait for 100 Continue send nothing.
+    """
+    if CLOSING not in headers or "HTTP_EXPECT" in env:
+        return
+    read, left, end = env["wsgi.input"].read, LINGER_BYTES, time.monotonic() + LINGER_SECONDS
+    while left > 0 and time.monotonic() < end and (dropped := read(LINGER_PIECE)):
+        left -= len(dropped)
+
+
 class Direct:
     """What Granian calls where each of its threads answers what it was given, however long that takes."""
 
@@ -149,6 +169,7 @@ class Direct:
             body = self._app(env, start)
             if isinstance(body, list):
                 exchange.response_bytes(start.status, start.headers, b"".join(body))
+                linger(env, start.headers)
             else:
                 exchange.response_iter(start.status, start.headers, Chunks(body, watch))
         finally:

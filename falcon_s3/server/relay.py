@@ -29,7 +29,7 @@ from typing import Any
 
 from falcon_s3.answers import Given, Headers
 from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
-from falcon_s3.server.exchange import ENVIRONMENT, Body, Chunks, Exchange, Start, Watch, Watches
+from falcon_s3.server.exchange import ENVIRONMENT, Body, Chunks, Exchange, Start, Watch, Watches, linger
 from falcon_s3.server.scheduling import UNCHANGED, Manners
 
 logger = logging.getLogger(__name__)
@@ -151,6 +151,8 @@ class Relay:
                 deferral.started.finish(functools.partial(self._answer, exchange, env, start.headers, deferral))
             elif isinstance(body, list):
                 exchange.response_bytes(start.status, start.headers, b"".join(body))
+                if aside:
+                    linger(env, start.headers)
             else:
                 if not aside:
                     aside = True
