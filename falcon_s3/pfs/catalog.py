@@ -55,7 +55,7 @@ LOG_PAGES = 16384
 # with 0.5 MiB and with 16, of 1,000,000 keys.
 CACHE_KIB = 512
 # Of the connection that writes, which keeps what it has changed until the end of the transaction.
-WRITER_CACHE_KIB = 4096
+WRITER_CACHE_KIB = 2048
 
 
 class Reader:
