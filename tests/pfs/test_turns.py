@@ -265,10 +265,20 @@ def test_a_long_log_is_moved_to_the_database_while_jobs_go_on(store, monkeypatch
     assert (tmp_path / "catalog.sqlite3").stat().st_size > written // 2
 
 
-def test_what_was_moved_can_be_synced_before_the_turn(store, tmp_path):
+def test_what_was_moved_is_synced_before_the_turn(store, monkeypatch):
     """Else it is synced in the turn, while nobody can write."""
+    seen = []
+    sync = held_file.sync
+
+    def watched(path):
+        seen.append((sync(path), store._turn.locked()))
+
+    monkeypatch.setattr(held_file, "sync", watched)
     add(store, 1)
-    assert held_file.sync(tmp_path / "catalog.sqlite3")
+    connection = store._connect()
+    store._move_log(connection)
+    connection.close()
+    assert seen == [(True, False)] * 2
 
 
 def test_a_log_that_cannot_be_moved_is_told_once(store, monkeypatch, caplog):

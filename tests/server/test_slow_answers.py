@@ -50,11 +50,11 @@ def uploaded(gateway, bucket, key="k"):
     return f"/{bucket}/{key}?uploadId={upload}", document.encode()
 
 
-def completing(gateway, target, document, headers=None):
+def completing(gateway, target, document, headers=None, method="POST"):
     """The answer, and what came of it while nobody could write; the rest comes."""
     connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=30)
     with nobody_writes(gateway):
-        connection.request("POST", target, document, headers or {})
+        connection.request(method, target, document, headers or {})
         answer = connection.getresponse()
         begun = answer.read(len(DECLARATION) + 2)
     return answer, begun
@@ -69,6 +69,22 @@ def test_white_space_comes_until_an_upload_is_completed(gateway, bucket):
     assert root.tag.endswith("}CompleteMultipartUploadResult")
     assert root.findtext("{*}ETag").endswith('-1"')
     assert gateway.request("GET", f"/{bucket}/k").body == b"bytes"
+
+
+def test_copies_that_read_the_bytes_are_answered_meanwhile_too(gateway, bucket):
+    """A part from another object, and a copy that has a checksum which its source has not."""
+    gateway.s3.put_object(Bucket=bucket, Key="source", Body=b"bytes", ChecksumAlgorithm="CRC32")
+    upload = gateway.s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    source = {"x-amz-copy-source": f"{bucket}/source"}
+    for target, more, root in (
+        (f"/{bucket}/k?partNumber=1&uploadId={upload}", {}, "CopyPartResult"),
+        (f"/{bucket}/copy", {"x-amz-checksum-algorithm": "SHA256"}, "CopyObjectResult"),
+    ):
+        answer, begun = completing(gateway, target, None, source | more, "PUT")
+        assert (answer.status, begun) == (200, DECLARATION + b"  ")
+        assert ET.fromstring(begun + answer.read()).tag.endswith(f"}}{root}")
+    assert [part["Size"] for part in gateway.s3.list_parts(Bucket=bucket, Key="k", UploadId=upload)["Parts"]] == [5]
+    assert gateway.request("GET", f"/{bucket}/copy").body == b"bytes"
 
 
 def test_what_fails_late_is_an_error_in_the_document(gateway, bucket):
