@@ -29,8 +29,8 @@ from falcon_s3.pfs.pachd.stream import Stream
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 DATA, ABOUT = "data", "about"
-# pachd looks into each write of an open commit before it tells of any file, for 12 ms on two busy cores. So it gets time
-# for 10,000 parts, the most of an upload, as if it went through so many bytes (`Calls.patient`): 20 ms for each.
+# pachd looks into each write of an open commit before it tells of any file. So it gets time for 10,000 parts, the most of
+# an upload, as if it went through so many bytes (`Calls.patient`): about 20 ms for each.
 LISTED_BYTES = 10_000 * 40_000
 
 
