@@ -106,7 +106,10 @@ class Answers:
 
     def ask(self, env: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer the long way, and keep what can be kept."""
-        asked = _speedups.asked_of(env, KNOWN, ASKING, PARAMETERS) if env["REQUEST_METHOD"] in METHODS else None
+        asked = None
+        # What names no host only HTTP/1.0 may ask, so it is not kept for others.
+        if env["REQUEST_METHOD"] in METHODS and env.get("HTTP_HOST"):
+            asked = _speedups.asked_of(env, KNOWN, ASKING, PARAMETERS)
         if asked is None or self._kept.get(asked[0]) is not None:
             return self._app(env, start_response)
         question = asked[0]

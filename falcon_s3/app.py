@@ -8,7 +8,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import xml
+from falcon_s3 import errors, xml
 from falcon_s3.admission import Gatekeeper
 from falcon_s3.answers import PLACE, Answers, Application
 from falcon_s3.auth import Authentication
@@ -18,7 +18,7 @@ from falcon_s3.job import Job
 from falcon_s3.pfs import Pfs
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.plain_puts import PlainPuts
-from falcon_s3.request import REQUEST_ID, S3Request
+from falcon_s3.request import REQUEST_ID, S3Request, is_host
 from falcon_s3.resources.bucket import Bucket
 from falcon_s3.resources.configuration import Configuration
 from falcon_s3.resources.copy import Copy
@@ -36,6 +36,7 @@ from falcon_s3.routing import BUCKET, COPY, OBJECT, OWN, SERVICE, Responder, S3R
 
 FIRST_REGION = xml.FIRST_REGION
 CONTINUE = "100-continue"
+HTTP_1_1 = "HTTP/1.1"
 # A body up to here that nobody wanted is read, to keep the connection.
 DROPPED_BYTES = 1 << 20
 # A length that is worth comparing with it.
@@ -59,8 +60,12 @@ class Envelope:
         self._pfs = pfs
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
+        """Raises BadRequest for a request without one good Host, as RFC 9112 section 3.2 wants; only HTTP/1.0 has none."""
         req.store = self._pfs
         resp.set_header(REQUEST_ID, req.request_id)
+        host = req.env.get("HTTP_HOST", "")
+        if not is_host(host) and (host or req.env["SERVER_PROTOCOL"] == HTTP_1_1):
+            raise errors.BadRequest("The request must have one Host header, which names a host and perhaps a port.")
 
     def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
         """Leave the connection as the next request needs it: a body that nobody read would be taken for one.

@@ -20,7 +20,7 @@ from typing import Any
 from falcon_s3 import _speedups, attributes, body, body_headers, buckets, checksums, digests, errors, pfs
 from falcon_s3.auth import Authentication
 from falcon_s3.deferral import VERSION, Begun, Starts
-from falcon_s3.request import REQUEST_ID, new_id
+from falcon_s3.request import REQUEST_ID, is_host, new_id
 from falcon_s3.rights import Right
 
 METHOD = "PUT"
@@ -114,6 +114,8 @@ class PlainPuts:
         length = headers.get("content-length", "")
         digest = headers.get(DIGEST, UNSIGNED)
         if where is None or link[2] is not None or not (_LENGTH.fullmatch(length) and _DIGEST.fullmatch(digest)):
+            return None
+        if not is_host(headers.get("host", "")):
             return None
         bucket, key = where.groups()
         recorder = Recorder(env["wsgi.input"].read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,11 +18,18 @@ from falcon_s3.rights import ALL, Rights
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "x-amz-request-id"
+# A host, and perhaps a port (RFC 9110 section 7.2). Without a comma: a server makes one line of several Host lines so.
+_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]+")
 
 
 def new_id() -> str:
     """What tells one request from all others, in its answer and in the log: 16 hexadecimal digits."""
     return random.getrandbits(64).to_bytes(8, "big").hex().upper()
+
+
+def is_host(text: str) -> bool:
+    """Whether this can be the value of one Host header."""
+    return _HOST.fullmatch(text) is not None
 
 
 class S3Request(falcon.Request):

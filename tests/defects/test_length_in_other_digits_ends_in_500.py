@@ -22,6 +22,7 @@ def test_the_connection_ends_with_the_answer(length, path):
         "SERVER_NAME": "h",
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "h",
         "CONTENT_LENGTH": length,
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(),
