@@ -153,7 +153,7 @@ class Pfs(Protocol):
     def inspect_file(self, ref: Ref, path: str) -> FileInfo:
         """The file as `ref` shows it.
 
-        MUST raise FileNotFound (FileRemoved, if the store can tell which commit removed it), BranchNotFound or
+        MUST raise FileNotFound (FileRemoved, if the store can tell which commit removed it, and when), BranchNotFound or
         CommitNotFound.
         """
 

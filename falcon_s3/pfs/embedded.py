@@ -344,7 +344,7 @@ def _small(data: bytes) -> Iterator[bytes]:
 
 
 def _not_found(connection: Connection, view: View, ref: Ref, path: str) -> NoReturn:
-    removed_by = versions.removal(connection, view, path)
-    if removed_by is None:
+    removal = versions.removal(connection, view, path)
+    if removal is None:
         raise FileNotFound(path, ref)
-    raise FileRemoved(path, ref, Commit(ref.repo, removed_by.hex()))
+    raise FileRemoved(path, ref, Commit(ref.repo, removal.commit.hex()), removal.modified_ms)

@@ -46,11 +46,12 @@ class FileNotFound(NotFound):
 
 
 class FileRemoved(FileNotFound):
-    """There was such a file; `commit` removed it."""
+    """There was such a file; `commit` removed it, at `removed_ms` since the epoch."""
 
-    def __init__(self, path: str, ref: Ref, commit: Commit):
+    def __init__(self, path: str, ref: Ref, commit: Commit, removed_ms: int):
         super().__init__(path, ref)
         self.commit = commit
+        self.removed_ms = removed_ms
 
 
 class UploadNotFound(NotFound):

@@ -146,13 +146,13 @@ def is_removed(connection: Connection, line: int, path: str, number: int) -> boo
     return found is not None
 
 
-def removal(connection: Connection, view: View, path: str) -> bytes | None:
-    """The commit that removed what the view showed at `path`, if one did."""
+def removal(connection: Connection, view: View, path: str) -> Row | None:
+    """The version that removed what the view showed at `path`, if one did."""
     try:
         row = _newest(connection, view, path)
     except UnicodeEncodeError:
         return None
-    return row.commit if row is not None and row.content is None else None
+    return row if row is not None and row.content is None else None
 
 
 VERSION = (

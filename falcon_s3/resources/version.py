@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 
 from falcon_s3 import errors, pfs
+from falcon_s3.conditions import http_date
 from falcon_s3.pfs import Commit, FileInfo, FileVersion, Pfs, Ref
 from falcon_s3.request import S3Request
 
@@ -40,7 +41,12 @@ def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> Fi
             raise errors.MethodNotAllowed(
                 "The version is a delete marker, which can only be deleted.",
                 fields={"Method": method, "ResourceType": "DeleteMarker"},
-                headers={"Allow": "DELETE", "x-amz-delete-marker": "true", "x-amz-version-id": version},
+                headers={
+                    "Allow": "DELETE",
+                    "Last-Modified": http_date(ex.removed_ms // 1000),
+                    "x-amz-delete-marker": "true",
+                    "x-amz-version-id": version,
+                },
             ) from None
         raise errors.NoSuchVersion(fields={"Key": key, "VersionId": version}) from None
 

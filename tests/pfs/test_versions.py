@@ -122,12 +122,14 @@ def test_listing_refuses_what_is_not_there(pfs):
             pfs.list_versions(MASTER, after="a", after_commit=commit)
 
 
-def test_who_asks_for_a_removed_file_hears_which_commit_removed_it(pfs):
+def test_who_asks_for_a_removed_file_hears_which_commit_removed_it_and_when(pfs):
     put(pfs, MASTER, "a")
     commit = remove(pfs, "a")
     with pytest.raises(FileRemoved) as caught:
         pfs.inspect_file(MASTER, "a")
-    assert caught.value.commit == commit
+    removal = next(pfs.list_versions(MASTER))
+    assert (caught.value.commit, caught.value.removed_ms) == (commit, removal.modified_ms)
+    assert removal.is_removal
     with pytest.raises(FileNotFound) as never:
         pfs.inspect_file(MASTER, "b")
     assert not isinstance(never.value, FileRemoved)

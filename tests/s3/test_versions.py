@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
+
 import pytest
 
 MISSING = "0123456789ab4cdef0123456789abcde"
@@ -81,6 +83,8 @@ def test_a_delete_marker_cannot_be_read_and_says_what_it_is(gateway, bucket, s3)
     named = gateway.request("GET", f"/{bucket}/k?versionId={marker}")
     named.refused(405, "MethodNotAllowed")
     assert named.headers["Allow"] == "DELETE"
+    [told] = s3.list_object_versions(Bucket=bucket)["DeleteMarkers"]
+    assert parsedate_to_datetime(named.headers["Last-Modified"]) == told["LastModified"].replace(microsecond=0)
     for answer in (newest, named, gateway.request("HEAD", f"/{bucket}/k")):
         assert answer.headers["x-amz-delete-marker"] == "true"
         assert answer.headers["x-amz-version-id"] == marker
