@@ -111,7 +111,12 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     help="The HTTP server. meinheld must be installed by itself, answers one request at a time in each worker, takes"
     " bodies below 2 GiB, and holds uploads back until they are complete: see the README.",
 )
-@option("region", default=DEFAULTS.region, metavar="NAME", help="The region the buckets say they are in.")
+@option(
+    "region",
+    default=DEFAULTS.region,
+    metavar="NAME",
+    help="The region the buckets say they are in, and that signatures of Version 4 must be for.",
+)
 @click.option(
     "--domain",
     envvar="FALCON_S3_DOMAIN",

@@ -38,7 +38,6 @@ CREATE_FILE_SET = Method(f"{PFS}/CreateFileSet", wire.CreateFileSetResponse.From
 GET_FILE_SET = Method(f"{PFS}/GetFileSet", wire.CreateFileSetResponse.FromString)
 COMPOSE_FILE_SET = Method(f"{PFS}/ComposeFileSet", wire.CreateFileSetResponse.FromString)
 RENEW_FILE_SET = Method(f"{PFS}/RenewFileSet", Empty.FromString)
-ADD_FILE_SET = Method(f"{PFS}/AddFileSet", Empty.FromString)
 
 WHO_AM_I = Method("/auth_v2.API/WhoAmI", auth_pb2.WhoAmIResponse.FromString)
 AUTHORIZE = Method("/auth_v2.API/Authorize", auth_pb2.AuthorizeResponse.FromString)

@@ -102,11 +102,6 @@ def _description(path: str, **more: object) -> str:
     return json.dumps({"upload": {"path": path, **more}})
 
 
-def is_ours(description: str) -> bool:
-    """Whether a commit with this description is an upload, or was one."""
-    return description.startswith('{"upload":')
-
-
 def _look(calls: Calls, repo: Repo, identity: str) -> Staged | None:
     """The upload of an id, whatever it is for, finished or not."""
     if not names.UPLOAD_BRANCH.match(PREFIX + identity):
