@@ -75,6 +75,7 @@ def expected_of(headers: Mapping[str, str]) -> Expected:
 
 
 def number(headers: Mapping[str, str], name: str) -> int | None:
+    """The bytes that a header counts; None where it is missing or empty. Raises InvalidArgument."""
     text = headers.get(name)
     if text is None or text == "":
         return None
@@ -132,6 +133,7 @@ def _checksum(headers: Mapping[str, str]) -> tuple[str | None, bytes | None]:
 
 
 def bytes_of(text: str) -> bytes | None:
+    """What a text in base64 stands for; None if it is none."""
     try:
         return base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):

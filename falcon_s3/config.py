@@ -167,6 +167,7 @@ def split_listen(listen: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on the host."""
     if host == "localhost":
         return True
     try:

@@ -67,6 +67,7 @@ class KeyCipher:
 
 
 def cipher_of(secret: str, place: str) -> Fernet:
+    """`place` is where the secret was found, for the error. Raises KeyStoreError."""
     from cryptography.fernet import Fernet
 
     try:

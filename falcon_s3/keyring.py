@@ -38,6 +38,7 @@ class Known(NamedTuple):
 
 
 def known(secrets: Mapping[str, str], rights: Mapping[str, Rights], is_open: bool) -> Known:
+    """`rights` are by access key, those of everybody under ""; a key without any may do nothing."""
     everybody = rights.get("") or NOBODY
     admissions = {key: Admission(rights.get(key) or Rights(holder=key), everybody) for key in secrets}
     return Known(secrets, rights, admissions, everybody, is_open)

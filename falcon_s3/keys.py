@@ -220,6 +220,7 @@ def random_text(letters: str, length: int) -> str:
 
 
 def find(connection: sqlite3.Connection, access_key: str) -> StoredKey:
+    """Raises KeyNotFound."""
     row = connection.execute(f"SELECT {COLUMNS} FROM key WHERE access_key = ?", (access_key,)).fetchone()
     if row is None:
         raise KeyNotFound(access_key)
@@ -227,6 +228,7 @@ def find(connection: sqlite3.Connection, access_key: str) -> StoredKey:
 
 
 def stored(row: Iterable[object]) -> StoredKey:
+    """A key from its row of COLUMNS, in which the patterns of a right are separated by spaces."""
     access_key, name, enabled, read, write, purge, created_ms = map(str, row)
     rights = Rights(tuple(read.split()), tuple(write.split()), tuple(purge.split()), access_key)
     return StoredKey(name, enabled == "1", rights, int(created_ms))

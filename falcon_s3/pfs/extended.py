@@ -25,6 +25,7 @@ SIZES = 1 << 16
 
 
 def prepare(connection: Connection) -> None:
+    """Make the tables that there are besides those of the embedded store."""
     for statement in (*repos.TABLES, *filesets.TABLES):
         connection.execute(statement)
 

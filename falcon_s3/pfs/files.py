@@ -24,6 +24,7 @@ def view_of(connection: Connection, ref: Ref) -> View:
 
 
 def find(connection: Connection, view: View, repo: Repo, path: str) -> FileInfo | None:
+    """The file that a view shows at a path, if any."""
     version = tree.find(connection, view, path)
     return None if version is None else _file(repo, path, version)
 
@@ -131,6 +132,7 @@ def remove(
 
 
 def encoded(attributes: Mapping[str, str] | None) -> str | None:
+    """Attributes as a row has them: JSON; None where there are none."""
     return orjson.dumps(dict(attributes)).decode() if attributes else None
 
 

@@ -78,6 +78,7 @@ def find(readers: Readers, view: View, path: str) -> Item | None:
 
 
 def find_file(readers: Readers, view: View, path: str) -> Item | None:
+    """The file at a path; None where there is none, also where a folder is."""
     if path.endswith("/"):
         return None
     with readers.read() as connection:

@@ -135,6 +135,7 @@ def _live_page(connection: Connection, view: View, path: str) -> tuple[Page, int
 
 
 def new_page(connection: Connection, view: View, low: str, high: str | None) -> Page:
+    """An empty page for the paths from `low` to below `high` (None: to the last), shown from the view's commit on."""
     cursor = connection.execute(
         "INSERT INTO page (line, low, high, first, last, total, live) VALUES (?, ?, ?, ?, ?, 0, 0)",
         (view.line, low, high, view.number, NEVER),

@@ -161,6 +161,7 @@ def forget_commit(connection: Connection, target: Target) -> None:
 
 
 def children(connection: Connection, target: Target) -> list[Commit]:
+    """The commits whose parent this one is, in the order in which they were made."""
     rows = connection.execute(
         'SELECT id FROM "commit" WHERE parent = ? ORDER BY number', (target.point.number,)
     ).fetchall()

@@ -1,4 +1,4 @@
-"""SlowAnswer: to work that takes longer than clients wait in silence.
+"""SlowAnswer: the answer to work that takes longer than clients wait in silence.
 
 A client that hears nothing for a minute gives up, and asks again for what is still under way. So S3 begins an answer
 before it knows how it ends (S3 API, CompleteMultipartUpload, CopyObject): the status 200 and the first line of a document, white

@@ -107,6 +107,7 @@ def _release(calls: Calls, branch: Branch) -> None:
 
 
 def drop(calls: Calls, commit: Commit) -> None:
+    """Take back a commit with all that is in it. One that is gone already is no error."""
     request = wire.DropCommitSetRequest(commit_set=wire.CommitSet(id=commit.id))
     with suppress(NotFound), failures.about(commit):
         calls.change(methods.DROP_COMMIT_SET, request)

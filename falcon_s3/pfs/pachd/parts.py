@@ -35,6 +35,7 @@ LISTED_BYTES = 10_000 * 40_000
 
 
 def folder(number: int) -> str:
+    """Where the two files of a part are; in the order of numbers, as names are sorted."""
     return f"{number:05}"
 
 

@@ -73,19 +73,23 @@ class Staged:
 
 
 def target_of(ref: Ref) -> str:
+    """What in the id of an upload tells which branch or commit it goes to."""
     text = f"branch {ref.name}" if isinstance(ref, Branch) else f"commit {ref.id}"
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=TARGET_DIGITS // 2).hexdigest()
 
 
 def branch_of(repo: Repo, upload: str) -> Branch:
+    """The hidden branch that keeps the upload of this id."""
     return Branch(repo, PREFIX + upload)
 
 
 def started_ms(upload: str) -> int:
+    """When the upload of this id began, in milliseconds since the epoch."""
     return int(upload[:TIME_DIGITS], 16) // 1000
 
 
 def start(calls: Calls, ref: Ref, path: str, attributes: Mapping[str, str]) -> Upload:
+    """Open the commit that keeps the parts, on a branch of its own, and what the upload is for in its description."""
     random = secrets.token_hex(RANDOM_DIGITS)[:RANDOM_DIGITS]
     identity = f"{time.time_ns() // 1000:0{TIME_DIGITS}x}{random}{target_of(ref)}"
     upload = Upload(identity, path, started_ms(identity), dict(attributes))
@@ -178,6 +182,7 @@ def _is_for(name: str, ref: Ref) -> bool:
 def put_part(
     calls: Calls, ref: Ref, path: str, identity: str, numbered: int, body: Body, attributes: Mapping[str, str]
 ) -> Part:
+    """Raises UploadNotFound, and what the body raises."""
     staged = find(calls, ref, path, identity)
     try:
         return parts.put(calls, staged.commit, numbered, body, attributes)
@@ -191,6 +196,7 @@ def put_part(
 def finish(
     calls: Calls, ref: Ref, path: str, identity: str, wanted: Sequence[tuple[int, str]], check: Check | None
 ) -> FileInfo:
+    """The file of the parts `wanted`, by number and ETag. Raises UploadNotFound, PartNotFound, and what the check raises."""
     staged = find(calls, ref, path, identity)
     with Leases(calls) as leases:
         file = _written(calls, leases, staged, ref, wanted, check)
@@ -239,6 +245,7 @@ def _conclude(calls: Calls, staged: Staged, commit: Commit) -> None:
 
 
 def finished(calls: Calls, ref: Ref, path: str, identity: str) -> FileInfo:
+    """The file that an upload became. Raises UploadNotFound for one that is under way, or that nobody knows any more."""
     staged = _find(calls, ref, path, identity)
     if not staged.finished:
         raise UploadNotFound(identity)
@@ -246,6 +253,7 @@ def finished(calls: Calls, ref: Ref, path: str, identity: str) -> FileInfo:
 
 
 def abort(calls: Calls, ref: Ref, path: str, identity: str) -> None:
+    """Raises UploadNotFound."""
     discard(calls, find(calls, ref, path, identity))
 
 

@@ -44,6 +44,7 @@ CHECKED_SECONDS = 5.0
 
 
 def delete(path: str) -> bytes:
+    """Remove a file; one that is not there is no error."""
     return _serialize(wire.ModifyFileRequest(delete_file=wire.DeleteFile(path=paths.sent(path))))
 
 
@@ -59,6 +60,7 @@ def copy(path: str, source: Ref, source_path: str, *, append: bool) -> bytes:
 
 
 def target(ref: Ref) -> bytes:
+    """The first message of a stream: what its changes are made to."""
     return _serialize(wire.ModifyFileRequest(set_commit=names.ref_message(ref)))
 
 
@@ -119,6 +121,7 @@ def check(calls: Calls, ref: Ref, path: str) -> Commit | None:
 
 
 def check_ref(calls: Calls, ref: Ref) -> Commit | None:
+    """What `check` does, for any path."""
     names.check_ref(ref)
     if isinstance(ref, Commit):
         if reading.inspect_commit(calls, ref).HasField("finishing"):
@@ -141,6 +144,7 @@ def modify(calls: Calls, ref: Ref, changes: Iterable[bytes]) -> None:
 
 
 def put(calls: Calls, ref: Ref, path: str, body: Body) -> Content:
+    """Write one file, as one stream of changes. Raises what the body raises."""
     with Stream(calls, methods.MODIFY_FILE, ref) as stream:
         stream.send(target(ref))
         content = send_body(stream, path, body)
