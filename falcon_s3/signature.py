@@ -107,9 +107,20 @@ def seconds_of_date(text: str) -> int | None:
 
 
 def check_clock(moment: int, text: str, now: float) -> None:
-    """`text` is how the client wrote it. Raises RequestTimeTooSkewed."""
+    """`text` is how the client wrote it. Raises RequestTimeTooSkewed, which tells both times, as S3's does."""
     if abs(now - moment) > SKEW_SECONDS:
-        raise errors.RequestTimeTooSkewed(fields={"RequestTime": text})
+        raise errors.RequestTimeTooSkewed(
+            fields={
+                "RequestTime": text,
+                "ServerTime": iso_time(now),
+                "MaxAllowedSkewMilliseconds": str(SKEW_SECONDS * 1000),
+            }
+        )
+
+
+def iso_time(moment: float) -> str:
+    """Seconds since the epoch as documents have them: 2026-11-23T08:00:00Z."""
+    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def secret_for(access_key: str, secret_of: SecretOf) -> str:

@@ -23,6 +23,7 @@ from falcon_s3.signature import (
     SignedRequest,
     check_clock,
     is_same,
+    iso_time,
     seconds_of_date,
     secret_for,
 )
@@ -138,5 +139,5 @@ def _from_query(request: SignedRequest, now: float) -> Claim:
     if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
         raise errors.AccessDenied(f"Invalid date (should be seconds since epoch): {expires}")
     if now > int(expires):
-        raise errors.AccessDenied("Request has expired", fields={"Expires": expires})
+        raise errors.AccessDenied("Request has expired", fields={"Expires": expires, "ServerTime": iso_time(now)})
     return Claim(access_key, signature, expires, {**hoisted, **request.headers}, hoisted)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from falcon_s3 import _sign_py, errors
-from falcon_s3.signature import NO_DATE, SKEW_SECONDS, check_clock, seconds, seconds_of_date
+from falcon_s3.signature import NO_DATE, SKEW_SECONDS, check_clock, iso_time, seconds, seconds_of_date
 from falcon_s3.spelling import decoded
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -155,7 +155,8 @@ def from_link(link: _sign_py.Link, method: str, headers: Mapping[str, str], now:
     if now < begins:
         raise errors.AccessDenied("Request is not yet valid")
     if now > ends:
-        raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": _unquoted(terms.split("&")[3])})
+        expires = _unquoted(terms.split("&")[3])
+        raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": expires, "ServerTime": iso_time(now)})
     if "%" in signature:
         signature = _unquoted(signature)
     if digest is None:

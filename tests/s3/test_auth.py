@@ -190,10 +190,15 @@ def test_a_signature_is_for_that_request_alone(keyed_gateway, bucket, signer, me
 
 
 @pytest.mark.parametrize("minutes", [-16, 16, -1000, 100_000])
-def test_a_clock_that_is_wrong_is_refused(keyed_gateway, bucket, signer, minutes):
+def test_a_clock_that_is_wrong_is_refused_and_told_the_time(keyed_gateway, bucket, signer, minutes):
     signer.moment = datetime.now(timezone.utc) + timedelta(minutes=minutes)
     headers = signed(signer, "GET", f"/{bucket}/k")
-    keyed_gateway.request("GET", f"/{bucket}/k", headers=headers).refused(403, "RequestTimeTooSkewed")
+    answer = keyed_gateway.request("GET", f"/{bucket}/k", headers=headers)
+    answer.refused(403, "RequestTimeTooSkewed")
+    told = datetime.fromisoformat(answer.text("ServerTime").replace("Z", "+00:00"))
+    assert abs(datetime.now(timezone.utc) - told) < timedelta(minutes=5)
+    assert answer.text("RequestTime") == signer.timestamp
+    assert answer.text("MaxAllowedSkewMilliseconds") == "900000"
 
 
 @pytest.mark.parametrize("minutes", [-13, 13])
