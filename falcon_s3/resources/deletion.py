@@ -9,7 +9,7 @@ import falcon
 from falcon_s3 import body, body_headers, conditions, errors, pfs, xml, xml_reader
 from falcon_s3.pfs import Pfs, Ref
 from falcon_s3.request import S3Request
-from falcon_s3.resources.version import log_removal, refuse_empty
+from falcon_s3.resources.version import is_name, log_removal
 from falcon_s3.rights import Right
 from falcon_s3.xml import Deleted, Failure
 from falcon_s3.xml_reader import ObjectIdentifier
@@ -38,7 +38,8 @@ class Deletion:
                 right = Right.WRITE if each.version_id is None else Right.PURGE
                 req.rights.check_change(req.store, req.place, right)
                 check_key(each.key)
-                refuse_empty(each.version_id)
+                if each.version_id is not None and not is_name(each.version_id):
+                    raise errors.NoSuchVersion
                 check = conditions.delete_check(each.etag, each.size, each.modified)
                 if check is not None and each.version_id is None:
                     deleted += self._delete_files(req.store, ref, [each], check)

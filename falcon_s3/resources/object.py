@@ -153,8 +153,8 @@ class Object:
         req.rights.check_change(req.store, req.place, Right.PURGE if "versionId" in req.query else Right.WRITE)
         ref = req.ref
         resp.status = 204
-        version.refuse_empty(req.query.get("versionId"))
         if "versionId" in req.query:
+            version.check(req.query["versionId"])
             self._delete_version(req, resp, ref, req.query["versionId"])
             return
         commit = req.store.delete_files(ref, [req.key], delete_check(req.lower_headers))

@@ -29,10 +29,7 @@ def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> Fi
     """
     if version is None:
         return store.inspect_file(ref, key)
-    if version != NO_VERSION and not pfs.is_commit_id(version):
-        raise errors.InvalidArgument(
-            "Invalid version id specified", fields={"ArgumentName": "versionId", "ArgumentValue": version}
-        )
+    check(version)
     try:
         return store.inspect_version(Commit(ref.repo, version), key)
     except pfs.NotFound as ex:
@@ -51,11 +48,17 @@ def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> Fi
         raise errors.NoSuchVersion(fields={"Key": key, "VersionId": version}) from None
 
 
-def refuse_empty(version: str | None) -> None:
-    """Raise InvalidArgument for a version that is named by nothing: a deletion would do nothing, and say that it had."""
-    if version == "":
+def is_name(version: str) -> bool:
+    """Whether a version can have this name, be it there or not."""
+    return version == NO_VERSION or pfs.is_commit_id(version)
+
+
+def check(version: str) -> None:
+    """Raise InvalidArgument for the name of no version: its deletion would do nothing, and say that it had."""
+    if not is_name(version):
         raise errors.InvalidArgument(
-            "Version id cannot be the empty string", fields={"ArgumentName": "versionId", "ArgumentValue": ""}
+            "Invalid version id specified" if version else "Version id cannot be the empty string",
+            fields={"ArgumentName": "versionId", "ArgumentValue": version},
         )
 
 

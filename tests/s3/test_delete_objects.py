@@ -101,13 +101,16 @@ def test_versions_and_objects_are_deleted_together(s3, filled, odd):
     assert keys_of(s3, filled) == ["a", "b/c", "e f", odd]
 
 
-def test_a_version_that_is_named_by_nothing_is_an_error_of_its_own(gateway, s3, filled):
+@pytest.mark.parametrize("version", ["", "x"])
+def test_what_names_no_version_is_an_error_of_its_own(gateway, s3, filled, version):
     """And is not told to be deleted, while the object stays."""
-    document = b"<Delete><Object><Key>a</Key><VersionId/></Object><Object><Key>b</Key></Object></Delete>"
-    answer = gateway.request("POST", f"/{filled}?delete", document)
+    document = (
+        f"<Delete><Object><Key>a</Key><VersionId>{version}</VersionId></Object><Object><Key>b</Key></Object></Delete>"
+    )
+    answer = gateway.request("POST", f"/{filled}?delete", document.encode())
     assert answer.status == 200
     assert answer.texts("Key") == ["b", "a"]
-    assert answer.texts("Code") == ["InvalidArgument"]
+    assert (answer.texts("Code"), answer.texts("VersionId")) == (["NoSuchVersion"], [version])
     assert s3.head_object(Bucket=filled, Key="a")
 
 
