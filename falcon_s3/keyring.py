@@ -31,7 +31,6 @@ class Known(NamedTuple):
     """What a worker knows at one time; replaced as a whole."""
 
     secrets: Mapping[str, str]
-    rights: Mapping[str, Rights]  # of "" too: what anybody may do
     admissions: Mapping[str, Admission]  # of those who sign
     everybody: Rights
     is_open: bool
@@ -41,7 +40,7 @@ def known(secrets: Mapping[str, str], rights: Mapping[str, Rights], is_open: boo
     """`rights` are by access key, those of everybody under ""; a key without any may do nothing."""
     everybody = rights.get("") or NOBODY
     admissions = {key: Admission(rights.get(key) or Rights(holder=key), everybody) for key in secrets}
-    return Known(secrets, rights, admissions, everybody, is_open)
+    return Known(secrets, admissions, everybody, is_open)
 
 
 class Keyring:
@@ -73,10 +72,6 @@ class Keyring:
         """None for a key that is not there, or disabled."""
         return self._now().secrets.get(access_key)
 
-    def rights_of(self, access_key: str) -> Rights:
-        """What the holder of the key may do; "": what anybody may."""
-        return self._now().rights.get(access_key) or Rights(holder=access_key)
-
     def admit(self, access_key: str) -> Admission:
         """Raises AccessDenied for who does not sign, unless anybody may read something."""
         now = self._now()
@@ -85,7 +80,8 @@ class Keyring:
             return admission
         if not (access_key or now.everybody.read):
             raise errors.AccessDenied("Access Denied: requests must be signed with an access key.")
-        return Admission(now.rights.get(access_key) or Rights(holder=access_key), now.everybody)
+        rights = Rights(holder=access_key) if access_key else now.everybody  # the key was taken away just now
+        return Admission(rights, now.everybody)
 
     def close(self) -> None:
         if self._store is not None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from cryptography.fernet import Fernet
 
-from falcon_s3 import keyring, keys
+from falcon_s3 import errors, keyring, keys
 from falcon_s3.key_cipher import SECRET, VARIABLE, KeyStoreError
 from falcon_s3.keyring import Keyring
 from falcon_s3.keys import KeyNotFound, KeyStore, has_keys
@@ -183,8 +183,9 @@ def test_a_keyring_without_a_store_knows_one_key():
     ring = Keyring({"me": "hidden"})
     assert ring.secret_of("me") == "hidden"
     assert ring.secret_of("you") is None
-    assert ring.rights_of("me").allows("images", Right.PURGE)
-    assert ring.rights_of("") == Rights()
+    assert ring.admit("me").rights.allows("images", Right.PURGE)
+    with pytest.raises(errors.AccessDenied):
+        ring.admit("")
     assert not ring.is_open
     assert Keyring(opens=True).is_open
     assert not Keyring().is_open
@@ -197,7 +198,7 @@ def test_a_keyring_takes_every_change_at_its_next_look(store, other, clock):
 
     def looked():
         clock.now += keyring.LOOK_SECONDS
-        return ring.secret_of(access_key), ring.rights_of(access_key)
+        return ring.secret_of(access_key), ring.admit(access_key).rights
 
     assert looked() == (secret, key.rights)
     store.enable(access_key, False)
@@ -206,7 +207,7 @@ def test_a_keyring_takes_every_change_at_its_next_look(store, other, clock):
     assert looked() == (secret, key.rights)
     store.allow_anonymous(["dev.*"])
     looked()
-    assert ring.rights_of("") == Rights(("dev.*",))
+    assert ring.admit("").rights == Rights(("dev.*",))
     store.delete(access_key)
     assert looked()[0] is None
 
@@ -224,7 +225,7 @@ def test_a_keyring_asks_the_database_once_a_second_and_reads_only_what_changed(s
     ring = Keyring({}, other)
     for _ in range(1000):
         ring.secret_of("x")
-        ring.rights_of("x")
+        ring.admit("x")
     assert counts == {"version": 1, "load": 1}
     clock.now += keyring.LOOK_SECONDS
     ring.secret_of("x")
@@ -244,7 +245,7 @@ def test_the_operators_own_key_is_above_the_stored_ones(store, other):
     key, _ = store.create("", READER)
     ring = Keyring({key.rights.holder: "hidden", "me": "too"}, other)
     assert ring.secret_of(key.rights.holder) == "hidden"
-    assert ring.rights_of(key.rights.holder).allows("any", Right.PURGE)
+    assert ring.admit(key.rights.holder).rights.allows("any", Right.PURGE)
 
 
 @pytest.mark.parametrize("opens", [True, False])
