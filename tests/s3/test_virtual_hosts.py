@@ -90,7 +90,6 @@ def test_a_host_below_a_domain_is_a_bucket(hosted, bucket, new_signer, form):
         "{}.other.example",
         "xs3.example.org",
         "{}.s3.example.org.evil.example",
-        "",
         ":",
         "..",
     ],
