@@ -1,19 +1,25 @@
 """Whether an embedded store is whole: every table against the others, every content against its digest.
 
-Reads one moment of the catalog while the gateway may go on working. Says what does not fit; changes nothing.
+The gateway may go on working meanwhile: what is compared is read at one moment, but each rule, line and batch at its
+own. While a moment is held, the log of the catalog cannot begin anew: it grows with all that is written, and whoever
+writes first afterwards moves it, while the others wait. Says what does not fit; changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from falcon_s3.pfs import Unavailable, tree
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import DIGESTS, Contents
 from falcon_s3.pfs.history import view
 from falcon_s3.pfs.schema import NEVER
+
+# Contents read from the catalog at a time; the small ones come with their bytes, up to `contents.INLINE_BYTES`.
+BATCH = 256
 
 # Called now and then on long work: what is being done, how much of it is done, how much there is.
 Progress = Callable[[str, int, int], None]
@@ -107,15 +113,11 @@ def fsck(catalog: Catalog, contents: Contents, progress: Progress) -> Report:
     if report.problems:  # what such a database says of the rest is worth nothing, and reading it fails
         return report
     with catalog.read() as connection:
-        connection.execute("BEGIN")
-        try:
-            for sentence, query in RULES:
-                report.problems += [sentence.format(*row) for row in connection.execute(query)]
-            (report.versions,) = connection.execute("SELECT count(*) FROM version").fetchone()
-            _check_lines(connection, report, progress)
-            _check_contents(connection, contents, report, progress)
-        finally:
-            connection.execute("COMMIT")
+        for sentence, query in RULES:
+            report.problems += [sentence.format(*row) for row in connection.execute(query)]
+        (report.versions,) = connection.execute("SELECT count(*) FROM version").fetchone()
+    _check_lines(catalog, report, progress)
+    _check_contents(catalog, contents, report, progress)
     report.orphans = _count_orphans(catalog, contents)
     return report
 
@@ -130,23 +132,45 @@ def _problems_of(catalog: Catalog) -> list[str]:
     return [f"catalog: {line}" for line in lines if line != "ok"]
 
 
-def _check_lines(connection: Connection, report: Report, progress: Progress) -> None:
+@contextmanager
+def _moment(catalog: Catalog) -> Iterator[Connection]:
+    """A connection that sees the catalog as it is now."""
+    with catalog.read() as connection:
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+
+def _check_lines(catalog: Catalog, report: Report, progress: Progress) -> None:
     """Listings, which come from the pages, against the versions, line by line."""
-    lines = connection.execute(
-        "SELECT line.id, tip FROM line JOIN repo ON repo.id = line.repo WHERE repo.project IS NOT NULL ORDER BY line.id"
-    ).fetchall()
-    for done, (line, tip) in enumerate(lines):
+    with catalog.read() as connection:
+        lines = connection.execute(
+            "SELECT line.id FROM line JOIN repo ON repo.id = line.repo WHERE repo.project IS NOT NULL ORDER BY line.id"
+        ).fetchall()
+    for done, (line,) in enumerate(lines):
         progress("lines", done, len(lines))
-        shown = view(connection, line, tip)
-        listed = 0
-        for entry in tree.entries(_Moment(connection), shown, "", "", ""):
-            listed += 1
-            version = tree.find(connection, shown, entry.path)
-            if version is None or (version.size, version.etag) != (entry.size, entry.etag):
-                report.problems.append(f"line {line} lists {entry.path}, which is not its version")
-        there = sum(1 for _ in _paths(connection, shown))
-        if listed != there:
-            report.problems.append(f"line {line} lists {listed} files and has versions of {there}")
+        with _moment(catalog) as connection:
+            _check_line(connection, line, report)
+
+
+def _check_line(connection: Connection, line: int, report: Report) -> None:
+    tip = connection.execute(
+        "SELECT tip FROM line JOIN repo ON repo.id = line.repo WHERE repo.project IS NOT NULL AND line.id = ?", (line,)
+    ).fetchone()
+    if tip is None:  # its repo was deleted meanwhile
+        return
+    shown = view(connection, line, *tip)
+    listed = 0
+    for entry in tree.entries(_Moment(connection), shown, "", "", ""):
+        listed += 1
+        version = tree.find(connection, shown, entry.path)
+        if version is None or (version.size, version.etag) != (entry.size, entry.etag):
+            report.problems.append(f"line {line} lists {entry.path}, which is not its version")
+    there = sum(1 for _ in _paths(connection, shown))
+    if listed != there:
+        report.problems.append(f"line {line} lists {listed} files and has versions of {there}")
 
 
 def _paths(connection: Connection, shown: tree.View) -> Iterator[str]:
@@ -167,24 +191,49 @@ def _paths(connection: Connection, shown: tree.View) -> Iterator[str]:
         step = step.base
 
 
-def _check_contents(connection: Connection, contents: Contents, report: Report, progress: Progress) -> None:
-    report.contents, total = connection.execute(
-        "SELECT count(*), coalesce(sum(size), 0) FROM content WHERE pieces = 0"
-    ).fetchone()
-    for number, digest, kind, size, file, data in connection.execute(
-        "SELECT id, digest, kind, size, file, data FROM content WHERE pieces = 0"
-    ):
+def _check_contents(catalog: Catalog, contents: Contents, report: Report, progress: Progress) -> None:
+    """The bytes of every content that was there at the beginning, without holding a connection while they are read."""
+    with catalog.read() as connection:
+        last, total = connection.execute(
+            "SELECT coalesce(max(id), 0), coalesce(sum(size), 0) FROM content WHERE pieces = 0"
+        ).fetchone()
+    for number, digest, kind, size, file, data in _contents_of(catalog, last):
         progress("bytes", report.bytes, total)
         found = DIGESTS[kind]()
         try:
             for chunk in [data] if data is not None else contents.open(file, size, 0, size):
                 found.update(chunk)
         except OSError as ex:
+            if not _is_there(catalog, number, file):  # it was collected meanwhile
+                continue
             report.problems.append(f"content {number} cannot be read: {ex}")
-            continue
-        if found.digest() != digest:
-            report.problems.append(f"content {number} is damaged: its bytes do not have its digest")
-        report.bytes += size
+        else:
+            if found.digest() != digest:
+                report.problems.append(f"content {number} is damaged: its bytes do not have its digest")
+            report.bytes += size
+        report.contents += 1
+
+
+def _contents_of(catalog: Catalog, last: int) -> Iterator[tuple[Any, ...]]:
+    """The rows of contents up to the number `last`, a batch at a time."""
+    number = -1
+    while True:
+        with catalog.read() as connection:
+            rows = connection.execute(
+                "SELECT id, digest, kind, size, file, data FROM content"
+                " WHERE id > ? AND id <= ? AND pieces = 0 ORDER BY id LIMIT ?",
+                (number, last, BATCH),
+            ).fetchall()
+        yield from rows
+        if not rows:
+            return
+        number = rows[-1][0]
+
+
+def _is_there(catalog: Catalog, number: int, file: str | None) -> bool:
+    with catalog.read() as connection:
+        found = connection.execute("SELECT 1 FROM content WHERE id = ? AND file = ?", (number, file)).fetchone()
+    return found is not None
 
 
 def _count_orphans(catalog: Catalog, contents: Contents) -> int:

@@ -164,6 +164,35 @@ def test_bytes_that_nothing_names_are_collected_and_nothing_else(sound, data, by
     assert get(sound, MASTER, "large") == LARGE
 
 
+def test_the_log_begins_anew_while_bytes_are_checked(sound, data):
+    """What is written during a check of days must not stay in the log until it ends."""
+    beside = sqlite3.connect(data / "catalog.sqlite3", timeout=0)
+    held = []
+
+    def progress(what: str, done: int, total: int) -> None:
+        put(sound, MASTER, "beside", b"%d" % done)
+        (busy, _, _) = beside.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        held.append((what, busy))
+
+    assert sound.fsck(progress=progress).problems == []
+    assert ("bytes", 0) in held
+    assert all(not busy for _, busy in held)
+    beside.close()
+
+
+def test_what_is_collected_during_a_check_is_no_damage(sound):
+    sound.start_commit(MASTER)
+    put(sound, MASTER, "a", b"1" * 50_000)
+    put(sound, MASTER, "a", b"2" * 50_000)
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what == "bytes":
+            sound.collect(grace_ms=-1000)
+
+    report = sound.fsck(progress=progress)
+    assert (report.problems, report.contents) == ([], 4 + 1)
+
+
 def test_an_upload_under_way_is_not_collected(sound, data):
     class Slow:
         def __iter__(self):
