@@ -25,6 +25,7 @@ from collections import deque
 from pathlib import Path
 
 from falcon_s3.pfs.disk_queue import DiskQueue
+from falcon_s3.pfs.disk_sync import sync_data
 
 # What memory one file takes: some pieces of it are on their way to the disk while others are filled.
 BUFFER_BYTES = 1 << 20
@@ -122,7 +123,7 @@ class BlockFile:
         self._write_out(rest + padding)
         if padding:
             os.ftruncate(self.handle, self._size)
-        os.fdatasync(self.handle)
+        sync_data(self.handle)
         self._let_go()
 
     def _write_out(self, length: int, done: int = 0) -> None:

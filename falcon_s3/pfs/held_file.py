@@ -10,6 +10,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from falcon_s3.pfs.disk_sync import sync_data
+
 # The handles of this process, by their numbers: on Linux a link to /proc/self/fd, on macOS and the BSDs as it is.
 HANDLES = Path("/dev/fd")
 
@@ -19,7 +21,7 @@ def sync(path: Path) -> bool:
     handle = _handle(path)
     if handle is None:
         return False
-    os.fdatasync(handle)
+    sync_data(handle)
     return True
 
 
