@@ -7,8 +7,8 @@ what they mean: commits and branches in `history` and `records`, versions and li
 * **Writers take turns**, those that wait in one transaction: see `turns`. When a job raises, all of a turn run again,
   each behind a savepoint of its own, so that it takes no other with it.
 * **Readers never wait.** The journal is a write-ahead log; a read runs on a connection of its own.
-* **Acknowledged is durable.** synchronous=FULL: `write` returns after the log is on disk; or, where that was chosen,
-  soon before it is (see `late_sync`).
+* **What is told is durable.** `write` returns, and the `with` block of a read ends, after the log is on disk (see
+  `log_sync`); or, where that was chosen, a write returns soon before (see `late_sync`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any
 from falcon_s3.pfs import Unavailable, held_file
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.pfs.late_sync import LateSync
+from falcon_s3.pfs.log_sync import LogSync
 from falcon_s3.pfs.room import Room
 from falcon_s3.pfs.schema import FORMAT, MIGRATIONS, SCHEMA
 from falcon_s3.pfs.tally import Tally
@@ -59,13 +60,17 @@ WRITER_CACHE_KIB = 2048
 
 
 class Reader:
-    """A connection that is lent, and goes back to the idle ones at the end of the `with` block."""
+    """A connection that is lent, and goes back to the idle ones at the end of the `with` block.
 
-    __slots__ = ("_idle", "connection")
+    What was read is on disk then, if there is a `log` to be settled; nothing is told of it, nor kept, inside the block.
+    """
 
-    def __init__(self, connection: Connection, idle: list[Reader]):
+    __slots__ = ("_idle", "_log", "connection")
+
+    def __init__(self, connection: Connection, idle: list[Reader], log: LogSync | None):
         self.connection = connection
         self._idle = idle
+        self._log = log
 
     def __enter__(self) -> Connection:
         return self.connection
@@ -74,6 +79,8 @@ class Reader:
         self._idle.append(self)
         if ex is not None and is_of_the_file(ex):
             raise unavailable(ex) from ex
+        if self._log is not None and not self._log.has_failed():
+            settle(self._log, self._log.mark())
 
 
 class Catalog(Turns):
@@ -102,10 +109,9 @@ class Catalog(Turns):
                     self._prepare(self._writer)
             except sqlite3.DatabaseError as ex:
                 raise Unavailable(f"{self._path} cannot be used: {ex}") from ex
-        self._late_sync: LateSync | None = None
-        if relaxed:
-            self._writer.execute("PRAGMA synchronous = NORMAL")
-            self._late_sync = LateSync(data / "catalog.sqlite3-wal")
+            self._log = LogSync(data / "catalog.sqlite3-wal", data / "log.count")
+        self._mark = 0  # what the last turn of this process must have settled
+        self._late_sync = LateSync(self._log) if relaxed else None
         self._checkpoint_due = threading.Event()
         self._said = ("", 0.0)  # why the log was not moved, and when that was said
         self._closing = False
@@ -135,6 +141,7 @@ class Catalog(Turns):
                 writer.executescript(f"BEGIN; {MIGRATIONS[older]} PRAGMA user_version = {older + 1}; COMMIT;")
         writer.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         writer.execute("PRAGMA journal_size_limit = 67108864")
+        writer.execute("PRAGMA synchronous = NORMAL")  # see `log_sync`; the log is synced when it is moved, as before
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -150,14 +157,29 @@ class Catalog(Turns):
         finally:
             self._turn.release()
 
-    def _ran(self) -> None:
+    def _settle(self, jobs: Sequence[Job[Any, Any]]) -> None:
         if self._late_sync is not None:
             self._late_sync.wrote()
+            return
+        try:
+            settle(self._log, self._mark)
+        except Unavailable as ex:
+            for job in jobs:
+                job.result, job.error = None, job.error or ex
+
+    def settle(self) -> None:
+        """Returns when what was written is on disk, also where that is relaxed: for what must come after it.
+
+        Raises Unavailable.
+        """
+        settle(self._log, self._log.mark())
 
     def _checkpoint(self) -> None:
         connection = self._connect()
-        while self._checkpoint_due.wait() and not self._closing:
+        while self._checkpoint_due.wait():
             self._checkpoint_due.clear()
+            if self._closing:  # looked at after that: else who closes would say it unheard
+                break
             self._move_log(connection)
         connection.close()
 
@@ -184,12 +206,27 @@ class Catalog(Turns):
         with suppress(sqlite3.Error):  # what is in the log is safe there
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
+    def _mend_log(self) -> None:
+        """In a turn, after a sync that failed: move all of the log to the database, which is synced. Or Unavailable."""
+        with suppress(sqlite3.Error):
+            _, pages, moved = self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages == moved:
+                self._log.begin_anew()
+                logger.warning("all of the log was moved to the database, and synced there: writes go on")
+                return
+        raise Unavailable(
+            "the disk fails to keep what is written (the system's log tells more): writes wait until it does"
+        )
+
     def _run(self, jobs: Sequence[Job[Any, Any]]) -> None:
+        if self._log.has_failed():
+            self._mend_log()
         if self._room.is_scarce():
             self._begin_log_anew()  # else the log would soon take what is left
         keeping = all(job.run is not one_by_one for job in jobs) and not self.kept_branches.is_changing()
         with self.kept.changing(), nullcontext() if keeping else self.kept_branches.changing():
             self._run_all(jobs)
+        self._mark = self._log.mark()
         if self._pages.reaches(CHECKPOINT_PAGES, TURN_PAGES + JOB_PAGES * len(jobs)):
             self._checkpoint_due.set()
 
@@ -200,7 +237,7 @@ class Catalog(Turns):
                 writer.execute("BEGIN IMMEDIATE")
                 for job in jobs:
                     self._run_one(job)
-                writer.execute("COMMIT")
+                self._commit()
         except BaseException as ex:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
@@ -227,8 +264,12 @@ class Catalog(Turns):
                 return False
             jobs[0].error = told(ex)
             return True
-        writer.execute("COMMIT")
+        self._commit()
         return True
+
+    def _commit(self) -> None:
+        with self._log.committing():
+            self._writer.execute("COMMIT")
 
     def _run_one(self, job: Job[Any, Any]) -> None:
         self._writer.execute("SAVEPOINT job")
@@ -246,7 +287,7 @@ class Catalog(Turns):
         try:
             return self._idle_readers.pop()
         except IndexError:
-            return Reader(self._connect(), self._idle_readers)
+            return Reader(self._connect(), self._idle_readers, None if self._late_sync else self._log)
 
     def close(self) -> None:
         self._closing = True
@@ -260,9 +301,18 @@ class Catalog(Turns):
         while self._idle_readers:
             self._idle_readers.pop().connection.close()
         self._pages.close()
+        self._log.close()
         for kept, file in ((self.kept, self._lock_file), (self.kept_branches, self._branches_file)):
             kept.close()
             os.close(file)
+
+
+def settle(log: LogSync, mark: int) -> None:
+    """As `LogSync.settle`, but raises Unavailable."""
+    try:
+        log.settle(mark)
+    except OSError as ex:
+        raise Unavailable(f"the catalog could not be synced: {ex.strerror}") from ex
 
 
 def first_row(connection: Connection, statement: str, names: tuple[str | bytes, ...]) -> Any:

@@ -5,6 +5,7 @@
     incoming/         uploads under way
     write.lock        whose turn it is to write; branches.count: how often more than files was changed (`kept`)
     pages.count       how much was written since the log of the catalog was due to be moved (`tally`)
+    log.count         how much of the log is on disk (`log_sync`)
 
 Bytes come first, names second: `put_file` stages the body, and one transaction of the catalog checks, names and
 commits. What is acknowledged is on disk; a kill at any point leaves at most bytes that nothing names, which

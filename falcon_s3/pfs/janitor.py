@@ -114,6 +114,7 @@ def collect(
     count = 0
     while not stop():
         freed = catalog.write(lambda connection: _delete_freed(connection, now_ms() - grace_ms))
+        catalog.settle()  # a row that a power cut brings back needs its file
         for name in freed:
             if name is not None:
                 contents.path(name).unlink(missing_ok=True)
@@ -124,9 +125,11 @@ def collect(
         if stop():
             break
         with catalog.read() as connection:
-            for file in contents.stale() if shard is None else contents.orphans(connection, shard):
-                file.unlink(missing_ok=True)
-                count += 1
+            left = contents.stale() if shard is None else contents.orphans(connection, shard)
+        catalog.settle()
+        for file in left:
+            file.unlink(missing_ok=True)
+        count += len(left)
     return count
 
 

@@ -7,9 +7,9 @@ and damages nothing; a process that is killed loses nothing, since the kernel ha
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from pathlib import Path
+
+from falcon_s3.pfs.log_sync import LogSync
 
 logger = logging.getLogger(__name__)
 
@@ -18,10 +18,10 @@ LATE_SECONDS = 0.5
 
 
 class LateSync:
-    """Syncs the file at `path` on a thread of its own, LATE_SECONDS after it was told of a write."""
+    """Syncs the log on a thread of its own, LATE_SECONDS after it was told of a write."""
 
-    def __init__(self, path: Path):
-        self._path = path
+    def __init__(self, log: LogSync):
+        self._log = log
         self._written = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="late sync", daemon=True)
@@ -33,25 +33,15 @@ class LateSync:
     def _run(self) -> None:
         while True:
             self._written.wait()
-            last = self._closing.wait(LATE_SECONDS)
+            self._closing.wait(LATE_SECONDS)
             self._written.clear()  # before the sync: what is written during it may not be in it
+            last = self._closing.is_set()  # looked at after that: else who closes would say it unheard
             try:
-                self._sync()
-            except OSError:
-                logger.exception("what was acknowledged could not be synced")
-                self._written.set()
+                self._log.sync()
+            except OSError as ex:  # see `log_sync` for how it goes on
+                logger.warning("what was acknowledged could not be synced: %s", ex)
             if last:
                 return
-
-    def _sync(self) -> None:
-        try:
-            handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return  # the log has gone into the database, which was synced
-        try:
-            os.fdatasync(handle)
-        finally:
-            os.close(handle)
 
     def close(self) -> None:
         """Returns when everything is synced."""

@@ -1,8 +1,8 @@
 """Turns: who writes when, of many threads; jobs that wait for the same turn run in it together.
 
 Jobs of one process queue behind a leader, processes queue on a file lock, so SQLite's busy handler (which sleeps and
-starves) never decides. The leader runs every job that waits, in one transaction: one sync serves them all. Then the
-first of those who came meanwhile leads, and only it is woken for that. Where nobody waits for a job that is to lead,
+starves) never decides. The leader runs every job that waits, in one transaction: one sync serves them all. Before that
+sync the turn goes on, to the first of those who came meanwhile, and only it is woken for that. Where nobody waits for a job that is to lead,
 as its end is told to somebody (`write_later`), a thread of this module leads.
 
 Jobs of a kind may share statements (`write_together`): each statement hands over the interpreter's lock, which comes
@@ -90,8 +90,8 @@ class Turns(ABC):
         """Inside a turn: give each job its result or its error."""
 
     @abstractmethod
-    def _ran(self) -> None:
-        """After a turn."""
+    def _settle(self, jobs: Sequence[Job[Any, Any]]) -> None:
+        """After the turn, in which others may be by now: make sure of the jobs that ran, or give them an error."""
 
     def write(self, run: Callable[[Connection], Result]) -> Result:
         """Run a job in a transaction and give its result once that is on disk; what it raises undoes it.
@@ -158,7 +158,7 @@ class Turns(ABC):
         self._wanted = sys.maxsize
 
     def _lead(self, own: Job[Any, Any]) -> None:
-        """Run what waits, and hand over to the first of those who came meanwhile."""
+        """Run what waits, hand over to the first of those who came meanwhile, and tell those whose jobs ran."""
         jobs = [own]
         try:
             with self.turn():
@@ -173,18 +173,22 @@ class Turns(ABC):
             if not isinstance(ex, Exception):
                 raise
         finally:
-            with self._queue:
-                following = self._waiting.popleft() if self._waiting else None
-                self._led = following is not None
-            if following is not None and following.told is None:
-                following.leads = True
-                following.woken.release()  # first, so that the disk has work while the others answer
-            elif following is not None:
-                self._called.put(following)
-            for job in jobs:
-                job.end()
+            self._hand_over()  # first, so that somebody writes while the disk works and the others answer
+            try:
+                self._settle(jobs)
+            finally:
+                for job in jobs:
+                    job.end()
 
-        self._ran()
+    def _hand_over(self) -> None:
+        with self._queue:
+            following = self._waiting.popleft() if self._waiting else None
+            self._led = following is not None
+        if following is not None and following.told is None:
+            following.leads = True
+            following.woken.release()
+        elif following is not None:
+            self._called.put(following)
 
     def close(self) -> None:
         """Returns when those who are told later have been told."""

@@ -1,0 +1,256 @@
+"""What is written or read is told of when it is on disk, and the turn to write does not wait for that."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from falcon_s3.pfs import FileNotFound, Unavailable
+from falcon_s3.pfs.embedded import EmbeddedPfs
+from falcon_s3.pfs.janitor import Janitor
+from falcon_s3.pfs.log_sync import LogSync
+from tests.pfs.bodies import Bytes, check_books, get, names, put
+from tests.pfs.stores import MASTER
+
+
+class Disk:
+    """Stands before `os.fdatasync`: counts the syncs of a store's log, holds them up, and fails them."""
+
+    def __init__(self, monkeypatch):
+        self._sync = os.fdatasync
+        self.synced: list[EmbeddedPfs] = []
+        self.held: dict[int, threading.Event] = {}
+        self.fails: set[int] = set()
+        self.arrived = threading.Semaphore(0)
+        self._stores: dict[int, EmbeddedPfs] = {}
+        monkeypatch.setattr(os, "fdatasync", self.sync)
+
+    def knows(self, store: EmbeddedPfs) -> EmbeddedPfs:
+        self._stores[store._catalog._log._log] = store
+        return store
+
+    def hold(self, store: EmbeddedPfs) -> threading.Event:
+        """Until the event is set."""
+        event = self.held[store._catalog._log._log] = threading.Event()
+        return event
+
+    def fail(self, store: EmbeddedPfs) -> None:
+        """Once."""
+        self.fails.add(store._catalog._log._log)
+
+    def sync(self, handle: int) -> None:
+        if handle in self.held:
+            self.arrived.release()
+            assert self.held[handle].wait(30)
+        if handle in self.fails:
+            self.fails.discard(handle)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self._sync(handle)
+        if handle in self._stores:
+            self.synced.append(self._stores[handle])
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    return Disk(monkeypatch)
+
+
+@pytest.fixture
+def stores(tmp_path, disk, monkeypatch):
+    """Two on one folder, as two processes have them. Nothing is cleaned up beside the tests: that would sync, too."""
+    monkeypatch.setattr(Janitor, "_clean", lambda janitor: None)
+    opened = [disk.knows(EmbeddedPfs(tmp_path / "store")) for _ in range(2)]
+    opened[0].create_branch(MASTER)
+    yield opened
+    for each in opened:
+        check_books(each)
+        each.close()
+
+
+@pytest.fixture
+def aside():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def test_a_write_is_told_after_its_sync(stores, disk, aside):
+    store, _ = stores
+    gate = disk.hold(store)
+    written = aside.submit(put, store, MASTER, "a", b"1")
+    assert disk.arrived.acquire(timeout=30)
+    assert not written.done()
+    gate.set()
+    written.result(30)
+    assert disk.synced[-1] is store
+
+
+def test_others_write_while_the_disk_works(stores, disk, aside):
+    """Whose sync takes along what was written before it."""
+    store, other = stores
+    gate = disk.hold(store)
+    written = aside.submit(put, store, MASTER, "a", b"1")
+    assert disk.arrived.acquire(timeout=30)
+    put(other, MASTER, "b", b"2")
+    assert names(other, MASTER) == ["a", "b"]
+    assert not written.done()
+    gate.set()
+    written.result(30)
+
+
+def test_a_write_that_another_has_synced_is_not_synced_again(stores, disk):
+    """The turns of two stores end one after the other, and then both settle: one sync."""
+    store, other = stores
+    put(store, MASTER, "a")
+    put(other, MASTER, "b")
+    disk.synced.clear()
+    log, mark = store._catalog._log, store._catalog._mark
+    log.settle(mark)
+    assert disk.synced == []
+    log.settle(mark + 1000)
+    assert disk.synced == [store]
+
+
+def not_found(store: EmbeddedPfs) -> None:
+    with pytest.raises(FileNotFound):
+        store.inspect_file(MASTER, "none")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda store: store.inspect_file(MASTER, "a"),
+        lambda store: list(store.list_files(MASTER)),
+        lambda store: store.list_page(MASTER, "", "", "", 10),
+        lambda store: store.inspect_branch(MASTER),
+        lambda store: list(store.list_commits(MASTER)),
+        lambda store: list(store.list_versions(MASTER)),
+        not_found,
+    ],
+    ids=["file", "files", "page", "branch", "commits", "versions", "none"],
+)
+def test_a_read_is_told_after_the_sync_of_what_it_shows(stores, disk, aside, read):
+    """Else a power cut would take back what somebody has seen. What is on disk already takes no sync."""
+    store, other = stores
+    gate = disk.hold(store)
+    written = aside.submit(put, store, MASTER, "a", b"1")
+    assert disk.arrived.acquire(timeout=30)
+    disk.synced.clear()
+    read(other)
+    assert disk.synced[:1] == [other]
+    disk.synced.clear()
+    read(other)
+    assert disk.synced == []
+    gate.set()
+    written.result(30)
+
+
+def test_a_refusal_is_told_after_the_sync_of_what_it_follows_from(stores, disk, aside):
+    """As of a write that must not replace what another has just written."""
+    store, other = stores
+
+    def refuse(existing):
+        if existing is not None:
+            raise FileExistsError
+
+    gate = disk.hold(store)
+    written = aside.submit(put, store, MASTER, "a", b"1")
+    assert disk.arrived.acquire(timeout=30)
+    disk.synced.clear()
+    with pytest.raises(FileExistsError):
+        put(other, MASTER, "a", b"2", check=refuse)
+    assert disk.synced == [other]
+    gate.set()
+    written.result(30)
+
+
+def test_a_sync_that_fails_fails_the_write_and_those_after_it_until_the_log_was_moved(stores, disk, caplog):
+    """In all processes. Reads go on, and what was acknowledged before is there."""
+    store, other = stores
+    put(store, MASTER, "before", b"0")
+    with other._catalog.read() as connection:  # whoever reads what was before keeps the log where it is
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM branch").fetchone()
+        disk.fail(store)
+        with pytest.raises(Unavailable, match="could not be synced"):
+            put(store, MASTER, "a", b"1")
+        assert "could not be synced" in caplog.text
+        for each in stores:
+            with pytest.raises(Unavailable, match="writes wait until it does"):
+                put(each, MASTER, "b", b"2")
+            assert get(each, MASTER, "before") == b"0"
+        connection.execute("COMMIT")
+
+    put(other, MASTER, "b", b"2")
+    assert "writes go on" in caplog.text
+    put(store, MASTER, "c", b"3")
+    assert [get(store, MASTER, path) for path in ("before", "b", "c")] == [b"0", b"2", b"3"]
+
+
+def test_a_write_that_is_told_later_hears_of_a_sync_that_fails(stores, disk):
+    """And nothing else."""
+    store, _ = stores
+    told: list[tuple[str | None, BaseException | None]] = []
+    done = threading.Event()
+    disk.fail(store)
+    store.start_put(MASTER, "a", Bytes(b"1")).finish(
+        lambda version, failure: (told.append((version, failure)), done.set())
+    )
+    assert done.wait(30)
+    ((version, failure),) = told
+    assert version is None
+    assert isinstance(failure, Unavailable)
+
+
+def test_bytes_go_after_the_rows_that_named_them_are_gone_from_the_disk(tmp_path, disk, monkeypatch):
+    """Also where writes are told before their sync: a power cut may bring the rows back, and these need their bytes."""
+    store = disk.knows(EmbeddedPfs(tmp_path / "store", relaxed=True))
+    monkeypatch.setattr("falcon_s3.pfs.late_sync.LATE_SECONDS", 3600)
+    store.create_branch(MASTER)
+    put(store, MASTER, "large", b"x" * 100_000)
+    (file,) = [each for each in (tmp_path / "store" / "contents").rglob("*") if each.is_file()]
+    store.delete_branch(MASTER)
+    there = []
+    sync = os.fdatasync
+
+    def look(handle: int) -> None:
+        there.append((handle == store._catalog._log._log, file.exists()))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fdatasync", look)
+    store.collect(grace_ms=-1)
+    assert not file.exists()
+    assert (True, True) in there
+    store.close()
+
+
+@pytest.fixture
+def log(tmp_path):
+    (tmp_path / "log").write_bytes(b"1")
+    opened = LogSync(tmp_path / "log", tmp_path / "numbers")
+    yield opened
+    opened.close()
+
+
+def test_a_writer_that_was_killed_in_its_commit_keeps_nobody_from_anything(log, disk):
+    """Reads sync until the next commit ends."""
+    killed = log.committing()
+    killed.__enter__()
+    for _ in range(2):
+        mark = log.mark()
+        log.settle(mark)
+        assert log._numbers[1] < mark
+    with log.committing():
+        pass
+    assert log.mark() == mark
+    log.settle(mark)
+    assert log._numbers[1] == mark
+
+
+def test_numbers_take_their_room_on_disk_at_once(log, tmp_path):
+    """A hole would kill who writes to it on a full disk."""
+    with (tmp_path / "numbers").open("rb") as file:
+        assert os.lseek(file.fileno(), 0, os.SEEK_DATA) == 0
