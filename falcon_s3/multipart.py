@@ -194,11 +194,11 @@ class PartsPage:
     def next_marker(self) -> int:
         return self.parts[-1].number if self.parts else self.marker
 
-    def elements(self) -> str:
-        """What ListParts and GetObjectAttributes both say of it."""
+    def elements(self, *, always_next: bool) -> str:
+        """What ListParts and GetObjectAttributes both say of it; `always_next`: on the last page too, where to go on."""
+        following = f"<NextPartNumberMarker>{self.next_marker}</NextPartNumberMarker>"
         return (
-            f"<PartNumberMarker>{self.marker}</PartNumberMarker>"
-            f"<NextPartNumberMarker>{self.next_marker}</NextPartNumberMarker>"
+            f"<PartNumberMarker>{self.marker}</PartNumberMarker>{following if always_next or self.truncated else ''}"
             f"<MaxParts>{self.most}</MaxParts><IsTruncated>{'true' if self.truncated else 'false'}</IsTruncated>"
         )
 
@@ -219,7 +219,9 @@ def list_parts_result(bucket: str, upload: Upload, page: PartsPage) -> bytes:
     fields = (("Bucket", bucket), ("Key", upload.path), ("UploadId", upload.id))
     head = "".join(xml.element(*field) for field in fields)
     who = f"<Initiator>{OWNER}</Initiator><Owner>{OWNER}</Owner><StorageClass>STANDARD</StorageClass>"
-    return xml.document("ListPartsResult", head + page.elements() + who + _algorithm_elements(upload.attributes) + rows)
+    # The paginator of the AWS SDK for JavaScript asks for the next page for as long as one is named.
+    about = page.elements(always_next=False) + who + _algorithm_elements(upload.attributes)
+    return xml.document("ListPartsResult", head + about + rows)
 
 
 @dataclass(frozen=True, slots=True)

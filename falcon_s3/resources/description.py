@@ -54,7 +54,8 @@ class Description:
             f"{multipart.checksum_elements(part.attributes)}</Part>"
             for part in page.parts
         )
-        return f"<ObjectParts><PartsCount>{len(parts)}</PartsCount>{page.elements()}{rows}</ObjectParts>"
+        about = page.elements(always_next=True)
+        return f"<ObjectParts><PartsCount>{len(parts)}</PartsCount>{about}{rows}</ObjectParts>"
 
     def get_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObjectTagging (S3 API)."""

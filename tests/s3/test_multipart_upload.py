@@ -471,6 +471,18 @@ def test_parts_are_listed_in_pages(gateway, s3, bucket):
     assert ("Parts" in nothing, nothing["IsTruncated"]) == (False, False)
 
 
+@pytest.mark.parametrize("query", ["max-parts=1000", "max-parts=1&part-number-marker=1", "part-number-marker=2"])
+def test_the_last_page_of_parts_names_none_behind_it(gateway, bucket, query):
+    """The AWS SDK for JavaScript goes on for as long as a page says where: it would never end."""
+    upload = start(gateway, bucket)
+    for number in (1, 2):
+        put_part(gateway, bucket, upload, number, b"x")
+    page = gateway.request("GET", f"/{bucket}/k?uploadId={upload}&{query}")
+    assert (page.status, page.text("IsTruncated"), page.text("NextPartNumberMarker")) == (200, "false", None)
+    page = gateway.request("GET", f"/{bucket}/k?uploadId={upload}&max-parts=1")
+    assert (page.text("IsTruncated"), page.text("NextPartNumberMarker")) == ("true", "1")
+
+
 @pytest.mark.parametrize("query", ["max-parts=-1", "max-parts=a", "part-number-marker=a", "part-number-marker=-1"])
 def test_a_page_of_parts_that_cannot_be_is_refused(gateway, bucket, query):
     upload = start(gateway, bucket)

@@ -140,3 +140,11 @@ def test_a_method_that_an_answered_sub_resource_has_not_is_not_implemented(gatew
     with unchanged(filled):
         for method in methods:
             assert_not_implemented(gateway, method, f"/{filled}/k?{query}")
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "content-type", "Content-MD5", "Cache-Control", "Content-Length"])
+def test_a_header_that_a_link_repeats_says_nothing(gateway, filled, name):
+    """The links of the AWS SDK for JavaScript 2 hold them in the query; what counts are the headers, as in S3."""
+    answer = gateway.request("PUT", f"/{filled}/linked?{name}=a%2Fb", b"1", {"Content-Type": "c/d"})
+    assert answer.status == 200
+    assert gateway.request("HEAD", f"/{filled}/linked").headers["Content-Type"] == "c/d"
