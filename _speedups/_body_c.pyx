@@ -31,6 +31,7 @@ cdef class ChunkDecoder:
     cdef str signature
     cdef dict trailers
     cdef Py_ssize_t trailer_bytes
+    cdef bint bare
 
     def __cinit__(self):
         self.state = HEADER
@@ -105,6 +106,9 @@ cdef class ChunkDecoder:
         if self.state == TRAILER:
             if length - returned:
                 self.take_trailer(line[: length - returned])
+                self.bare = not returned
+            elif self.bare and returned:
+                self.bare = False
             else:
                 self.state = DONE
                 events.append(BodyEnd(self.trailers))

@@ -5,7 +5,7 @@
 
 No I/O, and the same events whatever the pieces the input comes in. Source: S3 API reference, "Transferring
 payload in multiple chunks" and "... with trailing headers". Where clients are known to differ the decoder gives
-way: a trailer line may end with LF alone, and the last CRLF may be missing.
+way: a trailer line may end with LF alone or, as those of minio-go, with LF CRLF, and the last CRLF may be missing.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class ChunkDecoder:
         self._signature = ""
         self._trailers: dict[str, str] = {}
         self._trailer_bytes = 0
+        self._bare = False  # the last trailer line ended with LF alone: a CRLF may still belong to it
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes. Raises ValueError."""
@@ -95,9 +96,13 @@ class ChunkDecoder:
 
     def _line(self, line: bytes, events: list[Event]) -> None:
         if self._state == _TRAILER:
+            bare = not line.endswith(b"\r")
             line = line.removesuffix(b"\r")
             if line:
                 self._trailer(line)
+                self._bare = bare
+            elif self._bare and not bare:
+                self._bare = False
             else:
                 self._state = _DONE
                 events.append(BodyEnd(self._trailers))

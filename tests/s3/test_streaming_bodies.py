@@ -290,6 +290,18 @@ def test_signed_frames_that_were_changed_store_nothing(keyed_gateway, keyed_buck
     assert read_back(keyed_gateway, keyed_bucket) == b"old"
 
 
+def test_a_signed_trailer_that_ends_as_those_of_minio_go(keyed_gateway, keyed_bucket, signer):
+    """minio-go ends the checksum with LF CRLF, and its signature follows."""
+
+    def ended(pieces):
+        return [*pieces[:-2], pieces[-2].replace(b"\r\n", b"\n\r\n", 1), pieces[-1]]
+
+    body, headers = signed_body(signer, keyed_bucket, FOX, SIGNED_TRAILER, 10, change=ended)
+    answer = put(keyed_gateway, keyed_bucket, body, headers)
+    assert answer.status == 200, answer
+    assert read_back(keyed_gateway, keyed_bucket) == FOX
+
+
 def test_a_signed_trailer_that_was_changed_stores_nothing(keyed_gateway, keyed_bucket, signer):
     def other_signature(pieces):
         return [*pieces[:-2], pieces[-2][:-66] + b"0" * 64 + b"\r\n", pieces[-1]]

@@ -54,11 +54,16 @@ def read_whole(wire):
             return None
     trailers = {}
     *lines, rest = wire[at:].split(b"\n")
+    bare = False
     for number, line in enumerate(lines):
+        if bare and line == b"\r":  # LF CRLF ends a trailer too
+            bare = False
+            continue
         if line in (b"", b"\r"):
             return (data, ends, trailers) if not rest and number == len(lines) - 1 else None
         if b":" not in line:
             return None
+        bare = not line.endswith(b"\r")
         name, value = line.decode("latin-1").split(":", 1)
         trailers[name.strip().lower()] = value.strip()
     if rest.strip(b"\r"):
@@ -134,7 +139,7 @@ def bodies(draw):
         signatures,
         trailers.items(),
         size=draw(st.sampled_from(["%x", "%X", "%04x", "%016x", "%016X"])),
-        ends=draw(st.sampled_from(["\r\n", "\n"])),
+        ends=draw(st.sampled_from(["\r\n", "\n", "\n\r\n"])),
         last=draw(st.sampled_from(["\r\n", "\n", "\r", ""])),
     )
     ends = list(zip(map(len, [*chunks, b""]), signatures, strict=True))
@@ -201,6 +206,7 @@ WELL_FORMED = {
     "a trailer that comes twice": (b"0\r\na:b\r\nA:c\r\n\r\n", b"", [(0, "")], {"a": "c"}),
     "a trailer in Latin-1": (b"0\r\n\xc9:\xff\r\n\r\n", b"", [(0, "")], {"é": "\xff"}),
     "trailers that end with LF": (b"0\r\na:b\nc:d\n\n", b"", [(0, "")], {"a": "b", "c": "d"}),
+    "trailers that end with LF CRLF": (b"0\r\na:b\n\r\nc:d\r\n\r\n", b"", [(0, "")], {"a": "b", "c": "d"}),
     "a trailer that the end cuts": (b"0\r\na:b", b"", [(0, "")], {"a": "b"}),
     "a trailer that the end cuts in its CRLF": (b"0\r\na:b\r", b"", [(0, "")], {"a": "b"}),
     "carriage returns for a last line": (b"0\r\n\r\r\r", b"", [(0, "")], {}),
@@ -297,6 +303,7 @@ MALFORMED = {
     "a line behind the end": (b"0\r\n\r\n\r\n", BEHIND),
     "a chunk behind the end": (b"0\r\n\r\n5\r\nhello\r\n", BEHIND),
     "a line behind trailers": (b"0\r\na:b\r\n\r\n\n", BEHIND),
+    "a line behind trailers that end with LF CRLF": (b"0\r\na:b\n\r\n\r\n\r\n", BEHIND),
     "trailers that are too long": (
         b"0\r\n" + b"".join(b"%d:%s\r\n" % (n, b"v" * 4094) for n in range(4)) + b":\r\n\r\n",
         LONG_TRAILERS,
