@@ -114,19 +114,20 @@ def collect(
     count = 0
     while not stop():
         freed = catalog.write(lambda connection: _delete_freed(connection, now_ms() - grace_ms))
+        if not freed:
+            break
         catalog.settle()  # a row that a power cut brings back needs its file
         for name in freed:
             if name is not None:
                 contents.path(name).unlink(missing_ok=True)
         count += len(freed)
-        if not freed:
-            break
     for shard in [None, *contents.shards()] if orphans else []:
         if stop():
             break
         with catalog.read() as connection:
             left = contents.stale() if shard is None else contents.orphans(connection, shard)
-        catalog.settle()
+        if left:
+            catalog.settle()
         for file in left:
             file.unlink(missing_ok=True)
         count += len(left)
