@@ -57,7 +57,10 @@ ELEMENTS = {checksums.element(name): name for name in CHECKSUMS}
 
 
 def read_complete(body: bytes) -> list[NamedPart]:
-    """CompleteMultipartUpload's body; raises MalformedXML, and InvalidPartOrder unless each number is above the last."""
+    """CompleteMultipartUpload's body, the last of each number; raises MalformedXML, InvalidPartOrder.
+
+    A client that sent a part twice may name it twice.
+    """
     parts: list[NamedPart] = []
     for child in xml_reader.elements_in(xml_reader.read_root(body, "CompleteMultipartUpload")):
         fields = xml_reader.read_fields(child, ("PartNumber", "ETag", *ELEMENTS))
@@ -68,9 +71,9 @@ def read_complete(body: bytes) -> list[NamedPart]:
         parts.append(NamedPart(int(number), fields.get("ETag", "").strip().strip('"'), values))
     if not 0 < len(parts) <= MOST_PARTS:
         raise errors.MalformedXML("You must specify at least one part, and at most 10,000.")
-    if any(first.number >= second.number for first, second in pairwise(parts)):
+    if any(first.number > second.number for first, second in pairwise(parts)):
         raise errors.InvalidPartOrder
-    return parts
+    return list({part.number: part for part in parts}.values())
 
 
 def chosen(named: Sequence[NamedPart], there: Iterable[Part]) -> list[Part]:

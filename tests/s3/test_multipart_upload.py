@@ -265,7 +265,7 @@ def test_of_many_conditional_completions_exactly_one_succeeds(gateway, bucket, s
         ([(99_999, quoted(b"x"))], "InvalidPart"),
         ([(2, quoted(b"z")), (1, quoted(b"x"))], "InvalidPartOrder"),
         ([(1, quoted(b"x")), (5, quoted(b"z")), (1, quoted(b"x"))], "InvalidPartOrder"),
-        ([(1, quoted(b"x")), (1, quoted(b"x"))], "InvalidPartOrder"),
+        ([(1, quoted(b"x")), (1, quoted(b"old"))], "InvalidPart"),
         ([(1, quoted(b"x")), (5, quoted(b"z"))], "EntityTooSmall"),
         ([], "MalformedXML"),
         ([("a", quoted(b"x"))], "MalformedXML"),

@@ -153,8 +153,8 @@ def test_what_is_no_completion_document_is_malformed(body):
         multipart.read_complete(body)
 
 
-@pytest.mark.parametrize("numbers", [(2, 1), (1, 3, 2), (1, 2, 1), (1, 1), (1, 2, 2), (10_000, 1)])
-def test_parts_are_named_in_ascending_order_each_once(numbers):
+@pytest.mark.parametrize("numbers", [(2, 1), (1, 3, 2), (1, 2, 1), (2, 2, 1), (10_000, 1)])
+def test_parts_are_named_in_ascending_order(numbers):
     with pytest.raises(errors.InvalidPartOrder):
         multipart.read_complete(document(*(row(number) for number in numbers)))
 
