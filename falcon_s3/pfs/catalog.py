@@ -6,7 +6,8 @@ what they mean: commits and branches in `history` and `records`, versions and li
 
 * **Writers take turns**, those that wait in one transaction: see `turns`. When a job raises, all of a turn run again,
   each behind a savepoint of its own, so that it takes no other with it.
-* **Readers never wait.** The journal is a write-ahead log; a read runs on a connection of its own.
+* **Readers wait for no writer**, at most for the disk. The journal is a write-ahead log; a read runs on a connection of
+  its own.
 * **What is told is durable.** `write` returns, and the `with` block of a read ends, after the log is on disk (see
   `log_sync`); or, where that was chosen, a write returns soon before (see `late_sync`).
 """

@@ -2,8 +2,8 @@
 
 Jobs of one process queue behind a leader, processes queue on a file lock, so SQLite's busy handler (which sleeps and
 starves) never decides. The leader runs every job that waits, in one transaction: one sync serves them all. Before that
-sync the turn goes on, to the first of those who came meanwhile, and only it is woken for that. Where nobody waits for a job that is to lead,
-as its end is told to somebody (`write_later`), a thread of this module leads.
+sync the turn goes on, to the first of those who came meanwhile, and only it is woken for that. Where nobody waits for a
+job that is to lead, as its end is told to somebody (`write_later`), a thread of this module leads.
 
 Jobs of a kind may share statements (`write_together`): each statement hands over the interpreter's lock, which comes
 back late where other threads want it too.
