@@ -87,6 +87,84 @@ def test_a_digest_on_the_way(md5):
         assert made.digest() == made.digest() == other.digest()
 
 
+@given(
+    begun=st.sampled_from((0, 1, 55, 56, 63, 64, 65, 119, 120, 127, 128, 129, 640)),
+    lengths=st.lists(st.sampled_from(CUTS), max_size=3),
+    more=st.lists(st.integers(0, 300 << 10), min_size=1, max_size=3),
+)
+def test_gone_on_with(md5, begun, lengths, more):
+    """From a state others go on, each with its own bytes, and the one that gave it as if nothing had been asked."""
+    first = LARGE[: begun + sum(lengths)]
+    made = md5.Md5()
+    for chunk in cut(first, [begun or 1, *lengths]):
+        made.update(chunk)
+    state = made.state()
+    assert made.digest() == md5.Md5(state).digest() == hashlib.md5(first).digest()
+    others = [md5.Md5(state) for _ in more]
+    for each, length in zip(others, more, strict=True):
+        each.update(LARGE[-length - 1 :])
+    made.update(LARGE[:100])
+    found = [each.digest() for each in others]
+    assert found == [hashlib.md5(first + LARGE[-length - 1 :]).digest() for length in more]
+    assert made.digest() == hashlib.md5(first + LARGE[:100]).digest()
+    assert md5.Md5(state).digest() == hashlib.md5(first).digest()
+
+
+def test_the_state_of_nothing(md5):
+    """Where nothing came yet, another begins as if it were new; a state of it gives the same one again."""
+    state = md5.Md5().state()
+    again = md5.Md5(md5.Md5(state).state())
+    again.update(b"abc")
+    assert md5.Md5(state).digest().hex() == SUITE[b""]
+    assert again.digest().hex() == SUITE[b"abc"]
+
+
+@pytest.mark.usefixtures("instructions")
+def test_gone_on_with_in_many_threads(md5):
+    """Threads that go on from one state at one time, again and again from states of their own, take nothing from others."""
+    first = md5.Md5()
+    first.update(LARGE[: 300 << 10])
+    state, begin = first.state(), threading.Barrier(5)
+
+    def go_on(number):
+        mine, digests = state, []
+        begin.wait(10)
+        for chunk in cut(LARGE[number * 1000 : 1 << 20], [(250 << 10) + number, 5000]):
+            made = md5.Md5(mine)
+            made.update(chunk)
+            mine = made.state()
+            digests.append(made.digest())
+        return digests
+
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(go_on, range(5)))
+    for number, digests in enumerate(found):
+        expected = hashlib.md5(LARGE[: 300 << 10])
+        for got, chunk in zip(digests, cut(LARGE[number * 1000 : 1 << 20], [(250 << 10) + number, 5000]), strict=True):
+            expected.update(chunk)
+            assert got == expected.digest()
+
+
+@pytest.mark.parametrize("wrong", ["text", 1, bytearray(24)])
+def test_only_states(md5, wrong):
+    """What no Md5 gave is refused."""
+    with pytest.raises(TypeError):
+        md5.Md5(wrong)
+
+
+def test_states_of_a_wrong_length(md5):
+    """A state that was cut short or made longer is refused; the twin, whose states are no bytes, refuses every one."""
+    for length in (0, 1, 63, 64, 100):
+        made = md5.Md5()
+        made.update(LARGE[:length])
+        state = made.state()
+        given = state if isinstance(state, bytes) else bytes(24 + length % 64)
+        refused = ValueError if given is state else TypeError
+        for wrong in (*(given[:end] for end in range(len(given))), given + b"x", given + bytes(64)):
+            with pytest.raises(refused):
+                md5.Md5(wrong)
+
+
 @pytest.mark.usefixtures("instructions")
 @pytest.mark.parametrize("threads", [2, 3, 4, 5, 8, 13])
 def test_many_at_once(md5, threads):
