@@ -1,11 +1,11 @@
-/* MD5 (RFC 1321) of one message, or of several at once: one in each lane of a vector register.
+/* MD5 (RFC 1321) of one message, or of several at once: two in plain registers, more in the lanes of vectors.
 
    A step of MD5 waits for the step before it, so that most of a core idles while it hashes one message; the steps of
    other messages fit into that time. So a thread says what it has (`md5_begin`) and goes on; when it needs the state, it
    hashes what all threads have until then (`md5_wait`), after it waited a little for as many as lately came.
 
    Vectors are those of GCC and Clang, compiled for what every processor of a kind has and, on x86, also for AVX2 and
-   AVX-512, of which the best is taken at run time. Without them, messages are hashed one after another. */
+   AVX-512, of which the best is taken at run time. Without them, two messages are hashed at a time. */
 
 #ifndef MD5_LANES_H
 #define MD5_LANES_H
@@ -30,54 +30,107 @@ enum { PATIENCE_NS = 3000000 };
 #define MD5_H(b, c, d) ((b) ^ (c) ^ (d))
 #define MD5_I(b, c, d) ((c) ^ ((b) | ~(d)))
 
-#define MD5_STEP(f, a, b, c, d, word, constant, turn) \
-    a += word + UINT32_C(constant); \
+/* What is left of a step when the word and the constant are added, of any type that has these operators. */
+#define MD5_TURN(f, a, b, c, d, turn) \
     a += f(b, c, d); \
     a = (a << turn | a >> (32 - turn)) + b;
 
-#define MD5_FOUR(f, i, j, k, l, one, two, three, four, s, t, u, v) \
-    MD5_STEP(f, a, b, c, d, w[i], one, s) \
-    MD5_STEP(f, d, a, b, c, w[j], two, t) \
-    MD5_STEP(f, c, d, a, b, w[k], three, u) \
-    MD5_STEP(f, b, c, d, a, w[l], four, v)
+#define MD5_FOUR(step, f, i, j, k, l, constant, s, t, u, v) \
+    step(f, a, b, c, d, i, constant, s) \
+    step(f, d, a, b, c, j, constant + 1, t) \
+    step(f, c, d, a, b, k, constant + 2, u) \
+    step(f, b, c, d, a, l, constant + 3, v)
 
-/* One block of words `w` into the state a, b, c, d, of any type that has these operators. */
-#define MD5_BLOCK \
-    MD5_FOUR(MD5_F, 0, 1, 2, 3, 0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 7, 12, 17, 22) \
-    MD5_FOUR(MD5_F, 4, 5, 6, 7, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501, 7, 12, 17, 22) \
-    MD5_FOUR(MD5_F, 8, 9, 10, 11, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 7, 12, 17, 22) \
-    MD5_FOUR(MD5_F, 12, 13, 14, 15, 0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821, 7, 12, 17, 22) \
-    MD5_FOUR(MD5_G, 1, 6, 11, 0, 0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 5, 9, 14, 20) \
-    MD5_FOUR(MD5_G, 5, 10, 15, 4, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8, 5, 9, 14, 20) \
-    MD5_FOUR(MD5_G, 9, 14, 3, 8, 0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 5, 9, 14, 20) \
-    MD5_FOUR(MD5_G, 13, 2, 7, 12, 0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a, 5, 9, 14, 20) \
-    MD5_FOUR(MD5_H, 5, 8, 11, 14, 0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c, 4, 11, 16, 23) \
-    MD5_FOUR(MD5_H, 1, 4, 7, 10, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70, 4, 11, 16, 23) \
-    MD5_FOUR(MD5_H, 13, 0, 3, 6, 0x289b7ec6, 0xeaa127fa, 0xd4ef3085, 0x04881d05, 4, 11, 16, 23) \
-    MD5_FOUR(MD5_H, 9, 12, 15, 2, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665, 4, 11, 16, 23) \
-    MD5_FOUR(MD5_I, 0, 7, 14, 5, 0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 6, 10, 15, 21) \
-    MD5_FOUR(MD5_I, 12, 3, 10, 1, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1, 6, 10, 15, 21) \
-    MD5_FOUR(MD5_I, 8, 15, 6, 13, 0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 6, 10, 15, 21) \
-    MD5_FOUR(MD5_I, 4, 11, 2, 9, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391, 6, 10, 15, 21)
+/* One block into the state a, b, c, d, by a `step` that is told the function, the word, the constant and the turn. */
+#define MD5_BLOCK(step) \
+    MD5_FOUR(step, MD5_F, 0, 1, 2, 3, 0, 7, 12, 17, 22) \
+    MD5_FOUR(step, MD5_F, 4, 5, 6, 7, 4, 7, 12, 17, 22) \
+    MD5_FOUR(step, MD5_F, 8, 9, 10, 11, 8, 7, 12, 17, 22) \
+    MD5_FOUR(step, MD5_F, 12, 13, 14, 15, 12, 7, 12, 17, 22) \
+    MD5_FOUR(step, MD5_G, 1, 6, 11, 0, 16, 5, 9, 14, 20) \
+    MD5_FOUR(step, MD5_G, 5, 10, 15, 4, 20, 5, 9, 14, 20) \
+    MD5_FOUR(step, MD5_G, 9, 14, 3, 8, 24, 5, 9, 14, 20) \
+    MD5_FOUR(step, MD5_G, 13, 2, 7, 12, 28, 5, 9, 14, 20) \
+    MD5_FOUR(step, MD5_H, 5, 8, 11, 14, 32, 4, 11, 16, 23) \
+    MD5_FOUR(step, MD5_H, 1, 4, 7, 10, 36, 4, 11, 16, 23) \
+    MD5_FOUR(step, MD5_H, 13, 0, 3, 6, 40, 4, 11, 16, 23) \
+    MD5_FOUR(step, MD5_H, 9, 12, 15, 2, 44, 4, 11, 16, 23) \
+    MD5_FOUR(step, MD5_I, 0, 7, 14, 5, 48, 6, 10, 15, 21) \
+    MD5_FOUR(step, MD5_I, 12, 3, 10, 1, 52, 6, 10, 15, 21) \
+    MD5_FOUR(step, MD5_I, 8, 15, 6, 13, 56, 6, 10, 15, 21) \
+    MD5_FOUR(step, MD5_I, 4, 11, 2, 9, 60, 6, 10, 15, 21)
 
+static const uint32_t MD5_SINES[64] = {
+    0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501,
+    0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821,
+    0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8,
+    0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a,
+    0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70,
+    0x289b7ec6, 0xeaa127fa, 0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665,
+    0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
+    0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
+};
 static const uint32_t MD5_START[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
+
+/* Compilers make one load of it where they may. */
+static inline uint32_t md5_word(const unsigned char *data, int i)
+{
+    data += 4 * i;
+    return data[0] | (uint32_t) data[1] << 8 | (uint32_t) data[2] << 16 | (uint32_t) data[3] << 24;
+}
+
+/* What is told to be apart is added by itself: else compilers add in pairs, and one addition more waits for the step
+   before. `place` is the kind of register that it is in. */
+#ifdef __GNUC__
+#define MD5_APART(place, value) __asm__("" : "+" place(value))
+#else
+#define MD5_APART(place, value)
+#endif
+
+#define MD5_ADD(a, data, i, constant) \
+    a += md5_word(data, i) + MD5_SINES[constant]; \
+    MD5_APART("r", a);
+
+#define MD5_STEP_ONE(f, a, b, c, d, i, constant, turn) \
+    MD5_ADD(a, data, i, constant) \
+    MD5_TURN(f, a, b, c, d, turn)
 
 /* `blocks` blocks of one message. */
 static void md5_one(uint32_t state[4], const unsigned char *data, size_t blocks)
 {
-    uint32_t a = state[0], b = state[1], c = state[2], d = state[3], w[16];
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     for (; blocks; blocks--, data += BLOCK) {
         uint32_t a0 = a, b0 = b, c0 = c, d0 = d;
-        for (int i = 0; i < 16; i++)
-            w[i] = data[4 * i] | (uint32_t) data[4 * i + 1] << 8 | (uint32_t) data[4 * i + 2] << 16
-                 | (uint32_t) data[4 * i + 3] << 24;
-        MD5_BLOCK
+        MD5_BLOCK(MD5_STEP_ONE)
         a += a0, b += b0, c += c0, d += d0;
     }
     state[0] = a, state[1] = b, state[2] = c, state[3] = d;
 }
 
+#define MD5_STEP_TWO(f, a, b, c, d, i, constant, turn) \
+    MD5_ADD(a##0, data0, i, constant) \
+    MD5_ADD(a##1, data1, i, constant) \
+    MD5_TURN(f, a##0, b##0, c##0, d##0, turn) \
+    MD5_TURN(f, a##1, b##1, c##1, d##1, turn)
+
+/* As many blocks of each of several messages. */
 typedef void md5_many(uint32_t state[][4], const unsigned char *const data[], size_t blocks);
+
+/* As md5_one, for two: in an eighth more time. */
+static void md5_two(uint32_t state[][4], const unsigned char *const data[], size_t blocks)
+{
+    uint32_t a0 = state[0][0], b0 = state[0][1], c0 = state[0][2], d0 = state[0][3];
+    uint32_t a1 = state[1][0], b1 = state[1][1], c1 = state[1][2], d1 = state[1][3];
+    const unsigned char *data0 = data[0], *data1 = data[1];
+    for (; blocks; blocks--, data0 += BLOCK, data1 += BLOCK) {
+        uint32_t old[8] = {a0, b0, c0, d0, a1, b1, c1, d1};
+        MD5_BLOCK(MD5_STEP_TWO)
+        a0 += old[0], b0 += old[1], c0 += old[2], d0 += old[3];
+        a1 += old[4], b1 += old[5], c1 += old[6], d1 += old[7];
+    }
+    state[0][0] = a0, state[0][1] = b0, state[0][2] = c0, state[0][3] = d0;
+    state[1][0] = a1, state[1][1] = b1, state[1][2] = c1, state[1][3] = d1;
+}
 
 #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define MD5_VECTORS 1
@@ -134,17 +187,35 @@ MD5_INLINE void turned8(vector8 w[16], const unsigned char *const data[], size_t
     }
 }
 
-/* As md5_one, for as many messages as the vector has lanes. */
+#if defined(__x86_64__)
+#define MD5_LANES_APART(vector) MD5_APART("v", vector)
+#elif defined(__aarch64__)
+#define MD5_LANES_APART(vector) MD5_APART("w", vector)
+#else
+#define MD5_LANES_APART(vector)
+#endif
+
+#define MD5_STEP_MANY(f, a, b, c, d, i, constant, turn) \
+    a += sines[constant]; \
+    MD5_LANES_APART(a); \
+    a += w[i]; \
+    MD5_LANES_APART(a); \
+    MD5_TURN(f, a, b, c, d, turn)
+
+/* As md5_one, for as many messages as the vector has lanes. That nothing is known of `sines` keeps GCC from making the
+   vectors of them anew for each block. */
 #define MD5_MANY(name, target, vector, lanes, turned) \
     target static void name(uint32_t state[][4], const unsigned char *const data[], size_t blocks) \
     { \
+        const uint32_t *sines = MD5_SINES; \
         vector a, b, c, d, w[16]; \
+        MD5_APART("r", sines); \
         for (int i = 0; i < lanes; i++) \
             a[i] = state[i][0], b[i] = state[i][1], c[i] = state[i][2], d[i] = state[i][3]; \
         for (size_t offset = 0; offset < blocks * BLOCK; offset += BLOCK) { \
             vector a0 = a, b0 = b, c0 = c, d0 = d; \
             turned(w, data, offset); \
-            MD5_BLOCK \
+            MD5_BLOCK(MD5_STEP_MANY) \
             a += a0, b += b0, c += c0, d += d0; \
         } \
         for (int i = 0; i < lanes; i++) \
@@ -159,8 +230,9 @@ MD5_MANY(md5_eight_avx512, __attribute__((target("avx512vl"))), vector8, 8, turn
 #endif
 #endif
 
-/* For up to four, and for up to eight messages; NULL: there is none. */
+/* For three or four, and for five to eight messages, as far as `md5_most` goes. */
 static md5_many *md5_of_four, *md5_of_eight;
+static int md5_most; /* so many are hashed at a time */
 
 /* Sets of instructions, each with what those before have. */
 enum { MD5_NONE, MD5_BASELINE, MD5_AVX2, MD5_AVX512 };
@@ -169,16 +241,16 @@ enum { MD5_NONE, MD5_BASELINE, MD5_AVX2, MD5_AVX512 };
 static int md5_choose(int most)
 {
     int chosen = MD5_NONE;
-    md5_of_four = md5_of_eight = NULL;
+    md5_most = 2;
 #ifdef MD5_VECTORS
     if (most >= MD5_BASELINE)
-        md5_of_four = md5_four, chosen = MD5_BASELINE;
+        md5_of_four = md5_four, md5_most = 4, chosen = MD5_BASELINE;
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (most >= MD5_AVX2 && __builtin_cpu_supports("avx2"))
-        md5_of_eight = md5_eight_avx2, chosen = MD5_AVX2;
+        md5_of_eight = md5_eight_avx2, md5_most = 8, chosen = MD5_AVX2;
     if (most >= MD5_AVX512 && __builtin_cpu_supports("avx512vl"))
-        md5_of_four = md5_four_avx512, md5_of_eight = md5_eight_avx512, chosen = MD5_AVX512;
+        md5_of_four = md5_four_avx512, md5_of_eight = md5_eight_avx512, md5_most = 8, chosen = MD5_AVX512;
 #endif
 #endif
     return chosen;
@@ -189,7 +261,6 @@ struct md5_job {
     uint32_t *state;
     const unsigned char *data;
     size_t blocks;
-    int queued; /* others may hash it */
     int waits; /* some thread does, for this job or to lead */
     pthread_cond_t woken;
     struct md5_job *next;
@@ -208,6 +279,7 @@ static void md5_step(struct md5_job *const jobs[], int count, size_t blocks)
         md5_one(jobs[0]->state, jobs[0]->data, blocks);
         return;
     }
+    md5_many *many = count == 2 ? md5_two : count <= 4 ? md5_of_four : md5_of_eight;
     uint32_t state[MOST_LANES][4];
     const unsigned char *data[MOST_LANES];
     for (int i = 0; i < MOST_LANES; i++) {
@@ -215,7 +287,7 @@ static void md5_step(struct md5_job *const jobs[], int count, size_t blocks)
         memcpy(state[i], job->state, sizeof state[i]);
         data[i] = job->data;
     }
-    (count > 4 ? md5_of_eight : md5_of_four)(state, data, blocks);
+    many(state, data, blocks);
     for (int i = 0; i < count; i++)
         memcpy(jobs[i]->state, state[i], sizeof state[i]);
 }
@@ -253,20 +325,19 @@ static int md5_enough(void)
     int most = 1;
     for (int i = 0; i < 4; i++)
         most = md5_last[i] > most ? md5_last[i] : most;
-    return md5_count >= most || md5_count >= MOST_LANES;
+    return md5_count >= most || md5_count >= md5_most;
 }
 
 /* Hash until the own job is done, with others beside it: step by step, so that who comes meanwhile joins. */
 static void md5_lead(struct md5_job *own)
 {
-    const int most = md5_of_eight ? 8 : 4;
     md5_busy = 1;
     md5_last[md5_turn++ % 4] = md5_count;
     while (own->blocks) {
         struct md5_job *jobs[MOST_LANES] = {own}; /* first, so that nobody can keep it from being done */
         size_t blocks = own->blocks < MOST_BLOCKS ? own->blocks : MOST_BLOCKS;
         int count = 1;
-        for (struct md5_job *job = md5_first; job && count < most; job = job->next) {
+        for (struct md5_job *job = md5_first; job && count < md5_most; job = job->next) {
             if (job == own)
                 continue;
             blocks = job->blocks < blocks ? job->blocks : blocks;
@@ -290,9 +361,6 @@ static void md5_begin(struct md5_job *own)
 {
     struct md5_job **place = &md5_first;
     own->next = NULL;
-    own->queued = md5_of_four != NULL;
-    if (!own->queued)
-        return;
     pthread_mutex_lock(&md5_lock);
     while (*place)
         place = &(*place)->next;
@@ -307,10 +375,6 @@ static void md5_begin(struct md5_job *own)
 static void md5_wait(struct md5_job *own, int patient)
 {
     struct timespec end;
-    if (!own->queued) {
-        md5_one(own->state, own->data, own->blocks);
-        return;
-    }
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_nsec += PATIENCE_NS;
     if (end.tv_nsec >= 1000000000)

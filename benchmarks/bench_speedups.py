@@ -84,6 +84,23 @@ def hash_together(bodies: int, size: int) -> Callable[[ModuleType], Call]:
     return made
 
 
+def go_on(size: int) -> Callable[[ModuleType], Call]:
+    """So many bytes hashed, and as many again by another that goes on from there."""
+    chunk = noise(size)
+
+    def made(module: ModuleType) -> Call:
+        def run() -> None:
+            begun = module.Md5()
+            begun.update(chunk)
+            other = module.Md5(begun.state())
+            other.update(chunk)
+            other.digest()
+
+        return run
+
+    return made
+
+
 def packed(page: list[Any]) -> bytes:
     """Entries as a store gives them: `_listing_py` has the form."""
     fields = [part for path, size, etag, at in page for part in (f"{size} {at} {etag}", path)]
@@ -120,7 +137,8 @@ def shapes() -> dict[str, dict[str, Callable[[ModuleType], Call]]]:
         },
         "Md5": {
             "4 KiB": hash_together(1, 4 << 10),
-            **{f"{bodies} x 256 KiB at one time": hash_together(bodies, 256 << 10) for bodies in (1, 2, 4, 8)},
+            "4 KiB, its state told and gone on from": go_on(4 << 10),
+            **{f"{bodies} x 256 KiB at one time": hash_together(bodies, 256 << 10) for bodies in (1, 2, 3, 4, 8)},
         },
         **{
             name: {shape: call(name, query) for shape, query in queries.items()}

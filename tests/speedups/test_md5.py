@@ -182,6 +182,17 @@ def test_many_at_once(md5, threads):
 
 
 @pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("bodies", range(1, 10))
+def test_so_many_at_a_time(md5, bodies):
+    """Bodies that all came before one was asked for each have their own digest, whatever their number and lengths."""
+    messages = [LARGE[number : 200_000 + number * 1001] for number in range(bodies)]
+    made = [md5.Md5() for _ in messages]
+    for each, message in zip(made, messages, strict=True):
+        each.update(message)
+    assert [each.digest() for each in made] == [hashlib.md5(message).digest() for message in messages]
+
+
+@pytest.mark.usefixtures("instructions")
 def test_those_that_wait_at_one_time(md5):
     """Of nine bodies that came before any was asked for, the last asked first and one given up, each is right."""
     messages = [LARGE[number : number + (1 + number % 3) * 100_000] for number in range(9)]
