@@ -59,6 +59,9 @@ class VerifiedBody:
         self._hashes = Hashes(self._algorithm, expected.checksum, "sha256" if expected.sha256 else None)
         self._most = pfs.CHUNK_BYTES if self._hashes.is_for_threads() else CACHED_BYTES
 
+    def beginning(self) -> bytes:
+        return self._hashes.beginning()
+
     def digests(self) -> pfs.Digests:
         return self._hashes.finish()
 

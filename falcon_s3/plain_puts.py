@@ -17,6 +17,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from blake3 import blake3
+
 from falcon_s3 import _speedups, attributes, body, body_headers, buckets, checksums, digests, errors, pfs
 from falcon_s3.auth import Authentication
 from falcon_s3.deferral import VERSION, Begun, Starts
@@ -81,6 +83,9 @@ class Bytes:
             raise WrongBytes
         self._data = data
         yield data
+
+    def beginning(self) -> bytes:
+        return blake3(self._data).digest()
 
     def digests(self) -> pfs.Digests:
         md5 = _speedups.Md5()

@@ -8,6 +8,9 @@ name of its own, in one of 256 folders. The order that makes a crash harmless:
 2. `acquire`, in a job of the catalog, adds the row that says the content is there; the row is true once the job's
    transaction is on disk. Where the content is known already, `discard` removes the file.
 
+Of a body that begins as a stored content does, only what follows is new (`repeats`); if it is that content, nothing is
+staged but its digest, and `acquire` refuses it should the row be gone by then.
+
 A kill leaves a file in `incoming` or in `contents` whose lock nobody holds and that no row names: `stale` finds the
 first, `orphans` the second. A row without a file cannot be: when content is no longer used its row goes first, the
 file after, and no name is used twice.
@@ -33,9 +36,10 @@ from typing import Protocol
 
 from blake3 import blake3
 
-from falcon_s3.pfs import Body, Unavailable
+from falcon_s3.pfs import Body, Unavailable, repeats
 from falcon_s3.pfs.blocks import BlockFile
 from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.repeats import Followed, Repeats
 from falcon_s3.pfs.room import Room
 
 # Up to here a content lives in the catalog: one sync instead of two, and no file for every small object.
@@ -68,12 +72,33 @@ class Staged:
     lock: BlockFile | None = None
     named: bool = False  # a row names `file`, or did in a transaction that failed
 
+    def place(self) -> tuple[str | None, bytes | None]:
+        """What a new row has as `file` and `data`. Raises Unavailable where there was a row, and is none any more."""
+        if self.file is None and self.data is None:
+            raise Unavailable("what was stored already was removed meanwhile, as nothing named it: send it again")
+        return (None if self.file is None else self.file.name), self.data
+
+
+class NewFile:
+    """A file that is being written. It holds a lock as long as the process lives. Raises OSError."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.blocks = BlockFile(path)
+        fcntl.flock(self.blocks.handle, fcntl.LOCK_EX)
+
+    def discard(self) -> None:
+        self.path.unlink()
+        self.blocks.close()
+
 
 class Contents:
     """The content files in the folder `data`. Safe for many threads and processes at once."""
 
-    def __init__(self, data: Path):
+    def __init__(self, data: Path, find: Callable[[bytes], Path | None]):
+        """`find` tells the file of the content with a digest, if a row names it."""
         self._room = Room(data)
+        self._repeats = Repeats(find)
         self._incoming = data / "incoming"
         self._contents = data / "contents"
         self._incoming.mkdir(exist_ok=True)
@@ -107,35 +132,62 @@ class Contents:
             held.append(chunk)
             size += len(chunk)
             if size > INLINE_BYTES:
-                return self._stage_file(held, chunks, body)
+                return self._stage_file(held[0] if len(held) == 1 else b"".join(held), chunks, body)
         data = held[0] if len(held) == 1 else b"".join(held)
-        return Staged(blake3(data).digest(), body.digests().md5, size, data)
+        return Staged(body.beginning(), body.digests().md5, size, data)
 
-    def _stage_file(self, held: list[bytes], chunks: Iterator[bytes], body: Body) -> Staged:
-        name = uuid.uuid4().hex
-        file = self._incoming / name
-        with _or_unavailable():
-            blocks = BlockFile(file)
+    def _stage_file(self, first: bytes, chunks: Iterator[bytes], body: Body) -> Staged:
+        followed = self._repeats.follow()
+        new: NewFile | None = None
+        beginnings: list[bytes] = []
+        size = 0
         try:
-            fcntl.flock(blocks.handle, fcntl.LOCK_EX)
-            size = 0
-            digest = blake3()
-            for chunk in chain((held.pop(0) for _ in range(len(held))), chunks):
-                digest.update(chunk)
-                size += len(chunk)
+            for chunk in chain((first,), chunks):
                 self._room.check()
-                with _or_unavailable():
-                    blocks.write(chunk)
-            md5 = body.digests().md5
-            with _or_unavailable():
-                blocks.finish()
-                file = file.rename(self.path(name))
-                sync_folder(file.parent)
+                if size <= repeats.MOST_BYTES:
+                    beginnings.append(body.beginning())
+                size += len(chunk)
+                if new is None and not followed.goes_on(beginnings[-1], size):
+                    new = self._begin(followed)
+                if new is not None:
+                    with _or_unavailable():
+                        new.blocks.write(chunk)
+            digests, digest = body.digests(), body.beginning()
+            if new is None and not followed.is_whole():
+                new = self._begin(followed)
+            if new is not None:
+                self._finish(new)
         except BaseException:
-            file.unlink()
-            blocks.close()
+            if new is not None:
+                new.discard()
             raise
-        return Staged(digest.digest(), md5, size, None, file, blocks)
+        finally:
+            followed.close()
+        if size <= repeats.MOST_BYTES:
+            self._repeats.remember(beginnings)
+        if new is None:
+            return Staged(digest, digests.md5, size, None)
+        return Staged(digest, digests.md5, size, None, new.path, new.blocks)
+
+    def _begin(self, followed: Followed) -> NewFile:
+        """A new file with what a body has in common with the content that it followed."""
+        with _or_unavailable():
+            new = NewFile(self._incoming / uuid.uuid4().hex)
+            try:
+                for chunk in followed.chunks():
+                    new.blocks.write(chunk)
+            except BaseException:
+                self._repeats.forget()  # what cannot be read would be followed again
+                new.discard()
+                raise
+        return new
+
+    def _finish(self, new: NewFile) -> None:
+        """Sync a file and bring it to its place."""
+        with _or_unavailable():
+            new.blocks.finish()
+            new.path = new.path.rename(self.path(new.path.name))
+            sync_folder(new.path.parent)
 
     def discard(self, staged: Staged) -> None:
         """Let go of what was staged, whether it got its name or not."""
@@ -156,7 +208,7 @@ class Contents:
             return number
         cursor = connection.execute(
             "INSERT INTO content (digest, kind, size, uses, file, data) VALUES (?, ?, ?, 1, ?, ?)",
-            (staged.digest, BLAKE3, staged.size, staged.file and staged.file.name, staged.data),
+            (staged.digest, BLAKE3, staged.size, *staged.place()),
         )
         assert cursor.lastrowid is not None  # an INSERT that did not raise has one
         return cursor.lastrowid
@@ -269,6 +321,14 @@ def sync_folder(folder: Path) -> None:
 def is_named(connection: Connection, name: str) -> bool:
     """Whether the file `name` is the content of a row."""
     return connection.execute("SELECT 1 FROM content WHERE file = ?", (name,)).fetchone() is not None
+
+
+def file_of(connection: Connection, digest: bytes) -> str | None:
+    """The name of the file with the content of a digest; None: there is no such content, or it is not in a file."""
+    row: tuple[str | None] | None = connection.execute(
+        "SELECT file FROM content WHERE digest = ?", (digest,)
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def release(connection: Connection, content: int, uses: int = 1) -> None:

@@ -46,7 +46,7 @@ from falcon_s3.pfs import (
     versions,
 )
 from falcon_s3.pfs.catalog import Catalog, Connection
-from falcon_s3.pfs.contents import Contents
+from falcon_s3.pfs.contents import Contents, file_of
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.janitor import GRACE_MS, Janitor
 from falcon_s3.pfs.kept import Kept
@@ -75,7 +75,7 @@ class EmbeddedPfs(Uploads):
         self._recent = Recent(RECENT_BYTES)
         try:
             data.mkdir(parents=True, exist_ok=True)
-            self._contents = Contents(data)
+            self._contents = Contents(data, self._file_of)
             self._catalog = Catalog(data, relaxed=relaxed)
         except OSError as ex:
             reason = "it is a file" if isinstance(ex, FileExistsError) else ex.strerror or ex
@@ -86,6 +86,11 @@ class EmbeddedPfs(Uploads):
     def kept(self) -> Kept:
         """Where what was read from this store can be kept as long as it is so, by those above as by the store itself."""
         return self._catalog.kept
+
+    def _file_of(self, digest: bytes) -> Path | None:
+        with self._catalog.read() as connection:
+            name = file_of(connection, digest)
+        return None if name is None else self._contents.path(name)
 
     # Branches and commits
 

@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from blake3 import blake3
+
 from falcon_s3.pfs import CHUNK_BYTES, Digests, pieces
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.contents import INLINE_BYTES, Contents, release
@@ -26,13 +28,18 @@ class Bytes:
     def __init__(self, chunks: Iterable[bytes]):
         self._chunks = chunks
         self._md5 = hashlib.md5(usedforsecurity=False)
+        self._content = blake3()
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in gathered(self._chunks):
             for start in range(0, len(chunk), CHUNK_BYTES):
                 piece = chunk[start : start + CHUNK_BYTES]
                 self._md5.update(piece)
+                self._content.update(piece)
                 yield piece
+
+    def beginning(self) -> bytes:
+        return self._content.digest()
 
     def digests(self) -> Digests:
         return Digests(self._md5.digest())

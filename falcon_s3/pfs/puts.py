@@ -237,7 +237,7 @@ def _acquire(connection: Connection, staged: Sequence[Staged], known: Sequence[i
     if new:
         values: list[object] = []
         for each in new:
-            values += (each.digest, BLAKE3, each.size, uses[each.digest], each.file and each.file.name, each.data)
+            values += (each.digest, BLAKE3, each.size, uses[each.digest], *each.place())
         end = insert(connection, _many(NEW_CONTENTS, len(new)), values) + 1
         for number, each in enumerate(new, end - len(new)):  # AUTOINCREMENT: they follow each other
             numbers[each.digest] = number

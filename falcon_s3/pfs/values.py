@@ -129,10 +129,13 @@ class Body(Protocol):
 
     The check is the end of the walk: a body that turns out wrong (too short, wrong digest, bad signature)
     raises instead of ending, and the store discards the write. `digests()` may be called after the walk
-    ended; it belongs to the body so that no byte is hashed twice.
+    ended, `beginning()` at any time: the BLAKE3 of the chunks that came until then, 32 bytes. They belong to the
+    body so that no byte is hashed twice.
     """
 
     def __iter__(self) -> Iterator[bytes]: ...
+
+    def beginning(self) -> bytes: ...
 
     def digests(self) -> Digests: ...
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
+from blake3 import blake3
+
 from falcon_s3.pfs import CHUNK_BYTES, Check, Digests, FileInfo, Pfs, Ref
 
 
@@ -14,10 +16,16 @@ class Bytes:
     def __init__(self, data: bytes, step: int = CHUNK_BYTES):
         self._data = data
         self._step = step
+        self._content = blake3()
 
     def __iter__(self) -> Iterator[bytes]:
         for start in range(0, len(self._data), self._step):
-            yield self._data[start : start + self._step]
+            chunk = self._data[start : start + self._step]
+            self._content.update(chunk)
+            yield chunk
+
+    def beginning(self) -> bytes:
+        return self._content.digest()
 
     def digests(self) -> Digests:
         return Digests(hashlib.md5(self._data).digest(), hashlib.sha256(self._data).digest())
@@ -42,6 +50,9 @@ class Unread:
     """A body that must not be walked."""
 
     def __iter__(self) -> Iterator[bytes]:
+        raise AssertionError("the body was read")
+
+    def beginning(self) -> bytes:
         raise AssertionError("the body was read")
 
     def digests(self) -> Digests:

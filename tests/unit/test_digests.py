@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import random
 import subprocess
 import sys
 import threading
@@ -12,11 +13,13 @@ import weakref
 import zlib
 
 import pytest
+from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
 from falcon_s3 import digests, pfs
-from falcon_s3.digests import CHECKSUMS, INLINE_BYTES, HashedBody, Hashes, body_of
+from falcon_s3.digests import CHECKSUMS, INLINE_BYTES, REMEMBERED_BYTES, HashedBody, Hashes, body_of
+from falcon_s3.pfs.beginnings import Beginnings
 
 CHECK = b"123456789"
 # Of b"123456789": the check values of the catalogue of CRC algorithms, and of FIPS 180-4's functions.
@@ -134,7 +137,7 @@ def test_an_unknown_checksum_is_a_key_error(name):
 
 def test_a_checksum_that_is_named_twice_is_computed_once():
     """And the MD5 of every body also where it is named."""
-    assert list(Hashes("sha256", None, "sha256", "md5")._hashes) == ["md5", "sha256"]
+    assert list(Hashes("sha256", None, "sha256", "md5")._named) == ["sha256"]
 
 
 @pytest.mark.parametrize("name", [None, *CHECKSUMS])
@@ -155,12 +158,21 @@ def test_what_is_no_bytes_is_a_type_error(bad):
         Hashes().update(bad)
 
 
-def test_an_error_on_a_thread_is_raised_by_the_next_step():
+def test_an_error_on_a_thread_is_raised_by_the_next_step(monkeypatch):
     """A digest that was not computed is never given out."""
-    hashes = Hashes()
-    hashes.update("x" * (INLINE_BYTES + 1))
-    with pytest.raises(TypeError):
+
+    def fail(data, value):
+        raise OverflowError
+
+    monkeypatch.setitem(CHECKSUMS, "crc32", lambda: digests.Crc(fail, 4))
+    hashes = Hashes("crc32")
+    hashes.update(bytes(INLINE_BYTES + 1))
+    with pytest.raises(OverflowError):
         hashes.finish()
+    hashes = Hashes("crc32")
+    hashes.update(bytes(INLINE_BYTES + 1))
+    with pytest.raises(OverflowError):
+        hashes.digest("crc32")
 
 
 @pytest.mark.parametrize("chunks", [[b"small"], [BLOCK[: 2 * INLINE_BYTES]]])
@@ -185,7 +197,7 @@ def test_one_chunk_is_under_way_at_a_time(monkeypatch):
             return b""
 
     hashes = Hashes()
-    hashes._hashes = {"md5": Slow()}
+    hashes._named = {"slow": Slow()}
     hashes.update(BLOCK[: INLINE_BYTES + 1])
     second = threading.Thread(target=hashes.update, args=(BLOCK[: INLINE_BYTES + 2],))
     second.start()
@@ -207,8 +219,8 @@ def test_hashes_that_are_given_up_leave_nothing():
             free.wait(30)
 
     hashes = Hashes()
-    hashes._hashes = {"md5": Slow()}
-    gone = weakref.ref(hashes._hashes["md5"])
+    hashes._named = {"slow": Slow()}
+    gone = weakref.ref(hashes._named["slow"])
     chunk = bytes(INLINE_BYTES + 1)
     count = sys.getrefcount(chunk)
     hashes.update(chunk)
@@ -300,3 +312,94 @@ def test_a_checksum_of_a_body_is_known_when_it_ended(name):
     for arguments in ((name, None), (None, {}), (None, None)):
         assert list(HashedBody([CHECK], *arguments)) == [CHECK]
         assert not arguments[1]
+
+
+class Counted:
+    """An MD5 that counts the bytes it is given."""
+
+    hashed = 0
+
+    def update(self, data):
+        Counted.hashed += len(data)
+        self._md5.update(data)
+
+    def state(self):
+        return self._md5.state()
+
+    def digest(self):
+        return self._md5.digest()
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """What is remembered of nothing, and the class that counts."""
+    md5 = digests.Md5
+    monkeypatch.setattr(Counted, "__init__", lambda self, state=None: setattr(self, "_md5", md5(state)))
+    monkeypatch.setattr(Counted, "hashed", 0)
+    monkeypatch.setattr(digests, "Md5", Counted)
+    monkeypatch.setattr(digests.Remembered, "_states", Beginnings())
+    return Counted
+
+
+PIECE = random.Random(3).randbytes(REMEMBERED_BYTES + 1)
+OTHER = random.Random(4).randbytes(REMEMBERED_BYTES + 1)
+
+
+def test_the_md5_of_the_same_bytes_is_computed_once(counted):
+    """However many bodies have them, if they are cut alike."""
+    for _ in range(3):
+        assert hashed([PIECE, OTHER, PIECE]).digest("md5") == hashlib.md5(PIECE + OTHER + PIECE).digest()
+    assert counted.hashed == 3 * len(PIECE)
+
+
+@pytest.mark.parametrize("piece", [PIECE, PIECE[:-1], PIECE[:-2], b"1"])
+def test_the_md5_goes_on_where_bodies_part(counted, piece):
+    """From what was computed of both; pieces that are not whole blocks, and such as are too small to be remembered."""
+    hashed([PIECE, piece, PIECE]).digest("md5")
+    for pieces in ([PIECE, OTHER], [PIECE, piece, OTHER], [PIECE, piece, OTHER, PIECE], [PIECE, piece], [PIECE]):
+        before = counted.hashed
+        hashes = hashed(pieces)
+        assert hashes.digest("md5") == hashes.digest("md5") == hashlib.md5(b"".join(pieces)).digest()
+        assert counted.hashed - before < sum(map(len, pieces[1:])) + 1
+
+
+def test_bodies_that_are_hashed_at_once_remember_the_same(counted):
+    """Two threads a body, each with its own end."""
+    wrong = []
+
+    def take(number):
+        for turn in range(50):
+            pieces = [PIECE, OTHER, bytes([number]) * REMEMBERED_BYTES, bytes([turn]) * REMEMBERED_BYTES]
+            if hashed(pieces).digest("md5") != hashlib.md5(b"".join(pieces)).digest():
+                wrong.append(pieces)
+
+    threads = [threading.Thread(target=take, args=(number // 2,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_what_was_not_used_for_longest_is_forgotten():
+    """And what was used is not."""
+    beginnings = Beginnings(2)
+    beginnings.put(b"a", 1)
+    beginnings.put(b"b", 2)
+    assert beginnings.get(b"a") == 1
+    beginnings.put(b"c", 3)
+    assert [beginnings.get(each) for each in (b"a", b"b", b"c")] == [1, None, 3]
+    beginnings.put(b"a", 4)
+    assert beginnings.get(b"a") == 4
+    beginnings.clear()
+    assert beginnings.get(b"a") is None
+
+
+def test_a_body_begins_with_what_came_of_it():
+    """Its BLAKE3, at any time, also of chunks that are hashed on threads."""
+    hashes = Hashes("sha256")
+    assert hashes.beginning() == blake3().digest()
+    hashes.update(PIECE)
+    assert hashes.beginning() == blake3(PIECE).digest()
+    hashes.update(bytes(INLINE_BYTES + 1))
+    assert hashes.beginning() == blake3(PIECE + bytes(INLINE_BYTES + 1)).digest()

@@ -1,0 +1,43 @@
+"""Beginnings: how the contents that came lately begin, each by the BLAKE3 of its bytes until there.
+
+The same bytes come again: a pipeline writes what it wrote the last time, a log has grown at its end, an upload is begun
+anew. What was computed or stored of a beginning then holds for every content that begins so.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+# How many are remembered: after each chunk of a body there is one, and chunks are 256 KiB.
+MOST = 4096
+
+T = TypeVar("T")
+
+
+class Beginnings(Generic[T]):
+    """What holds for each of the beginnings used last. Safe for many threads."""
+
+    def __init__(self, most: int = MOST):
+        self._most = most
+        self._known: dict[bytes, T] = {}  # the one used last at the end
+        self._lock = threading.Lock()
+
+    def get(self, beginning: bytes) -> T | None:
+        with self._lock:
+            found = self._known.pop(beginning, None)
+            if found is not None:
+                self._known[beginning] = found
+            return found
+
+    def put(self, beginning: bytes, what: T) -> None:
+        """Remember it, instead of what was not used for longest."""
+        with self._lock:
+            self._known.pop(beginning, None)
+            self._known[beginning] = what
+            if len(self._known) > self._most:
+                del self._known[next(iter(self._known))]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._known.clear()

@@ -1,0 +1,112 @@
+"""Repeats: bodies that begin as a content did that was stored lately. What is there need not be written again.
+
+A body is followed chunk by chunk, by the BLAKE3 of its bytes until there: as long as a stored content begins with just
+these bytes, they are on disk. If it ends as that content ends, it is that content. If it goes on otherwise, what it has
+in common with it is copied, and the rest is written as any other body's.
+
+Of 16 MiB that are sent again nothing goes to the disk but the row that names them. Before, they were written, synced and
+removed again, which took longer than to write new ones: the file system gives blocks back while others wait for it.
+
+Rule: nothing follows from what is remembered here but where to look. That the content is stored, the catalog says, when
+the body begins, and again in the transaction that names it; what is copied is hashed again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from blake3 import blake3
+
+from falcon_s3.pfs import CHUNK_BYTES
+from falcon_s3.pfs.beginnings import Beginnings
+
+logger = logging.getLogger(__name__)
+
+# Longer contents are not followed: a body that goes on otherwise waits until what was in common is copied, and a disk
+# copies so much in a tenth of a second.
+MOST_BYTES = 64 << 20
+
+
+class Damaged(OSError):
+    """A stored content does not have the bytes that it was stored with."""
+
+
+class Repeats:
+    """The contents that came lately. `find` gives the file of a content by its digest; None: it is not stored in one."""
+
+    def __init__(self, find: Callable[[bytes], Path | None]):
+        self._find = find
+        self._contents: Beginnings[bytes] = Beginnings()  # the digest of a content that begins so
+
+    def follow(self) -> Followed:
+        return Followed(self)
+
+    def remember(self, beginnings: Sequence[bytes]) -> None:
+        """That a content begins so, and comes to the last of them, its digest."""
+        for beginning in beginnings:
+            self._contents.put(beginning, beginnings[-1])
+
+    def forget(self) -> None:
+        self._contents.clear()
+
+    def opened(self, beginning: bytes) -> tuple[bytes, int] | None:
+        """The digest of a stored content that begins so, and its file, opened."""
+        digest = self._contents.get(beginning)
+        if digest is None:
+            return None
+        path = self._find(digest)
+        if path is None:
+            return None
+        try:
+            return digest, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # removed since then, or too many are open: it is written anew
+            return None
+
+    def is_of(self, digest: bytes, beginning: bytes) -> bool:
+        """Whether the content is remembered for a beginning."""
+        return self._contents.get(beginning) == digest
+
+
+class Followed:
+    """The stored content that a body repeats until now. `close` must be called."""
+
+    def __init__(self, repeats: Repeats):
+        self._repeats = repeats
+        self._digest = b""
+        self._handle = -1
+        self._beginning = b""
+        self.size = 0  # how much of it
+
+    def goes_on(self, beginning: bytes, size: int) -> bool:
+        """Whether a stored content begins with these `size` bytes; if not, it is followed as far as before."""
+        if self._handle < 0 or not self._repeats.is_of(self._digest, beginning):
+            other = self._repeats.opened(beginning)
+            if other is None:
+                return False
+            self.close()
+            self._digest, self._handle = other
+        self._beginning, self.size = beginning, size
+        return True
+
+    def is_whole(self) -> bool:
+        """Whether the content ends where it is followed to."""
+        return self._digest == self._beginning
+
+    def chunks(self) -> Iterator[bytes]:
+        """What the body has in common with the content. Raises Damaged at its end, and OSError."""
+        digest, at = blake3(), 0
+        while at < self.size and (chunk := os.pread(self._handle, min(CHUNK_BYTES, self.size - at), at)):
+            digest.update(chunk)
+            at += len(chunk)
+            yield chunk
+        if self.size and digest.digest() != self._beginning:
+            logger.error("a stored content is damaged: falcon-s3 fsck tells which")
+            raise Damaged("an object that is stored begins like it, and is damaged")
+
+    def close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1

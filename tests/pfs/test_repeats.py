@@ -1,0 +1,223 @@
+"""A body that begins as a stored content does is stored as any other, and what is there is not written again."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+import threading
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from falcon_s3.pfs import Unavailable, contents, repeats
+from falcon_s3.pfs.embedded import EmbeddedPfs
+from tests.pfs.bodies import Breaking, Bytes, Wrong, check_books, get
+from tests.pfs.stores import MASTER
+
+STEP = 32 << 10
+WHOLE = random.Random(11).randbytes(6 * STEP + 123)
+OTHER = random.Random(12).randbytes(len(WHOLE))
+# Where a body may part from the stored one: on both sides of the ends of chunks, and of the stored one.
+PLACES = [1, STEP - 1, STEP, STEP + 1, 3 * STEP - 1, 3 * STEP, 3 * STEP + 1, len(WHOLE) - 1, len(WHOLE)]
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def pfs(data):
+    store = EmbeddedPfs(data)
+    store.create_branch(MASTER)
+    yield store
+    store.close()
+
+
+def store_it(pfs, path, body):
+    """Put it in chunks of STEP bytes, and look at what came of it."""
+    file = pfs.put_file(MASTER, path, Bytes(body, STEP))
+    assert (file.size, file.etag) == (len(body), hashlib.md5(body).hexdigest())
+    assert get(pfs, MASTER, path) == body
+
+
+def forget(pfs, path):
+    """Remove it from history, so that its bytes may be collected."""
+    pfs.delete_versions(MASTER, [(path, each.commit) for each in pfs.list_versions(MASTER, path)])
+
+
+def files_of(data: Path) -> list[Path]:
+    return [file for folder in ("contents", "incoming") for file in (data / folder).rglob("*") if file.is_file()]
+
+
+class NeverMade:
+    """Takes the place of a new file where there must be none."""
+
+    def __init__(self, path: Path):
+        raise AssertionError("a file was made")
+
+
+@pytest.mark.parametrize("size", [len(WHOLE), 2 * STEP, STEP, STEP - 1])
+def test_the_same_bytes_again_are_not_written(pfs, data, monkeypatch, size):
+    """Not even to a file that is removed again; under the same path, and under another one."""
+    store_it(pfs, "once", WHOLE[:size])
+    monkeypatch.setattr(contents, "NewFile", NeverMade)
+    store_it(pfs, "once", WHOLE[:size])
+    store_it(pfs, "again", WHOLE[:size])
+    assert len(files_of(data)) == 1
+    check_books(pfs)
+
+
+@pytest.mark.parametrize(("common", "more"), list(itertools.product(PLACES, [0, 1, STEP, 2 * STEP + 1])))
+def test_a_body_that_goes_on_otherwise_has_its_own_bytes(pfs, data, common, more):
+    """Wherever it parts from the one that is stored, and also where it ends there."""
+    store_it(pfs, "once", WHOLE)
+    body = WHOLE[:common] + OTHER[:more]
+    store_it(pfs, "other", body)
+    store_it(pfs, "other", body)
+    assert get(pfs, MASTER, "once") == WHOLE
+    assert len(files_of(data)) == len({data for data in (WHOLE, body) if len(data) > contents.INLINE_BYTES})
+    check_books(pfs)
+
+
+def test_what_has_grown_is_followed_from_one_content_to_the_next(pfs, data, monkeypatch):
+    """A body that begins as two stored ones do, and goes on as the second: of it nothing is written."""
+    longer = WHOLE + OTHER
+    store_it(pfs, "longer", longer)
+    store_it(pfs, "once", WHOLE[: 2 * STEP] + OTHER)
+    monkeypatch.setattr(contents, "NewFile", NeverMade)
+    store_it(pfs, "again", longer)
+
+
+def test_a_body_that_fails_leaves_nothing(pfs, data):
+    """While it is followed, and after it went on otherwise."""
+    store_it(pfs, "once", WHOLE)
+    for body in (WHOLE, WHOLE[: 3 * STEP] + OTHER):
+        with pytest.raises(Wrong):
+            pfs.put_file(MASTER, "wrong", Breaking(body, STEP))
+    assert len(files_of(data)) == 1
+    check_books(pfs)
+
+
+class Meanwhile(Bytes):
+    """A body during which something happens, after its first chunk."""
+
+    def __init__(self, data: bytes, happens):
+        super().__init__(data, STEP)
+        self._happens = happens
+
+    def __iter__(self):
+        for number, chunk in enumerate(super().__iter__()):
+            if number == 1:
+                self._happens()
+            yield chunk
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_content_that_is_removed_meanwhile(pfs, data, parts):
+    """What repeats it whole is refused, to be sent again, and then written; what goes on otherwise has its bytes."""
+    store_it(pfs, "once", WHOLE)
+
+    def remove():
+        forget(pfs, "once")
+        pfs.collect(0)
+        assert files_of(data) == []
+
+    body = WHOLE[: 3 * STEP] + OTHER if parts else WHOLE
+    if parts:
+        pfs.put_file(MASTER, "again", Meanwhile(body, remove))
+    else:
+        with pytest.raises(Unavailable, match="send it again"):
+            pfs.put_file(MASTER, "again", Meanwhile(body, remove))
+        assert files_of(data) == []
+        store_it(pfs, "again", body)
+    assert get(pfs, MASTER, "again") == body
+    check_books(pfs)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "shorter", "gone"])
+def test_what_is_damaged_is_not_copied(pfs, data, damage, caplog):
+    """A body that goes on otherwise is refused, to be sent again, and then written as it is."""
+    store_it(pfs, "once", WHOLE)
+    [file] = files_of(data)
+    if damage == "flipped":
+        with file.open("r+b") as handle:
+            handle.seek(STEP + 5)
+            handle.write(bytes([WHOLE[STEP + 5] ^ 1]))
+    elif damage == "shorter":
+        with file.open("r+b") as handle:
+            handle.truncate(STEP)
+    else:
+        file.unlink()
+    body = WHOLE[: 3 * STEP] + OTHER
+    if damage != "gone":
+        with pytest.raises(Unavailable, match="damaged"):
+            pfs.put_file(MASTER, "other", Bytes(body, STEP))
+        assert files_of(data) == [file]
+        assert "falcon-s3 fsck" in caplog.text
+    store_it(pfs, "other", body)
+
+
+def test_long_contents_are_not_followed(pfs, monkeypatch, data):
+    """A body that parts from one late would wait for a long copy."""
+    monkeypatch.setattr(repeats, "MOST_BYTES", 2 * STEP)
+    store_it(pfs, "once", WHOLE)
+    monkeypatch.setattr(contents, "NewFile", NeverMade)
+    with pytest.raises(AssertionError, match="a file was made"):
+        pfs.put_file(MASTER, "again", Bytes(WHOLE, STEP))
+
+
+def test_another_store_knows_nothing_and_loses_nothing(pfs, data):
+    """As after a restart: the bytes are written, known again, and removed; from then on they are followed."""
+    store_it(pfs, "once", WHOLE)
+    other = EmbeddedPfs(data)
+    try:
+        store_it(other, "again", WHOLE)
+        assert len(files_of(data)) == 1
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(contents, "NewFile", NeverMade)
+            store_it(other, "and again", WHOLE)
+    finally:
+        other.close()
+    check_books(pfs)
+
+
+def test_many_at_once(pfs, data):
+    """Threads that send the same bytes, grown ones and others, while what nobody names is collected."""
+    bodies = [WHOLE, WHOLE + OTHER, WHOLE[: 3 * STEP], WHOLE[: 3 * STEP] + OTHER, OTHER]
+    wrong: list[object] = []
+
+    def send(number: int) -> None:
+        chosen = random.Random(number)
+        for _ in range(20):
+            body = chosen.choice(bodies)
+            try:
+                file = pfs.put_file(MASTER, f"file{number}", Bytes(body, STEP))
+            except Unavailable as ex:
+                if "send it again" not in str(ex):
+                    wrong.append(ex)
+                continue
+            if file.etag != hashlib.md5(body).hexdigest() or get(pfs, MASTER, f"file{number}") != body:
+                wrong.append(file)
+            forget(pfs, f"file{number}")
+            if not chosen.randrange(3):
+                pfs.collect(0)
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    check_books(pfs)
+
+
+def test_a_stored_content_is_found_by_its_digest(pfs, data):
+    """The one in a file; a small one lives in the catalog."""
+    store_it(pfs, "large", WHOLE)
+    store_it(pfs, "small", b"small")
+    assert pfs._file_of(blake3(WHOLE).digest()) == files_of(data)[0]
+    assert pfs._file_of(blake3(b"small").digest()) is None
+    assert pfs._file_of(blake3(b"unknown").digest()) is None
