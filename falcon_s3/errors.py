@@ -94,6 +94,17 @@ class IncompleteBody(S3Error):
     message = "You did not provide the number of bytes specified by the Content-Length HTTP header."
 
 
+class InsufficientCapacity(S3Error):
+    """S3's code where there are disks that can be full: on Outposts, and on FSx.
+
+    The SDKs do not try again after 507, as they do after 500 and 503 (RFC 4918: not before the user says so), and do not
+    take it for a request rate, as they do 503.
+    """
+
+    status = 507
+    message = "Nothing was changed."
+
+
 class InternalError(S3Error):
     status = 500
     message = "We encountered an internal error. Please try again."
@@ -288,7 +299,7 @@ class ServerSideEncryptionConfigurationNotFoundError(S3Error):
 
 class ServiceUnavailable(S3Error):
     status = 503
-    message = "Please reduce your request rate or try again later."
+    message = "Please try again later."
 
 
 class SignatureDoesNotMatch(S3Error):
@@ -323,6 +334,7 @@ OF_THE_STORE: tuple[tuple[type[pfs.PfsError], type[S3Error]], ...] = (
     (pfs.CommitFinished, AccessDenied),
     (pfs.Denied, AccessDenied),
     (pfs.Unsupported, NotImplemented),
+    (pfs.DiskFull, InsufficientCapacity),
     (pfs.Unavailable, ServiceUnavailable),
     (pfs.PfsError, InvalidRequest),
 )
@@ -337,5 +349,8 @@ def of(ex: BaseException) -> S3Error:
             headers = {"Retry-After": "1"} if s3_error is ServiceUnavailable else None
             if isinstance(ex, pfs.FileRemoved):  # S3: the newest version is a delete marker
                 headers = {"x-amz-delete-marker": "true", "x-amz-version-id": ex.commit.id}
+            if isinstance(ex, pfs.Unavailable):  # what is wrong comes first, and S3's words do not tell
+                text = str(ex).rstrip(".")
+                return s3_error(f"{text[:1].upper()}{text[1:]}. {s3_error.message}", headers=headers)
             return s3_error(f"{s3_error.message.rstrip('.')}: {ex}", headers=headers)
     return InternalError()

@@ -31,6 +31,7 @@ from falcon_s3.pfs.errors import (
     CommitNotFound,
     CommitOpen,
     Denied,
+    DiskFull,
     FileNotFound,
     FileRemoved,
     InvalidName,
@@ -43,6 +44,7 @@ from falcon_s3.pfs.errors import (
     Unavailable,
     Unsupported,
     UploadNotFound,
+    not_written,
 )
 from falcon_s3.pfs.names import (
     DEFAULT_BRANCH,
@@ -93,6 +95,7 @@ __all__ = [
     "CommitOpen",
     "Denied",
     "Digests",
+    "DiskFull",
     "Entry",
     "FileInfo",
     "FileNotFound",
@@ -118,6 +121,7 @@ __all__ = [
     "check_branch",
     "check_path",
     "is_commit_id",
+    "not_written",
 ]
 
 # Chunks between gateway and store are at most this long, so that memory per request is bounded.

@@ -27,7 +27,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from falcon_s3.pfs import Unavailable, held_file
+from falcon_s3.pfs import DiskFull, Unavailable, held_file, not_written
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.pfs.late_sync import LateSync
 from falcon_s3.pfs.log_sync import LogSync
@@ -50,6 +50,8 @@ TURN_PAGES = 8
 JOB_PAGES = 4
 # Between two warnings that the log was not moved, for the same reason, in seconds: a disk stays full for long.
 SAID_AGAIN_SECONDS = 60
+# What SQLite says of a full disk; before Python 3.11 there is no other way to tell (sqlite3_errstr, SQLITE_FULL).
+FULL = "database or disk is full"
 # So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
 LOG_PAGES = 16384
 
@@ -313,7 +315,7 @@ def settle(log: LogSync, mark: int) -> None:
     try:
         log.settle(mark)
     except OSError as ex:
-        raise Unavailable(f"the catalog could not be synced: {ex.strerror}") from ex
+        raise not_written("the catalog could not be synced", ex) from ex
 
 
 def first_row(connection: Connection, statement: str, names: tuple[str | bytes, ...]) -> Any:
@@ -345,5 +347,7 @@ def unavailable(ex: BaseException) -> Unavailable:
     """What a caller is told when SQLite could not do its work: full disk, no permission, broken file."""
     if type(ex) is sqlite3.DatabaseError:
         logger.error("the catalog is damaged: %s", ex)  # nothing else would tell the operator
-        return Unavailable(f"the catalog is damaged: {ex}")
+        return Unavailable(f"the catalog is damaged (`falcon-s3 fsck` tells more): {ex}")
+    if str(ex) == FULL:
+        return DiskFull()
     return Unavailable(f"the catalog cannot be used now: {ex}")

@@ -36,7 +36,7 @@ from typing import Protocol
 
 from blake3 import blake3
 
-from falcon_s3.pfs import Body, Unavailable, repeats
+from falcon_s3.pfs import Body, Unavailable, not_written, repeats
 from falcon_s3.pfs.blocks import BlockFile
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.repeats import Followed, Repeats
@@ -75,7 +75,7 @@ class Staged:
     def place(self) -> tuple[str | None, bytes | None]:
         """What a new row has as `file` and `data`. Raises Unavailable where there was a row, and is none any more."""
         if self.file is None and self.data is None:
-            raise Unavailable("what was stored already was removed meanwhile, as nothing named it: send it again")
+            raise Unavailable("what was stored already was removed meanwhile, as nothing named it")
         return (None if self.file is None else self.file.name), self.data
 
 
@@ -122,7 +122,7 @@ class Contents:
     def stage(self, body: Body) -> Staged:
         """Walk the body to its end. What it raises comes out again, and nothing is left behind.
 
-        Raises Unavailable when the disk is full.
+        Raises DiskFull, and Unavailable when the disk takes nothing.
         """
         self._room.check()
         chunks = iter(body)
@@ -300,11 +300,11 @@ class _Reader:
 
 @contextmanager
 def _or_unavailable() -> Iterator[None]:
-    """What the disk refuses is Unavailable. Around the disk's work only: what a body raises passes unchanged."""
+    """What the disk refuses is DiskFull or Unavailable. Around the disk's work only: what a body raises passes unchanged."""
     try:
         yield
     except OSError as ex:
-        raise Unavailable(f"the object cannot be stored now: {ex.strerror or ex}") from ex
+        raise not_written("the object cannot be stored now", ex) from ex
 
 
 def sync_folder(folder: Path) -> None:

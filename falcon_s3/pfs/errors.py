@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -103,8 +104,26 @@ class Unsupported(PfsError):
 
 
 class Unavailable(PfsError):
-    """The store cannot answer now (disk full, slow, not reachable); the same request may succeed later."""
+    """The store cannot answer now (slow, not reachable, out of files); the same request may succeed later.
+
+    The message is what a client is told first: it begins with what is wrong.
+    """
+
+
+class DiskFull(Unavailable):
+    """There is no room for what was to be written, nor will there be before somebody makes some."""
+
+    def __init__(self, but: str = ""):
+        super().__init__(
+            f"the disk is full{but}: make room on it, or delete old versions, branches or uploads, whose bytes go an"
+            " hour or two later"
+        )
 
 
 class Changed(Unavailable):
     """A file of an open commit is no longer what was found there: find it again."""
+
+
+def not_written(what: str, ex: OSError) -> Unavailable:
+    """What it is to a caller that the system did not write: DiskFull, or Unavailable as `what` says, and why."""
+    return DiskFull() if ex.errno in (errno.ENOSPC, errno.EDQUOT) else Unavailable(f"{what}: {ex.strerror or ex}")

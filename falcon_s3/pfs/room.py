@@ -14,7 +14,7 @@ import os
 import time
 from pathlib import Path
 
-from falcon_s3.pfs import Unavailable
+from falcon_s3.pfs import DiskFull
 
 # Of any disk, and of a small one a share.
 MOST_RESERVE_BYTES = 64 << 20
@@ -32,12 +32,9 @@ class Room:
         self._until = 0.0
 
     def check(self) -> None:
-        """Before new bytes are read, and while they come. Raises Unavailable when the disk is too full for more."""
+        """Before new bytes are read, and while they come. Raises DiskFull when it is too full for more."""
         if self.is_scarce():
-            raise Unavailable(
-                "the disk is full, but for what deletions need: make room on it, or delete old versions, branches or"
-                " uploads, whose bytes go an hour or two later"
-            )
+            raise DiskFull(", but for what deletions need")
 
     def is_scarce(self) -> bool:
         """Whether no more than the reserve is left, as far as the system tells."""

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from falcon_s3.app import create_app
-from falcon_s3.pfs import BranchNotFound, Unavailable
+from falcon_s3.pfs import BranchNotFound, DiskFull
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.server.relay import Relay, is_of_object, is_small_put
 from tests.pfs.bodies import get, put
@@ -122,12 +122,12 @@ def test_a_branch_that_goes_meanwhile_takes_its_puts_with_it(store, ask):
 
 def test_a_store_that_cannot_write_is_told(store, ask, monkeypatch):
     def refuse(_jobs):
-        raise Unavailable("the disk is full")
+        raise DiskFull
 
     monkeypatch.setattr(store._catalog, "_run", refuse)
     status, headers, body = ask("a", b"x").wait()
-    assert status == 503
-    assert b"the disk is full" in body
+    assert status == 507
+    assert b"<Message>The disk is full" in body
     assert "x-amz-version-id" not in headers
 
 

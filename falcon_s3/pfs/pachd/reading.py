@@ -140,7 +140,7 @@ class Reader(Iterator[bytes]):
         return b""
 
     def _changed(self) -> Changed:
-        return Changed(f"{self._file.path} of {self._file.commit} was written while it was read")
+        return Changed(f"the file {self._file.path} of {self._file.commit} was written while it was read")
 
     def __iter__(self) -> Reader:
         return self

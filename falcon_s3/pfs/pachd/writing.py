@@ -184,7 +184,7 @@ def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit 
         file = reading.find_file(calls, names.commit_of(info.commit), path)
         if file is not None and content.is_of(file):
             return file
-    raise Unavailable(f"{path} does not show in {ref} after it was written")
+    raise Unavailable(f"the file {path} does not show in {ref} after it was written")
 
 
 def _commits(calls: Calls, ref: Ref, before: Commit | None) -> Iterator[wire.CommitInfo]:
