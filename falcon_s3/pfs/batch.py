@@ -7,8 +7,8 @@ all of it or nothing. A stream that ends otherwise leaves nothing behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 from falcon_s3.pfs import Branch, Unavailable, check_path, filesets, growth, is_commit_id, lineage, targets, tree
@@ -107,8 +107,9 @@ class Batch:
         waiting = self._open
 
         def job(connection: Connection) -> None:
-            for staged in waiting:
-                release(connection, self._contents.acquire(connection, staged))
+            with _naming(waiting):
+                for staged in waiting:
+                    release(connection, self._contents.acquire(connection, staged))
 
         self._catalog.write(job)
         for staged in waiting:
@@ -129,9 +130,7 @@ class Batch:
 
         def job(connection: Connection) -> Target:
             target = _place(connection, named, only_open)
-            view = targets.view_of(connection, target)
-            for change in self._changes:
-                self._apply(connection, Place(view, None), change)
+            self._apply_all(connection, Place(targets.view_of(connection, target), None))
             return target
 
         return self._catalog.write(job)
@@ -144,11 +143,15 @@ class Batch:
 
         def job(connection: Connection) -> str:
             made = filesets.create(connection, ttl_seconds)
-            for change in self._changes:
-                self._apply(connection, Place(made.view, made), change)
+            self._apply_all(connection, Place(made.view, made))
             return made.id
 
         return self._catalog.write(job)
+
+    def _apply_all(self, connection: Connection, place: Place) -> None:
+        with _naming(self._open):
+            for change in self._changes:
+                self._apply(connection, place, change)
 
     def _apply(self, connection: Connection, place: Place, change: Change) -> None:
         if isinstance(change, Add):
@@ -214,6 +217,17 @@ class Batch:
                 _delete(connection, place, path)
             else:
                 self._put(connection, place, path, _used(connection, source, path), append=False)
+
+
+@contextmanager
+def _naming(staged: Iterable[Staged]) -> Iterator[None]:
+    """Around all that a job does with them: when it raises, that is undone, and no row names their files."""
+    try:
+        yield
+    except BaseException:
+        for each in staged:
+            each.named = False
+        raise
 
 
 def check_target(connection: Connection, named: Named) -> Target | Branch:

@@ -1,5 +1,7 @@
 """ModifyFile: one stream, one commit, all of it or nothing."""
 
+import random
+
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
@@ -124,6 +126,18 @@ def test_a_bad_path_undoes_the_stream(pfsd, repo, path, text):
     """Nothing is written, no commit is made."""
     messages = [pfs_pb2.ModifyFileRequest(set_commit=head(repo)), add("good", b"1"), add(path, b"2")]
     assert text in pfsd.refused("UNKNOWN", "ModifyFile", messages)
+    assert pfsd.commits(repo) == []
+
+
+def test_what_fails_when_it_is_applied_leaves_no_files(pfsd, repo):
+    """Those that were brought to their places already are gone at once, and not when the store is opened next."""
+    contents = pfsd.data / "contents"
+    before = set(contents.rglob("*"))
+    unknown = pfs_pb2.Commit(repo=repo, id="0" * 32)
+    files = [add(f"f/{number}", random.Random(number).randbytes(50_000)) for number in range(3)]
+    commit = pfs_pb2.ModifyFileRequest(set_commit=head(repo))
+    pfsd.refused("NOT_FOUND", "ModifyFile", [commit, *files, copy(unknown, "a", "b")])
+    assert set(contents.rglob("*")) == before
     assert pfsd.commits(repo) == []
 
 
