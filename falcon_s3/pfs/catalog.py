@@ -286,11 +286,18 @@ class Catalog(Turns):
         self._writer.execute("RELEASE job")
 
     def read(self) -> Reader:
-        """A connection to read from, for as long as a `with` block lasts: fetch what is needed and leave."""
+        """A connection to read from, for as long as a `with` block lasts: fetch what is needed and leave.
+
+        Raises Unavailable, when too many files are open, say.
+        """
         try:
             return self._idle_readers.pop()
         except IndexError:
+            pass
+        try:
             return Reader(self._connect(), self._idle_readers, None if self._late_sync else self._log)
+        except sqlite3.Error as ex:
+            raise unavailable(ex) from ex
 
     def close(self) -> None:
         self._closing = True

@@ -1,7 +1,7 @@
 """Where a process may have few files, clients that connected often enough left none, and a download was answered with 500.
 
 A worker holds fewer connections there now (`tests/server/test_workers.py`); should files run out all the same, the
-client is told to come back, as it was for an upload.
+client is told to come back, as it was for an upload. So is one whose request needs a connection to the catalog more.
 """
 
 from __future__ import annotations
@@ -27,8 +27,13 @@ def test_a_download_is_told_to_come_back(tmp_path):
     try:
         with pytest.raises(pfs.Unavailable) as raised:
             store.open_file(file)
+        others = [store._catalog.read() for _ in list(store._catalog._idle_readers)]  # they have all that are open
+        with pytest.raises(pfs.Unavailable) as raised_too:
+            store.inspect_file(branch, "another")
+        for each in others:
+            each.__exit__(None, None, None)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert errors.of(raised.value).status == 503
+    assert [errors.of(each.value).status for each in (raised, raised_too)] == [503, 503]
     assert b"".join(store.open_file(file)) == data
     store.close()
