@@ -9,7 +9,8 @@ name of its own, in one of 256 folders. The order that makes a crash harmless:
    transaction is on disk. Where the content is known already, `discard` removes the file.
 
 Of a body that begins as a stored content does, only what follows is new (`repeats`); if it is that content, nothing is
-staged but its digest, and `acquire` refuses it should the row be gone by then.
+staged but its digest, and `acquire` refuses it should the row be gone by then: it was in use when the body began, so
+that took longer than the grace of `janitor`.
 
 A kill leaves a file in `incoming` or in `contents` whose lock nobody holds and that no row names: `stale` finds the
 first, `orphans` the second. A row without a file cannot be: when content is no longer used its row goes first, the
@@ -70,7 +71,7 @@ class Staged:
     data: bytes | None  # None: it is in `file`
     file: Path | None = None
     lock: BlockFile | None = None
-    named: bool = False  # a row names `file`, or did in a transaction that failed
+    named: bool = False  # a row names `file`, or may: its job ran, and the end of the transaction failed
 
     def place(self) -> tuple[str | None, bytes | None]:
         """What a new row has as `file` and `data`. Raises Unavailable where there was a row, and is none any more."""
@@ -96,7 +97,7 @@ class Contents:
     """The content files in the folder `data`. Safe for many threads and processes at once."""
 
     def __init__(self, data: Path, find: Callable[[bytes], Path | None]):
-        """`find` tells the file of the content with a digest, if a row names it."""
+        """`find` tells the file of the content with a digest, if a row names it and it is in use."""
         self._room = Room(data)
         self._repeats = Repeats(find)
         self._incoming = data / "incoming"
@@ -144,10 +145,10 @@ class Contents:
         try:
             for chunk in chain((first,), chunks):
                 self._room.check()
+                size += len(chunk)
                 if size <= repeats.MOST_BYTES:
                     beginnings.append(body.beginning())
-                size += len(chunk)
-                if new is None and not followed.goes_on(beginnings[-1], size):
+                if new is None and not (size <= repeats.MOST_BYTES and followed.goes_on(beginnings[-1], size)):
                     new = self._begin(followed)
                 if new is not None:
                     with _or_unavailable():
@@ -170,16 +171,17 @@ class Contents:
         return Staged(digest, digests.md5, size, None, new.path, new.blocks)
 
     def _begin(self, followed: Followed) -> NewFile:
-        """A new file with what a body has in common with the content that it followed."""
+        """A new file with what a body has in common with the content that it followed, which is let go of."""
         with _or_unavailable():
             new = NewFile(self._incoming / uuid.uuid4().hex)
             try:
                 for chunk in followed.chunks():
+                    self._room.check()
                     new.blocks.write(chunk)
             except BaseException:
-                self._repeats.forget()  # what cannot be read would be followed again
                 new.discard()
                 raise
+        followed.close()
         return new
 
     def _finish(self, new: NewFile) -> None:
@@ -323,10 +325,10 @@ def is_named(connection: Connection, name: str) -> bool:
     return connection.execute("SELECT 1 FROM content WHERE file = ?", (name,)).fetchone() is not None
 
 
-def file_of(connection: Connection, digest: bytes) -> str | None:
-    """The name of the file with the content of a digest; None: there is no such content, or it is not in a file."""
+def file_in_use(connection: Connection, digest: bytes) -> str | None:
+    """The name of the file with the content of a digest; None: there is none, it is not in a file, or nothing uses it."""
     row: tuple[str | None] | None = connection.execute(
-        "SELECT file FROM content WHERE digest = ?", (digest,)
+        "SELECT file FROM content WHERE digest = ? AND freed_ms IS NULL", (digest,)
     ).fetchone()
     return None if row is None else row[0]
 

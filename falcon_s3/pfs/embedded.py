@@ -46,7 +46,7 @@ from falcon_s3.pfs import (
     versions,
 )
 from falcon_s3.pfs.catalog import Catalog, Connection
-from falcon_s3.pfs.contents import Contents, file_of
+from falcon_s3.pfs.contents import Contents, file_in_use
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.janitor import GRACE_MS, Janitor
 from falcon_s3.pfs.kept import Kept
@@ -89,7 +89,7 @@ class EmbeddedPfs(Uploads):
 
     def _file_of(self, digest: bytes) -> Path | None:
         with self._catalog.read() as connection:
-            name = file_of(connection, digest)
+            name = file_in_use(connection, digest)
         return None if name is None else self._contents.path(name)
 
     # Branches and commits

@@ -8,7 +8,8 @@ Of 16 MiB that are sent again nothing goes to the disk but the row that names th
 removed again, which took longer than to write new ones: the file system gives blocks back while others wait for it.
 
 Rule: nothing follows from what is remembered here but where to look. That the content is stored, the catalog says, when
-the body begins, and again in the transaction that names it; what is copied is hashed again.
+the body begins, and again in the transaction that names it; what is copied is hashed again. Only what is in use is
+followed: it stays for longer than a body takes, even if it is deleted meanwhile.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Damaged(OSError):
 
 
 class Repeats:
-    """The contents that came lately. `find` gives the file of a content by its digest; None: it is not stored in one."""
+    """The contents that came lately. `find` gives the file of a content by its digest; None: it is not to be followed."""
 
     def __init__(self, find: Callable[[bytes], Path | None]):
         self._find = find
@@ -96,15 +97,19 @@ class Followed:
         return self._digest == self._beginning
 
     def chunks(self) -> Iterator[bytes]:
-        """What the body has in common with the content. Raises Damaged at its end, and OSError."""
+        """What the body has in common with the content. Raises Damaged at its end, and OSError: it is not followed again."""
         digest, at = blake3(), 0
-        while at < self.size and (chunk := os.pread(self._handle, min(CHUNK_BYTES, self.size - at), at)):
-            digest.update(chunk)
-            at += len(chunk)
-            yield chunk
-        if self.size and digest.digest() != self._beginning:
-            logger.error("a stored content is damaged: falcon-s3 fsck tells which")
-            raise Damaged("an object that is stored begins like it, and is damaged")
+        try:
+            while at < self.size and (chunk := os.pread(self._handle, min(CHUNK_BYTES, self.size - at), at)):
+                digest.update(chunk)
+                at += len(chunk)
+                yield chunk
+            if self.size and digest.digest() != self._beginning:
+                logger.error("a stored content is damaged: falcon-s3 fsck tells which")
+                raise Damaged("an object that is stored begins like it, and is damaged")
+        except OSError:
+            self._repeats.forget()
+            raise
 
     def close(self) -> None:
         if self._handle >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import random
 import threading
 from pathlib import Path
@@ -115,6 +116,46 @@ class Meanwhile(Bytes):
             yield chunk
 
 
+class Afterwards(Bytes):
+    """A body after whose last chunk something happens."""
+
+    def __init__(self, data: bytes, happens):
+        super().__init__(data, STEP)
+        self._happens = happens
+
+    def __iter__(self):
+        yield from super().__iter__()
+        self._happens()
+
+
+def test_what_is_copied_leaves_room_for_deletions(pfs, data, monkeypatch):
+    """As what comes does: on a disk that became full, what a body has in common with another is not copied."""
+    store_it(pfs, "once", WHOLE)
+    with monkeypatch.context() as patch:
+        full = Afterwards(WHOLE[: 6 * STEP], lambda: patch.setattr(pfs._contents._room, "is_scarce", lambda: True))
+        with pytest.raises(Unavailable, match="the disk is full"):
+            pfs.put_file(MASTER, "begins so", full)
+        assert len(files_of(data)) == 1
+    monkeypatch.setattr(contents, "NewFile", NeverMade)
+    store_it(pfs, "again", WHOLE)  # it is followed still: nothing is wrong with it
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not tell which files are open")
+def test_a_body_has_one_file_open(pfs, data):
+    """The one that it repeats, or that which it is written to: many are on their way for long."""
+    store_it(pfs, "once", WHOLE)
+
+    def opened():
+        links = [Path("/proc/self/fd", each) for each in os.listdir("/proc/self/fd")]
+        return sorted({Path(os.readlink(link)) for link in links if link.exists()} & set(files_of(data)))
+
+    found = []
+    for body in (WHOLE, WHOLE[:STEP] + OTHER):
+        pfs.put_file(MASTER, "other", Afterwards(body, lambda: found.append(opened())))
+    assert [[file.parent.name for file in files] for files in found] == [[found[0][0].parent.name], ["incoming"]]
+    assert opened() == []
+
+
 @pytest.mark.parametrize("parts", [False, True])
 def test_content_that_is_removed_meanwhile(pfs, data, parts):
     """What repeats it whole is refused, to be sent again, and then written; what goes on otherwise has its bytes."""
@@ -211,6 +252,22 @@ def test_many_at_once(pfs, data):
     for thread in threads:
         thread.join()
     assert wrong == []
+    check_books(pfs)
+
+
+def test_a_content_that_nothing_uses_is_not_followed(pfs, data):
+    """It may be gone at any time, before the body has ended; what came anew is used, and kept."""
+    store_it(pfs, "once", WHOLE)
+    forget(pfs, "once")
+
+    def remove():
+        assert pfs.collect(0) == 1
+
+    pfs.put_file(MASTER, "again", Meanwhile(WHOLE, remove))
+    assert get(pfs, MASTER, "again") == WHOLE
+    forget(pfs, "again")
+    store_it(pfs, "once more", WHOLE)
+    assert len(files_of(data)) == 1
     check_books(pfs)
 
 
