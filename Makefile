@@ -52,6 +52,8 @@ test-meinheld: $(VENV)/installed-dev
 
 test-pachd: $(VENV)/installed-dev
 	$(PYTEST) -q $(TOGETHER) $(addprefix tests/s3/test_,$(addsuffix .py,$(ON_PACHD))) --pachd pfsd
+	FALCON_S3_TESTS_PACHD_TOKEN=token-of-tests \
+		$(PYTEST) -q $(TOGETHER) $(addprefix tests/s3/test_,$(addsuffix .py,$(ON_PACHD))) --pachd pfsd
 
 test-wheel: dist
 	PYTHON=$(BIN)/python wheels/test.sh

@@ -19,6 +19,7 @@ from falcon_s3.admission import Gatekeeper
 from falcon_s3.request import S3Request
 from falcon_s3.rights import ALL, Rights
 from falcon_s3.signature import SESSION, VERSION_2, VERSION_4, Identity, SecretOf, SignedRequest, headers_of_link
+from falcon_s3.spelling import path_of
 
 
 class Authentication:
@@ -89,6 +90,7 @@ class Authentication:
         try:
             return identify(request, self._gatekeeper.secret_of, self._region)
         except errors.SignatureDoesNotMatch as ex:
+            path_of(env["PATH_INFO"])  # what is not UTF-8 has no spelling to be signed
             ex.message = f"{ex.message} {self._gatekeeper.about_secrets}".rstrip()
             for name in [each for each, value in headers.items() if value == ""][:1]:
                 ex.message += f" The header {name} {errors.LOST_TEXT}"

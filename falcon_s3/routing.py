@@ -17,6 +17,7 @@ import falcon
 
 from falcon_s3 import buckets, errors, pfs, xml
 from falcon_s3.request import S3Request, parse_query
+from falcon_s3.spelling import path_of
 
 Responder = Callable[[S3Request, falcon.Response], None]
 
@@ -99,10 +100,7 @@ def split_path(req: S3Request, domains: tuple[str, ...] = ()) -> str:
     """
     path = req.env["PATH_INFO"]
     if not path.isascii():
-        try:
-            path = path.encode("latin-1").decode()
-        except UnicodeError as ex:
-            raise errors.InvalidURI("The key is not UTF-8.") from ex
+        path = path_of(path)
     if "\0" in path:
         raise errors.InvalidURI("A NUL character cannot be part of a key.")
     if domains:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote, unquote_to_bytes
 
+from falcon_s3 import errors
+
 _ESCAPE = re.compile("%..")
 # What encoders leave as it is, besides what RFC 3986 calls unreserved: nothing, encodeURIComponent, Go's net/url, and
 # those who escape only what a path cannot hold.
@@ -28,6 +30,14 @@ def parameters(query: str) -> Iterator[tuple[str, str]]:
 
 def decoded(text: str) -> str:
     return unquote_to_bytes(text.replace("+", " ")).decode(errors="replace")
+
+
+def path_of(path_info: str) -> str:
+    """The path of WSGI, which is in Latin-1 (PEP 3333), as text. Raises InvalidURI for what is not UTF-8."""
+    try:
+        return path_info.encode("latin-1").decode()
+    except UnicodeError as ex:
+        raise errors.InvalidURI("The key is not UTF-8.") from ex
 
 
 def spellings(path: str, bucket: str) -> Iterator[str]:

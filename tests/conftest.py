@@ -33,6 +33,8 @@ SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 START_SECONDS = 30
 # Longer than running requests are given to end.
 STOP_SECONDS = 45
+# Whose token the tests of stores and of S3 have on the pachd that --pachd names; "": it knows no users.
+PACHD_TOKEN = os.environ.get("FALCON_S3_TESTS_PACHD_TOKEN", "")
 
 
 def pytest_addoption(parser):
@@ -113,6 +115,7 @@ class Gateway:
     secret_key: str = SECRET_KEY
     engine: str = "granian"
     host: str = "127.0.0.1"  # where `connect` goes
+    token: str = ""  # what requests are signed with that have no signature; "": they go as they are
     made: list[str] = field(default_factory=list)  # the buckets of `new_bucket`
     _numbers: itertools.count = field(default_factory=itertools.count)
 
@@ -161,6 +164,10 @@ class Gateway:
             return read_answer(connection, method)
 
     def connect(self):
+        if self.token:
+            from tests.s3 import signing
+
+            return signing.connect(self.host, self.port, self.token)
         return socket.create_connection((self.host, self.port), timeout=30)
 
     def new_bucket(self, prefix="master"):
@@ -192,12 +199,14 @@ def running_gateway(
     workers=2,
     host="127.0.0.1",
     pachd=None,
+    token="",
     arguments=(),
     program=("-m", "falcon_s3"),
 ):
     """A gateway as its own process on a free port, ended by SIGTERM, which it must obey.
 
-    With `pachd`, an address, it stands in front of that, and not on `data`. `program` is what Python is told to run.
+    With `pachd`, an address, it stands in front of that, and not on `data`; requests are signed with `token`, if any.
+    `program` is what Python is told to run.
     """
     environment = {
         name: value for name, value in os.environ.items() if not re.match(r"AWS_|PACH|FALCON_S3_(?!PURE)", name)
@@ -213,9 +222,10 @@ def running_gateway(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     # In front of pachd the two keys are a token, or any two equal ones.
-    secret_key = SECRET_KEY if pachd is None else ACCESS_KEY
+    access_key = token or ACCESS_KEY
+    secret_key = SECRET_KEY if pachd is None else access_key
     reached = "127.0.0.1" if host == "0.0.0.0" else host.strip("[]")
-    gateway = Gateway(port, Path(data), log, process, secret_key=secret_key, engine=engine, host=reached)
+    gateway = Gateway(port, Path(data), log, process, access_key, secret_key, engine, reached, token)
     try:
         wait_until_healthy(gateway)
         yield gateway
@@ -262,18 +272,30 @@ def start_gateway(engine, tmp_path_factory):
 def pachd(request):
     """The address that --pachd names; None: there is none, and the embedded store is tested."""
     named = request.config.getoption("--pachd")
-    return f"grpc://127.0.0.1:{request.getfixturevalue('running_pachd').port}" if named == "pfsd" else named
+    return request.getfixturevalue("pfsd_address") if named == "pfsd" else named
+
+
+@pytest.fixture(scope="session")
+def pfsd_address(request, tmp_path_factory):
+    """The address of a pfsd; where tests have a token, it lets in who holds it, and nobody else."""
+    if not PACHD_TOKEN:
+        yield f"grpc://127.0.0.1:{request.getfixturevalue('running_pachd').port}"
+        return
+    from tests.pachd.users import Users, running
+
+    with running(tmp_path_factory.mktemp("pfsd_of_users") / "data", Users({PACHD_TOKEN: "robot:tests"})) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
 def gateway(start_gateway, pachd):
     """The gateway that most tests talk to: no key, everybody is let in."""
-    with start_gateway(pachd=pachd) as running:
+    with start_gateway(pachd=pachd, token="" if pachd is None else PACHD_TOKEN) as running:
         yield running
         if pachd is not None:
             from tests.s3.pachd import PachdStore
 
-            PachdStore(pachd).clear(running.made)
+            PachdStore(pachd, PACHD_TOKEN).clear(running.made)
     assert "Traceback" not in running.log.read_text(), running.log
 
 
@@ -296,7 +318,7 @@ def store(gateway, pachd):
     else:
         from tests.s3.pachd import PachdStore
 
-        opened = PachdStore(pachd)
+        opened = PachdStore(pachd, PACHD_TOKEN)
         yield opened
     opened.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from falcon_s3.pfs.embedded import EmbeddedPfs
+from tests.conftest import PACHD_TOKEN
 from tests.pfs.stores import MASTER, STORES, Store
 
 try:
@@ -51,7 +52,7 @@ def pachd_addresses(request: pytest.FixtureRequest) -> Callable[[str], str]:
     def address(kind: str) -> str:
         if kind == "cluster":
             return request.config.getoption("--pachd")
-        return f"127.0.0.1:{request.getfixturevalue('running_pachd').port}"
+        return request.getfixturevalue("pfsd_address")
 
     return address
 
@@ -74,7 +75,7 @@ def open_store(
         address, aliases = parse(pachd_addresses(request.param)), Names()
 
         def open_again() -> Store:
-            opened.append(RemoteStore(address, aliases))
+            opened.append(RemoteStore(address, aliases, token=PACHD_TOKEN))
             return opened[-1]
 
     yield open_again

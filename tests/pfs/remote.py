@@ -89,13 +89,14 @@ class RenamingChannel(Channel):
 
 
 class RemoteStore(PachdPfs):
-    """A store under test on a pachd. Opened again with the same `aliases`, it has the same repos."""
+    """A store under test on a pachd, for who holds the token. With the same `aliases`, it has the same repos again."""
 
-    def __init__(self, address: Address, aliases: Names, deadline: float = 30.0):
+    def __init__(self, address: Address, aliases: Names, deadline: float = 30.0, token: str = ""):
         super().__init__(address, deadline=deadline)
         self._channel.close()
         self._channel = RenamingChannel(address, deadline, aliases)
-        self._calls = Calls(self._channel)
+        self._calls = Calls(self._channel, token)
+        self._writable = set() if token else None
 
     def list_branches(self) -> list[BranchInfo]:  # type: ignore[override]
         """All that is told of each branch, by a call for each."""

@@ -55,6 +55,8 @@ PFS = {
     "completions": "of two requests that complete an upload at once both may make a commit, of the same content",
     "books": "how a pachd keeps its bytes, and for how long, is its own affair",
 }
+# Of a pachd whose auth is on, besides.
+USERS = {"no signature": "whoever does not sign is not let in"}
 STORES = {
     "embedded": Kind({}),
     # A pachd on a free port: `falcon-s3 pfsd`.

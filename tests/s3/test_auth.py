@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from datetime import datetime, timedelta, timezone
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -82,6 +82,12 @@ def test_a_name_that_clients_normalise_is_signed_as_it_is(keyed_gateway, signer,
     target = f"/{name}/{quote(key, safe='/~')}"
     headers = signer.headers("PUT", f"/{name}/{key}", {"host": "x"}, SHA256)
     assert keyed_gateway.request("PUT", target, DATA, headers).status == 200
+
+
+@pytest.mark.parametrize("key", ["%FF", "a/%C3%28", "%FF%EF%BF%BD"])
+def test_a_signed_name_that_is_no_utf_8_is_refused_as_an_unsigned_one_is(keyed_gateway, bucket, signer, key):
+    headers = signer.headers("GET", unquote_to_bytes(f"/{bucket}/{key}"), {"host": "x"})
+    assert "UTF-8" in keyed_gateway.request("GET", f"/{bucket}/{key}", headers=headers).refused(400, "InvalidURI")
 
 
 def test_boto3_with_version_2_does_everything_with_buckets_and_objects(keyed_gateway):

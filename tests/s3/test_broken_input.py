@@ -164,6 +164,7 @@ def test_what_was_dropped_leaves_nothing_behind(start_gateway, tmp_path):
         store.close()
 
 
+@pytest.mark.needs("no signature")  # clients differ in how they sign such a header
 @pytest.mark.parametrize("name", ["x-amz-meta-a", "Content-Type", "Cache-Control", "Content-Disposition"])
 @pytest.mark.parametrize("value", ["é", "\udcff", "\u2028", "a\tb", "\x01", '"', "\\"])
 def test_a_header_with_odd_text_is_kept_or_refused_and_never_fails_a_reader(gateway, bucket, name, value):

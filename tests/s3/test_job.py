@@ -50,7 +50,9 @@ def sidecar(task, gateway, pachd, start_gateway, tmp_path_factory):
     """The gateway of the job, on the same store."""
     path = tmp_path_factory.mktemp("job") / "job.json"
     path.write_text(json.dumps(task.described))
-    with start_gateway(gateway.data, pachd=pachd, workers=1, arguments=["--job", str(path)]) as running:
+    with start_gateway(
+        gateway.data, pachd=pachd, token=gateway.token, workers=1, arguments=["--job", str(path)]
+    ) as running:
         assert "photos can be read, out can be written" in running.log.read_text()
         yield running
     assert "Traceback" not in running.log.read_text()
@@ -144,7 +146,9 @@ def test_a_finished_output_takes_no_more(store, gateway, pachd, start_gateway, t
     task = Task(store)
     path = tmp_path / "job.toml"
     path.write_text(f'output = "{task.described["output"]}"\n')
-    with start_gateway(gateway.data, pachd=pachd, workers=1, arguments=["--job", str(path)]) as running:
+    with start_gateway(
+        gateway.data, pachd=pachd, token=gateway.token, workers=1, arguments=["--job", str(path)]
+    ) as running:
         assert running.request("PUT", "/out/k", b"x").status == 200
         store.finish_commit(task.output)
         running.request("PUT", "/out/k", b"y").refused(403, "AccessDenied")

@@ -214,6 +214,7 @@ def test_a_body_framed_by_botocore_is_read(gateway, bucket, names, length):
     assert stored(gateway, bucket).body == data
 
 
+@pytest.mark.needs("no signature")
 @pytest.mark.parametrize("mode", [SIGNED, SIGNED_TRAILER])
 def test_signed_frames_are_taken_off_where_nobody_signs(gateway, bucket, new_signer, mode):
     """minio-go and older SDKs send signed frames to any server over plain HTTP; without a key they only frame."""
