@@ -63,6 +63,7 @@ class Config:
     pachd: str = ""  # an address, or "config"; "": the embedded store, in `data`
     pachd_ca: Path | None = None  # a file with the certificates that sign pachd's
     pachd_seconds: int = 30  # how long pachd may keep a request waiting
+    pachd_token: str | None = field(default=None, repr=False)  # with which uploads that nobody completes are discarded
     job: Path | None = None  # the file of a job, whose buckets alone are shown
     grpc: str = ""  # HOST:PORT where the folder is served over gRPC too; "": nowhere
     access_key: str | None = None
@@ -139,6 +140,8 @@ class Config:
             raise ConfigError("--grpc serves the store in a folder, and --pachd has none: leave out one of them")
         if self.pachd_ca is not None and not self.pachd:
             raise ConfigError("pachd_ca is about the pachd that --pachd names, and none is named")
+        if self.pachd_token and not self.pachd:
+            raise ConfigError("FALCON_S3_PACHD_TOKEN is of the pachd that --pachd names, and none is named")
 
     def check_keys(self, *, stored: bool) -> None:
         """Raise ConfigError for what would be unsafe on the embedded store; `stored`: whether it has access keys."""

@@ -207,7 +207,7 @@ def warn_of_misspelt(environment: Iterable[str]) -> None:
 def configured(config_file: Path | None, chosen: dict[str, Any]) -> Config:
     """The configuration: flags and variables over the file over pachctl's variables over the defaults."""
     settings = read_file(config_file) if config_file else {}
-    for name in ("access_key", "secret_key", "keys_secret"):
+    for name in ("access_key", "secret_key", "keys_secret", "pachd_token"):
         chosen[name] = os.environ.get(f"{PREFIX}{name.upper()}") or None
     settings |= {name: value for name, value in chosen.items() if value is not None}
     if settings.get("pachd") and "data" in settings:

@@ -19,10 +19,14 @@ BETWEEN_SECONDS = 3600.0
 
 
 class Expiry:
-    """Calls `expire`, which gives how many uploads it discarded, until it is closed."""
+    """Calls `expire`, which gives how many uploads it discarded, until it is closed.
 
-    def __init__(self, expire: Callable[[], int]):
+    `is_user`: whether the gateway is a user of the store. If not, and the store has users, those must abort their uploads.
+    """
+
+    def __init__(self, expire: Callable[[], int], *, is_user: bool):
         self._expire = expire
+        self._is_user = is_user
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="expiry", daemon=True)
         self._thread.start()
@@ -31,9 +35,9 @@ class Expiry:
         while not self._closing.wait(BETWEEN_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311  so that workers differ
             try:
                 count = self._expire()
-            except Denied:  # the gateway has no token of its own: those who have must abort their uploads
-                return
             except PfsError as ex:
+                if isinstance(ex, Denied) and not self._is_user:
+                    return
                 logger.warning("uploads that nobody completed could not be discarded: %s", ex)
             else:
                 if count:

@@ -51,7 +51,7 @@ def check(config: Config) -> Greeting:
     address = address_of(config)
     # A process that is forked, and not a new one, so that the command line is not run again.
     with ProcessPoolExecutor(1, multiprocessing.get_context("fork"), initializer=silence) as apart:
-        found = apart.submit(find, address).result()
+        found = apart.submit(find, address, config.pachd_token or "").result()
     if not (found.has_auth or config.opens_without_keys):
         raise ConfigError(
             f"the auth of pachd is off, so everybody who reaches {config.listen} could read, write and delete"
@@ -66,14 +66,16 @@ def silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def find(address: Address) -> Found:
-    """Ask what is at the address. Raises ConfigError."""
+def find(address: Address, token: str) -> Found:
+    """Ask what is at the address, and whether the gateway's own token is good there. Raises ConfigError."""
     store = PachdPfs(address, deadline=FIND_SECONDS)
     try:
         store.check_version()
         has_auth = store.who_am_i() is not None
     except Denied:
         has_auth = True
+        if token:
+            check_token(store.as_user(token))
     except Unavailable as ex:
         raise ConfigError(reach.why_not(address) or str(ex)) from None
     except PfsError as ex:
@@ -81,6 +83,14 @@ def find(address: Address) -> Found:
     finally:
         store.close()
     return Found(address, has_auth)
+
+
+def check_token(own: PachdPfs) -> None:
+    """Raise ConfigError unless pachd knows whose token that is."""
+    try:
+        own.who_am_i()
+    except Denied as ex:
+        raise ConfigError(f"FALCON_S3_PACHD_TOKEN is refused by pachd: {ex}") from None
 
 
 def greeting(found: Found) -> Greeting:
@@ -103,7 +113,7 @@ def opened(config: Config) -> Backend:
     address = address_of(config)
     store = PachdPfs(address, deadline=config.pachd_seconds, upload_ms=config.upload_days * DAY_MS)
     asked = PachdPfs(address, deadline=READY_SECONDS)
-    expiry = Expiry(store.expire_uploads)
+    expiry = Expiry(store.as_user(config.pachd_token or "").expire_uploads, is_user=bool(config.pachd_token))
 
     def close() -> None:
         expiry.close()

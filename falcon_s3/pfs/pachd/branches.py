@@ -27,6 +27,7 @@ from falcon_s3.pfs import (
     BranchNotFound,
     Commit,
     CommitNotFound,
+    Denied,
     InvalidName,
     PfsError,
     Repo,
@@ -184,10 +185,15 @@ def _rename(calls: Calls, branch: Branch, name: Branch) -> None:
 
 
 def collect_uploads(calls: Calls, upload_ms: int | None) -> int:
-    """As `uploads.collect`, in all repos."""
+    """As `uploads.collect`, in all repos. Raises Denied at the end if the user may not do so in one of them."""
     with failures.about(Branch(names.FILE_SETS, "")):
         infos = list(calls.replies(methods.LIST_REPO, wire.ListRepoRequest(type=names.USER)))
-    return sum(
-        uploads.collect(calls, names.repo_of(info.repo), [each.name for each in info.branches], upload_ms)
-        for info in infos
-    )
+    count, denied = 0, None
+    for info in infos:
+        try:
+            count += uploads.collect(calls, names.repo_of(info.repo), [each.name for each in info.branches], upload_ms)
+        except Denied as ex:
+            denied = ex
+    if denied is not None:
+        raise denied
+    return count
