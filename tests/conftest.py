@@ -202,8 +202,9 @@ def running_gateway(
     token="",
     arguments=(),
     program=("-m", "falcon_s3"),
+    port=None,
 ):
-    """A gateway as its own process on a free port, ended by SIGTERM, which it must obey.
+    """A gateway as its own process on a free port, or on `port`, ended by SIGTERM, which it must obey.
 
     With `pachd`, an address, it stands in front of that, and not on `data`; requests are signed with `token`, if any.
     `program` is what Python is told to run.
@@ -213,7 +214,7 @@ def running_gateway(
     }
     if keys:
         environment |= {"FALCON_S3_ACCESS_KEY": ACCESS_KEY, "FALCON_S3_SECRET_KEY": SECRET_KEY}
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, *program, "serve", "--listen", f"{host}:{port}"]
     command += ["--data", str(data)] if pachd is None else ["--pachd", pachd]
     command += ["--workers", str(workers), "--engine", engine, *arguments]

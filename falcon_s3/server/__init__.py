@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -108,16 +109,37 @@ ADVICE = {
 }
 
 
+# A server that was killed leaves processes behind, which see that within a second or two, and let go of its address.
+GIVEN_UP_SECONDS = 5
+
+
 def check_address(config: Config, option: str = "--listen") -> None:
-    """Raise ConfigError now if the address cannot be listened on: an engine would say it worse."""
+    """Raise ConfigError now if the address cannot be listened on: an engine would say it worse.
+
+    One that is in use is waited for: who starts a server again at once may do so before the address is given up.
+    """
+    refused = refusal(config)
+    if refused is not None and refused.errno == errno.EADDRINUSE:
+        logger.warning("%s is in use: waiting %d seconds for it to be given up", config.listen, GIVEN_UP_SECONDS)
+        end = time.monotonic() + GIVEN_UP_SECONDS
+        while refused is not None and time.monotonic() < end:
+            time.sleep(0.05)
+            refused = refusal(config)
+    if refused is not None:
+        advice = ADVICE.get(refused.errno or 0, f"choose an address of this machine with {option}")
+        raise ConfigError(f"cannot listen on {config.listen}: {refused.strerror}; {advice.format(option)}") from refused
+
+
+def refusal(config: Config) -> OSError | None:
+    """Why the address cannot be listened on; None: it can."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((config.host, config.port))
         except OSError as ex:
-            advice = ADVICE.get(ex.errno or 0, f"choose an address of this machine with {option}")
-            raise ConfigError(f"cannot listen on {config.listen}: {ex.strerror}; {advice.format(option)}") from ex
+            return ex
+    return None
 
 
 def configure_logging(level: str) -> None:

@@ -9,6 +9,7 @@ meinheld has no processes of its own: `run` forks the workers and looks after th
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import importlib
@@ -46,6 +47,8 @@ STALLED_SECONDS = 30
 # Room kept for the headers, which go out with the first piece.
 HEADER_BYTES = 64 << 10
 LEAST_PIECE = 16 << 10
+# prctl(2): the signal that comes when the parent is gone.
+PR_SET_PDEATHSIG = 1
 
 
 class Stalled(OSError):
@@ -167,7 +170,47 @@ def run(host: str, port: int, workers: int, load: Load) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
         listener.setblocking(False)
-        Workers(workers, lambda: work(listener, load)).run()
+        parent = os.getpid()
+        Workers(workers, lambda: work(listener, load, parent)).run()
+
+
+class Ending:
+    """How a worker of `parent` ends: it takes no connections any more, and running requests have DRAIN_SECONDS."""
+
+    def __init__(self, server: Any, listener: socket.socket, parent: int):
+        self._server = server
+        self._listener = listener
+        self._parent = parent
+        self._is_asked = False
+        self._is_serving = False  # before that meinheld cannot be told
+        self._is_begun = False
+
+    def ask(self, *_: object) -> None:
+        """For a signal, also in the middle of a request: a client may take its time, and meinheld looks at nothing then."""
+        self._is_asked = True
+        if self._is_serving:
+            self._begin()
+
+    def look(self) -> None:
+        """Called by meinheld every second, and while Python runs signals arrive."""
+        self._is_serving = True
+        if self._is_asked or os.getppid() != self._parent:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._is_begun:
+            return
+        self._is_begun = True
+        self._server.set_keepalive(0)
+        self._server.shutdown(DRAIN_SECONDS)
+        # meinheld holds the address until the last connection has ended. It is given up now: under its number there is
+        # another socket, whose name nobody knows, as it may accept once more, would cut what runs after an error, and
+        # closes it in the end.
+        with socket.socket(socket.AF_UNIX) as unknown:
+            unknown.bind("")
+            unknown.listen()
+            unknown.setblocking(False)
+            os.dup2(unknown.fileno(), self._listener.fileno(), inheritable=False)
 
 
 class Workers:
@@ -234,26 +277,18 @@ class Workers:
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 
 
-def work(listener: socket.socket, load: Load) -> None:
-    """One worker, from the fork to its end: SIGUSR1 lets running requests end, and then the worker."""
+def work(listener: socket.socket, load: Load, parent: int) -> None:
+    """One worker of `parent`, from the fork to its end: SIGUSR1 lets running requests end, and then the worker."""
     server = engine()
-    parent = os.getppid()
-    stop: list[int] = []
-    signal.signal(signal.SIGUSR1, lambda number, _: stop.append(number))
+    ending = Ending(server, listener, parent)
+    signal.signal(signal.SIGUSR1, ending.ask)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)  # of the thread that forked, which is the main one
     app, close = load()
-
-    def look() -> None:
-        """Called by meinheld every second, and while Python runs signals arrive."""
-        if stop or os.getppid() != parent:
-            server.set_keepalive(0)
-            server.shutdown(DRAIN_SECONDS)
-            server.set_watchdog(lambda: None)
-
     server.set_error_logger(Errors())
     server.set_access_logger(None)
     server.set_max_content_length(LARGEST_BODY)
     server.set_keepalive(KEEP_ALIVE_SECONDS)
-    server.set_watchdog(look)
+    server.set_watchdog(ending.look)
     server.listen(socket_fd=listener.fileno())
     server.run(Paced(app), silent=True)
     close()

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,10 +219,38 @@ def refused(done):
     return errors[0]
 
 
-def test_an_address_in_use_is_one_line(tmp_path):
+@pytest.mark.parametrize("command", ["serve", "pfsd"])
+def test_an_address_that_is_being_given_up_is_waited_for(tmp_path, command):
+    """As that of a gateway that was killed, whose workers see it soon; and that it is waited for is said."""
+    log = tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as old, log.open("wb") as output:
+        arguments = ["--listen", f"127.0.0.1:{old.getsockname()[1]}", "--data", str(tmp_path / "data")]
+        process = subprocess.Popen([sys.executable, "-m", "falcon_s3", command, *arguments], stderr=output)
+        try:
+            told(log, process, "is in use: waiting")
+            old.close()
+            told(log, process, f"on {'http' if command == 'serve' else 'grpc'}://127.0.0.1:")
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def told(log, process, text):
+    """Wait until the process says so."""
+    end = time.monotonic() + 30
+    while text not in log.read_text():
+        assert process.poll() is None and time.monotonic() < end, log.read_text()
+        time.sleep(0.02)
+
+
+def test_an_address_that_stays_in_use_is_one_line(tmp_path):
+    """Behind the one that says that it was waited for."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        error = refused(typed("serve", "--listen", f"127.0.0.1:{port}", "--data", str(tmp_path / "data")))
+        done = typed("serve", "--listen", f"127.0.0.1:{port}", "--data", str(tmp_path / "data"))
+    waiting, _, done.stderr = done.stderr.partition("\n")
+    assert "is in use: waiting" in waiting
+    error = refused(done)
 
     assert "in use" in error
     assert "--listen" in error

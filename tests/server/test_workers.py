@@ -116,6 +116,22 @@ def test_workers_end_when_the_gateway_is_killed(start_gateway):
             next_one.bind(("127.0.0.1", gateway.port))
 
 
+def test_a_gateway_that_was_killed_is_started_again_at_once(start_gateway):
+    """On its address, which the workers give up soon, though one is sending; and what it sends it sends to the end."""
+    data = os.urandom(1 << 20) * 50
+    with start_gateway(workers=2) as gateway, gateway.connect() as client:
+        gateway.s3.put_object(Bucket=gateway.new_bucket(), Key="k", Body=data)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+        client.sendall(f"GET /{gateway.made[0]}/k HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        gateway.process.kill()
+        with start_gateway(gateway.data, port=gateway.port) as again:
+            until(lambda: again.log.read_text().count("is ready") == 2)  # until then the old ones may answer
+            assert again.request("HEAD", f"/{gateway.made[0]}/k").status == 200
+            assert answer.read() == data
+
+
 def test_idle_connections_keep_nobody_out(start_gateway):
     """Far more connections than threads: a client that keeps its own open costs no thread."""
     with start_gateway(workers=1, arguments=["--threads", "2"]) as gateway, contextlib.ExitStack() as idle:
