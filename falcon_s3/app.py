@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import falcon
@@ -19,7 +20,7 @@ from falcon_s3.pfs import Pfs
 from falcon_s3.pfs.kept import Kept
 from falcon_s3.plain_puts import PlainPuts
 from falcon_s3.request import REQUEST_ID, S3Request, is_host
-from falcon_s3.resources.bucket import Bucket
+from falcon_s3.resources.bucket import REGION, Bucket
 from falcon_s3.resources.configuration import Configuration
 from falcon_s3.resources.copy import Copy
 from falcon_s3.resources.deletion import Deletion
@@ -32,7 +33,7 @@ from falcon_s3.resources.service import Service
 from falcon_s3.resources.uploads import Uploads
 from falcon_s3.resources.versions import Versions
 from falcon_s3.rights import Right
-from falcon_s3.routing import BUCKET, COPY, OBJECT, OWN, SERVICE, Responder, S3Router
+from falcon_s3.routing import BUCKET, COPY, OBJECT, OWN, SERVICE, Responder, S3Router, split_path
 
 FIRST_REGION = xml.FIRST_REGION
 CONTINUE = "100-continue"
@@ -241,12 +242,31 @@ def create_app(
         table, domains, None if job is None else job.places
     )  # Falcon's types know its own router only
     app = falcon.App(media_type=xml.CONTENT_TYPE, request_type=S3Request, router=router, middleware=middleware)
-    app.add_error_handler(Exception, render)
+
+    def refuse(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[str, object]) -> None:
+        render(req, resp, ex, params)
+        if req.method == "HEAD" and resp.status_code == 403 and names_bucket(req, domains):
+            resp.set_header(REGION, region)
+
+    app.add_error_handler(Exception, refuse)
     if kept is None:
         return app
     # Where a bucket has other names, or an answer more headers, no PUT is plain.
     puts = None if starts is None or job or domains or allowed else PlainPuts(starts, authentication)
     return Answers(app, kept, authentication, puts)
+
+
+def names_bucket(req: S3Request, domains: tuple[str, ...]) -> bool:
+    """Whether a refused request is about a bucket, though it may have been refused before anybody looked.
+
+    HeadBucket tells the region "regardless of the permissions on the bucket" (S3 API), so that who cannot sign for it
+    yet can find out. It tells nothing else: a 403 comes before a look at whether there is such a bucket, and all of
+    them are in one region.
+    """
+    if not req.bucket:
+        with suppress(errors.S3Error):
+            split_path(req, domains)
+    return bool(req.bucket) and not req.key
 
 
 def render(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[str, object]) -> None:

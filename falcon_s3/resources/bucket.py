@@ -11,6 +11,8 @@ from falcon_s3.rights import check_grants
 
 # Whose the objects of a bucket are (S3 API, GetBucketOwnershipControls): there is one owner.
 OWNERSHIP = "BucketOwnerEnforced"
+# The header that tells where a bucket is.
+REGION = "x-amz-bucket-region"
 # No CreateBucketConfiguration comes near this.
 LARGEST_DOCUMENT = 64 << 10
 
@@ -52,7 +54,7 @@ class Bucket:
     def head(self, req: S3Request, resp: falcon.Response) -> None:
         """HeadBucket (S3 API)."""
         self._find(req)
-        resp.set_header("x-amz-bucket-region", self._region)
+        resp.set_header(REGION, self._region)
 
     def location(self, req: S3Request, resp: falcon.Response) -> None:
         """GetBucketLocation (S3 API)."""

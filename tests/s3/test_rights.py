@@ -196,6 +196,23 @@ def test_a_bucket_that_is_not_there_is_not_told_from_one_that_is(new_key, bucket
     assert code(client.get_object, Bucket="dev.nowhere", Key="k") == "AccessDenied"
 
 
+def test_the_region_of_a_bucket_is_told_to_who_may_not_read_it(secured, new_key, buckets):
+    """By HeadBucket, so that clients find out what to sign for; and of a bucket that is not there it says the same."""
+    for client in (
+        new_key("--read", buckets[0]),
+        secured.client(secret_key="wrong"),
+        secured.client(signature_version=UNSIGNED),
+    ):
+        for bucket in (buckets[1], "none"):
+            with pytest.raises(ClientError) as raised:
+                client.head_bucket(Bucket=bucket)
+            told = raised.value.response["ResponseMetadata"]
+            assert (told["HTTPStatusCode"], told["HTTPHeaders"]["x-amz-bucket-region"]) == (403, "us-east-1")
+            with pytest.raises(ClientError) as raised:
+                client.head_object(Bucket=bucket, Key="k")
+            assert "x-amz-bucket-region" not in raised.value.response["ResponseMetadata"]["HTTPHeaders"]
+
+
 def test_the_short_name_of_a_bucket_needs_the_same_right(new_keys, buckets):
     mine, beside, _ = buckets
     repo = mine.partition(".")[2]
