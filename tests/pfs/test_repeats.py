@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from falcon_s3.pfs import Unavailable, contents, repeats
+from falcon_s3.pfs import CHUNK_BYTES, Unavailable, contents, repeats
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from tests.pfs.bodies import Breaking, Bytes, Wrong, check_books, get
 from tests.pfs.stores import MASTER
@@ -83,6 +83,15 @@ def test_a_body_that_goes_on_otherwise_has_its_own_bytes(pfs, data, common, more
     check_books(pfs)
 
 
+def test_much_in_common_is_copied_piece_by_piece(pfs, data):
+    """Of a body that parts late."""
+    long = random.Random(13).randbytes(2 * CHUNK_BYTES + 5 * STEP)
+    store_it(pfs, "long", long)
+    for place in (CHUNK_BYTES, 2 * CHUNK_BYTES, 2 * CHUNK_BYTES + 3 * STEP):
+        store_it(pfs, "other", long[:place] + OTHER)
+    check_books(pfs)
+
+
 def test_what_has_grown_is_followed_from_one_content_to_the_next(pfs, data, monkeypatch):
     """A body that begins as two stored ones do, and goes on as the second: of it nothing is written."""
     longer = WHOLE + OTHER
@@ -140,20 +149,28 @@ def test_what_is_copied_leaves_room_for_deletions(pfs, data, monkeypatch):
     store_it(pfs, "again", WHOLE)  # it is followed still: nothing is wrong with it
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not tell which files are open")
+TELLS_FILES = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not tell what is open")
+
+
+def opened(data: Path) -> list[str]:
+    """Where the files of the store are that this process has open, each as often as it has it."""
+    links = [Path("/proc/self/fd", each) for each in os.listdir("/proc/self/fd")]
+    files = [Path(os.readlink(link)) for link in links if link.is_symlink()]
+    return sorted(file.relative_to(data).parts[0] for file in files if file.is_file() and data in file.parents)
+
+
+@TELLS_FILES
 def test_a_body_has_one_file_open(pfs, data):
-    """The one that it repeats, or that which it is written to: many are on their way for long."""
+    """What it repeats, or that which it is written to: many are on their way for long. In the end it has none."""
+    longer = WHOLE[: 2 * STEP] + OTHER
+    store_it(pfs, "longer", longer)
     store_it(pfs, "once", WHOLE)
-
-    def opened():
-        links = [Path("/proc/self/fd", each) for each in os.listdir("/proc/self/fd")]
-        return sorted({Path(os.readlink(link)) for link in links if link.exists()} & set(files_of(data)))
-
-    found = []
-    for body in (WHOLE, WHOLE[:STEP] + OTHER):
-        pfs.put_file(MASTER, "other", Afterwards(body, lambda: found.append(opened())))
-    assert [[file.parent.name for file in files] for files in found] == [[found[0][0].parent.name], ["incoming"]]
-    assert opened() == []
+    before = opened(data)
+    for body, its in ((WHOLE, "contents"), (longer, "contents"), (WHOLE[:STEP] + OTHER, "incoming")):
+        found = []
+        pfs.put_file(MASTER, "other", Afterwards(body, lambda found=found: found.append(opened(data))))
+        assert found == [sorted([*before, its])]
+        assert opened(data) == before
 
 
 @pytest.mark.parametrize("parts", [False, True])
@@ -202,12 +219,18 @@ def test_what_is_damaged_is_not_copied(pfs, data, damage, caplog):
 
 
 def test_long_contents_are_not_followed(pfs, monkeypatch, data):
-    """A body that parts from one late would wait for a long copy."""
-    monkeypatch.setattr(repeats, "MOST_BYTES", 2 * STEP)
-    store_it(pfs, "once", WHOLE)
+    """A body that parts from one late would wait for a long copy. The longest that are followed, are also by long bodies."""
+    longest = OTHER[: 2 * STEP]
+    monkeypatch.setattr(repeats, "MOST_BYTES", len(longest))
+    store_it(pfs, "long", WHOLE)
+    store_it(pfs, "longest", longest)
+    for more in (b"1", OTHER, WHOLE):
+        store_it(pfs, "begins so", longest + more)
     monkeypatch.setattr(contents, "NewFile", NeverMade)
-    with pytest.raises(AssertionError, match="a file was made"):
-        pfs.put_file(MASTER, "again", Bytes(WHOLE, STEP))
+    store_it(pfs, "again", longest)
+    for body in (WHOLE, longest + b"1"):
+        with pytest.raises(AssertionError, match="a file was made"):
+            pfs.put_file(MASTER, "again", Bytes(body, STEP))
 
 
 def test_another_store_knows_nothing_and_loses_nothing(pfs, data):

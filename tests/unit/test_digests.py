@@ -389,10 +389,12 @@ def test_what_was_not_used_for_longest_is_forgotten():
     assert beginnings.get(b"a") == 1
     beginnings.put(b"c", 3)
     assert [beginnings.get(each) for each in (b"a", b"b", b"c")] == [1, None, 3]
-    beginnings.put(b"a", 4)
-    assert beginnings.get(b"a") == 4
+    assert beginnings.get(b"a") == 1
+    beginnings.put(b"c", 4)
+    beginnings.put(b"d", 5)
+    assert [beginnings.get(each) for each in (b"a", b"c", b"d")] == [None, 4, 5]
     beginnings.clear()
-    assert beginnings.get(b"a") is None
+    assert [beginnings.get(each) for each in (b"c", b"d")] == [None, None]
 
 
 def test_a_body_begins_with_what_came_of_it():
