@@ -363,6 +363,15 @@ def test_the_md5_goes_on_where_bodies_part(counted, piece):
         assert counted.hashed - before < sum(map(len, pieces[1:])) + 1
 
 
+def test_the_md5_of_a_beginning_may_be_forgotten_before_that_of_more(counted):
+    """As it mostly is: it was used before. What is computed anew is remembered as its own."""
+    hashed([PIECE, OTHER]).digest("md5")
+    del digests.Remembered._states._known[blake3(PIECE).digest()]
+    for pieces in ([PIECE, OTHER], [PIECE], [PIECE, PIECE], [PIECE, OTHER, PIECE]):
+        assert hashed(pieces).digest("md5") == hashlib.md5(b"".join(pieces)).digest()
+    assert counted.hashed == (2 + 1 + 1 + 1) * len(PIECE)
+
+
 def test_bodies_that_are_hashed_at_once_remember_the_same(counted):
     """Two threads a body, each with its own end."""
     wrong = []
