@@ -25,6 +25,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import time
 import uuid
@@ -42,6 +43,8 @@ from falcon_s3.pfs.blocks import BlockFile
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.repeats import Followed, Repeats
 from falcon_s3.pfs.room import Room
+
+logger = logging.getLogger(__name__)
 
 # Up to here a content lives in the catalog: one sync instead of two, and no file for every small object.
 INLINE_BYTES = 16 << 10
@@ -89,7 +92,7 @@ class NewFile:
         fcntl.flock(self.blocks.handle, fcntl.LOCK_EX)
 
     def discard(self) -> None:
-        self.path.unlink()
+        _remove(self.path)
         self.blocks.close()
 
 
@@ -194,7 +197,7 @@ class Contents:
     def discard(self, staged: Staged) -> None:
         """Let go of what was staged, whether it got its name or not."""
         if staged.file is not None and not staged.named:
-            staged.file.unlink(missing_ok=True)
+            _remove(staged.file)
         staged.file = None
         if staged.lock is not None:
             staged.lock.close()
@@ -298,6 +301,14 @@ class _Reader:
             self._handle = -1
 
     __del__ = close
+
+
+def _remove(file: Path) -> None:
+    """Of a file that nothing names. Raises nothing: what became of the write is told; where the disk refuses, it stays."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as ex:
+        logger.warning("%s stays until the store is opened next, and can remove it: %s", file, ex.strerror)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ class Janitor:
                             stop=self._closing.is_set,
                         )
                 orphans = False  # killed writers are few: a start is often enough to look for what they left
-            except Unavailable as ex:  # a full disk, say: the next time will do
+            except (Unavailable, OSError) as ex:  # a full disk, say: the next time will do
                 logger.warning("cleaning up was put off: %s", ex)
 
     def close(self) -> None:

@@ -7,7 +7,9 @@ import os
 import random
 import sqlite3
 import threading
+import time
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from blake3 import blake3
@@ -15,7 +17,7 @@ from blake3 import blake3
 from falcon_s3.pfs import Branch, BranchNotFound, Digests, Repo, Unavailable
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.tree import PAGE_ENTRIES
-from tests.pfs.bodies import Bytes, get, names, put
+from tests.pfs.bodies import Bytes, Wrong, get, names, put
 from tests.pfs.stores import MASTER
 
 LARGE = random.Random(1).randbytes(100_000)
@@ -193,6 +195,68 @@ def test_what_is_collected_during_a_check_is_no_damage(sound):
 
     report = sound.fsck(progress=progress)
     assert (report.problems, report.contents) == ([], 4 + 1)
+
+
+def as_a_folder(file):
+    """In place of a file what cannot be removed as one, like any file where a disk has become read-only."""
+    file.unlink()
+    file.mkdir()
+
+
+def test_a_body_that_fails_is_told_as_such_where_nothing_can_be_removed(sound, data, caplog):
+    """Not as what the disk said of the file."""
+
+    class Failing(Bytes):
+        def __iter__(self):
+            yield from super().__iter__()
+            as_a_folder(*(data / "incoming").iterdir())
+            raise Wrong
+
+    with pytest.raises(Wrong):
+        sound.put_file(MASTER, "wrong", Failing(LARGE[::-1]))
+    assert "stays until the store is opened next" in caplog.text
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_write_is_told_as_such_where_nothing_can_be_removed(sound, data, caplog, later):
+    """Its bytes are known, so that what was staged is to go."""
+    before = set((data / "contents").glob("*/*"))
+
+    def check(_):
+        as_a_folder(*set((data / "contents").glob("*/*")) - before)
+
+    other = EmbeddedPfs(data)  # to which they are new
+    if later:
+        ended: SimpleQueue[object] = SimpleQueue()
+        other.start_put(MASTER, "again", Bytes(LARGE), None, check).finish(lambda commit, error: ended.put(error))
+        assert ended.get(timeout=30) is None
+    else:
+        other.put_file(MASTER, "again", Bytes(LARGE), None, check)
+    other.close()
+    assert get(sound, MASTER, "again") == LARGE
+    assert "stays until the store is opened next" in caplog.text
+
+
+def test_cleaning_goes_on_where_something_could_not_be_removed(data, caplog):
+    """What the disk refuses once is no end of it: a repo that is deleted later is purged."""
+    EmbeddedPfs(data).close()
+    (data / "contents" / "aa" / "a folder").mkdir()
+    pfs = EmbeddedPfs(data)
+    for _ in range(400):
+        if "cleaning up was put off" in caplog.text:
+            break
+        time.sleep(0.05)
+    (data / "contents" / "aa" / "a folder").rmdir()
+    pfs.create_branch(MASTER)
+    put(pfs, MASTER, "large", LARGE)
+    pfs.delete_branch(MASTER)
+    for _ in range(400):
+        if pfs.fsck().versions == 0:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the deleted repo is still there")
+    pfs.close()
 
 
 def test_an_upload_under_way_is_not_collected(sound, data):
