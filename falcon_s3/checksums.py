@@ -1,8 +1,8 @@
 """The checksums that clients have kept beside their objects: named in headers, put together for multipart uploads.
 
-S3 knows five algorithms. A checksum of a multipart upload is of one of two types: FULL_OBJECT, over all bytes, which
-the CRCs allow to compute from those of the parts; or COMPOSITE, the checksum of the parts' checksums with the number
-of parts behind it. Source: S3 user guide, "Checking object integrity".
+S3 knows ten algorithms. A checksum of a multipart upload is of one of two types: FULL_OBJECT, over all bytes, which
+the CRCs alone allow to compute from those of the parts; or COMPOSITE, the checksum of the parts' checksums with the
+number of parts behind it. Source: S3 user guide, "Checking object integrity".
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ TYPES: Mapping[str, Sequence[str]] = {
     "crc64nvme": (FULL_OBJECT,),
     "sha1": (COMPOSITE,),
     "sha256": (COMPOSITE,),
+    "sha512": (COMPOSITE,),
+    "md5": (COMPOSITE,),
+    "xxhash64": (COMPOSITE,),
+    "xxhash3": (COMPOSITE,),
+    "xxhash128": (COMPOSITE,),
 }
 
 

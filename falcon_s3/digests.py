@@ -34,7 +34,7 @@ REMEMBERED_BYTES = 64 << 10
 
 
 class Hash(Protocol):
-    """What hashlib's hashes and `Crc` have in common."""
+    """What hashlib's hashes, `Crc` and `Xxhash` have in common."""
 
     def update(self, data: bytes, /) -> None: ...
     def digest(self) -> bytes: ...
@@ -55,6 +55,20 @@ class Crc:
         return self._value.to_bytes(self._length, "big")
 
 
+class Xxhash:
+    """An XXHash with the face of a hash; its digest is the canonical one, big-endian. `make` begins one of awscrt's."""
+
+    def __init__(self, make: Callable[[], checksums.XXHash]):
+        self._hash = make()
+
+    def update(self, data: bytes, /) -> None:
+        self._hash.update(bytes(data))  # awscrt takes nothing else; of bytes this makes no copy
+
+    def digest(self) -> bytes:
+        digest: bytes = self._hash.finalize()  # more may follow all the same
+        return digest
+
+
 # The checksums that clients may send (S3 user guide, "Checking object integrity"), by the ending of their header.
 CHECKSUMS: dict[str, Callable[[], Hash]] = {
     "crc32": lambda: Crc(zlib_ng.crc32, 4),
@@ -62,9 +76,14 @@ CHECKSUMS: dict[str, Callable[[], Hash]] = {
     "crc64nvme": lambda: Crc(checksums.crc64nvme, 8),
     "sha1": functools.partial(hashlib.sha1, usedforsecurity=False),
     "sha256": hashlib.sha256,
+    "sha512": hashlib.sha512,
+    "md5": functools.partial(hashlib.md5, usedforsecurity=False),  # of a body it is computed anyway: see `Hashes`
+    "xxhash64": functools.partial(Xxhash, checksums.XXHash.new_xxhash64),
+    "xxhash3": functools.partial(Xxhash, checksums.XXHash.new_xxhash3_64),
+    "xxhash128": functools.partial(Xxhash, checksums.XXHash.new_xxhash3_128),
 }
 # Of these, those that take a third of the time of an MD5 or more.
-SLOW = frozenset(("sha1", "sha256"))
+SLOW = frozenset(("sha1", "sha256", "sha512"))
 
 
 @functools.cache

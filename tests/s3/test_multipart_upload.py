@@ -368,7 +368,7 @@ def test_no_upload_begins_in_a_bucket_that_is_not_there(gateway, place):
         ({"x-amz-tagging": "a=%FF"}, 400, "InvalidArgument"),
         ({"x-amz-tagging": "aws:a=b"}, 400, "InvalidTag"),
         ({"x-amz-meta-a": "v" * 2100}, 400, "MetadataTooLarge"),
-        ({"x-amz-checksum-algorithm": "MD5"}, 400, "InvalidRequest"),
+        ({"x-amz-checksum-algorithm": "MD4"}, 400, "InvalidRequest"),
         ({"x-amz-checksum-type": "COMPOSITE"}, 400, "InvalidRequest"),
         ({"x-amz-checksum-algorithm": "SHA256", "x-amz-checksum-type": "FULL_OBJECT"}, 400, "InvalidRequest"),
     ],

@@ -8,12 +8,15 @@ import hashlib
 import zlib
 
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
 from falcon_s3 import checksums, errors
 
-ALL = ("crc32", "crc32c", "crc64nvme", "sha1", "sha256")
+ALL = ("crc32", "crc32c", "crc64nvme", "sha1", "sha256", "sha512", "md5", "xxhash64", "xxhash3", "xxhash128")
+XXHASHES = {"xxhash64": xxhash.xxh64, "xxhash3": xxhash.xxh3_64, "xxhash128": xxhash.xxh3_128}
+NEWEST = ("SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128")
 POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C9329AC4BC9B5}
 
 
@@ -28,7 +31,9 @@ def table(polynomial):
 
 
 def independent(name, data):
-    """The checksum as its definition has it: the CRCs byte by byte, the others of hashlib."""
+    """The checksum as its definition has it: the CRCs byte by byte, the others of hashlib and xxhash."""
+    if name in XXHASHES:
+        return XXHASHES[name](data).digest()
     if name not in POLYNOMIALS:
         return hashlib.new(name, data).digest()
     rows, width = table(POLYNOMIALS[name]), 64 if "64" in name else 32
@@ -90,7 +95,7 @@ def test_algorithms_are_named_in_any_case(text, found):
     assert checksums.algorithm_named(text) == found
 
 
-@pytest.mark.parametrize("text", ["MD5", "CRC-32", "CRC32 ", "SHA512", "ü", "x" * 9999])
+@pytest.mark.parametrize("text", ["MD4", "CRC-32", "CRC32 ", "XXH3", "ü", "x" * 9999])
 def test_an_unknown_algorithm_is_refused_with_those_that_are(text):
     with pytest.raises(errors.InvalidRequest, match="CRC32, CRC32C, CRC64NVME, SHA1, SHA256"):
         checksums.algorithm_named(text)
@@ -109,6 +114,7 @@ def test_an_unknown_algorithm_is_refused_with_those_that_are(text):
         ("SHA1", None, "COMPOSITE"),
         ("SHA256", "COMPOSITE", "COMPOSITE"),
         ("SHA256", "", "COMPOSITE"),
+        *((name, None, "COMPOSITE") for name in NEWEST),
     ],
 )
 def test_an_upload_has_an_algorithm_and_a_type(algorithm, kind, kept):
@@ -132,7 +138,8 @@ def test_an_upload_may_have_none():
         {"x-amz-checksum-algorithm": "SHA1", "x-amz-checksum-type": "FULL_OBJECT"},
         {"x-amz-checksum-algorithm": "SHA256", "x-amz-checksum-type": "FULL_OBJECT"},
         {"x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": "HALF"},
-        {"x-amz-checksum-algorithm": "MD5"},
+        *({"x-amz-checksum-algorithm": name, "x-amz-checksum-type": "FULL_OBJECT"} for name in NEWEST),
+        {"x-amz-checksum-algorithm": "MD4"},
     ],
 )
 def test_a_type_that_the_algorithm_does_not_have_is_refused(headers):
@@ -166,4 +173,9 @@ def test_elements_are_named_as_s3_names_them():
         "ChecksumCRC64NVME",
         "ChecksumSHA1",
         "ChecksumSHA256",
+        "ChecksumSHA512",
+        "ChecksumMD5",
+        "ChecksumXXHASH64",
+        "ChecksumXXHASH3",
+        "ChecksumXXHASH128",
     ]

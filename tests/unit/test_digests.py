@@ -13,6 +13,7 @@ import weakref
 import zlib
 
 import pytest
+import xxhash
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,14 +23,17 @@ from falcon_s3.digests import CHECKSUMS, INLINE_BYTES, REMEMBERED_BYTES, HashedB
 from falcon_s3.pfs.beginnings import Beginnings
 
 CHECK = b"123456789"
-# Of b"123456789": the check values of the catalogue of CRC algorithms, and of FIPS 180-4's functions.
+# Of b"123456789": the check values of the catalogue of CRC algorithms, and of FIPS 180-4's functions, and others.
 PUBLISHED = {
     "crc32": "cbf43926",
     "crc32c": "e3069283",
     "crc64nvme": "ae8b14860a799888",
     "sha1": "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
     "sha256": "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+    "sha512": "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274a"
+    "d27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
     "md5": "25f9e794323b453885f5181f1b624d0b",
+    "xxhash64": "8cb841db40e6ae83",
 }
 OF_NOTHING = {
     "crc32": "00000000",
@@ -38,7 +42,11 @@ OF_NOTHING = {
     "sha1": "da39a3ee5e6b4b0d3255bfef95601890afd80709",
     "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "md5": "d41d8cd98f00b204e9800998ecf8427e",
+    "xxhash64": "ef46db3751d8e999",
+    "xxhash3": "2d06800538d394c2",
+    "xxhash128": "99aa06d3014798d86001c324468d497f",
 }
+OTHER_XXHASHES = {"xxhash64": xxhash.xxh64, "xxhash3": xxhash.xxh3_64, "xxhash128": xxhash.xxh3_128}
 POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C9329AC4BC9B5}
 
 
@@ -82,10 +90,24 @@ def test_a_crc_is_what_its_definition_says(chunks, name):
     assert hashed(chunks, name).digest(name) == bitwise(name, b"".join(chunks))
 
 
+@given(chunks=st.lists(st.binary(max_size=500), max_size=5), name=st.sampled_from(list(OTHER_XXHASHES)))
+def test_an_xxhash_is_what_another_library_says(chunks, name):
+    """Over any chunks, also of memory that is not bytes, and after a look in between."""
+    hashes = CHECKSUMS[name]()
+    for chunk in chunks:
+        hashes.update(memoryview(bytearray(chunk)))
+        hashes.digest()
+    assert hashes.digest() == OTHER_XXHASHES[name](b"".join(chunks)).digest()
+
+
 def test_the_checksums_are_those_that_clients_may_send():
     """Each with the length of its digest."""
     lengths = {name: len(make().digest()) for name, make in CHECKSUMS.items()}
-    assert lengths == {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
+    assert lengths == {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32, "sha512": 64, "md5": 16} | {
+        "xxhash64": 8,
+        "xxhash3": 8,
+        "xxhash128": 16,
+    }
 
 
 BLOCK = bytes(range(251)) * (3 * INLINE_BYTES // 251)
@@ -143,7 +165,7 @@ def test_a_checksum_that_is_named_twice_is_computed_once():
 @pytest.mark.parametrize("name", [None, *CHECKSUMS])
 def test_threads_are_for_two_hashes(name):
     """A CRC takes so little beside the MD5 that it is none."""
-    assert Hashes(name).is_for_threads() == (name in ("sha1", "sha256"))
+    assert Hashes(name).is_for_threads() == (name in ("sha1", "sha256", "sha512"))
 
 
 def test_a_sha256_that_nobody_asked_for_is_not_computed():

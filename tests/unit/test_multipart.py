@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from falcon_s3 import errors, multipart
+from falcon_s3.digests import CHECKSUMS
 from falcon_s3.multipart import LEAST_PART, NamedPart
 from falcon_s3.pfs import Commit, FileInfo, Part, Repo, Upload
 
@@ -100,13 +101,10 @@ def row(number, etag="e", more=""):
             document(
                 *(
                     row(number, more=f"<Checksum{name}> v </Checksum{name}>")
-                    for number, name in enumerate(("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"), 1)
+                    for number, name in enumerate([each.upper() for each in CHECKSUMS], 1)
                 )
             ),
-            [
-                NamedPart(number, "e", {name: "v"})
-                for number, name in enumerate(("crc32", "crc32c", "crc64nvme", "sha1", "sha256"), 1)
-            ],
+            [NamedPart(number, "e", {name: "v"}) for number, name in enumerate(CHECKSUMS, 1)],
         ),
         (document(*(row(number) for number in range(1, 10_001))), [NamedPart(n, "e", {}) for n in range(1, 10_001)]),
     ],
