@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from falcon_s3.pfs.names import Branch, Commit, Ref, Repo
 
 
+# What to do about a full disk.
+MAKE_ROOM = "make room on it, or delete old versions, branches or uploads, whose bytes go an hour or two later"
+
+
 class PfsError(Exception):
     """Something the caller asked for cannot be; nothing was changed."""
 
@@ -113,11 +117,8 @@ class Unavailable(PfsError):
 class DiskFull(Unavailable):
     """There is no room for what was to be written, nor will there be before somebody makes some."""
 
-    def __init__(self, but: str = ""):
-        super().__init__(
-            f"the disk is full{but}: make room on it, or delete old versions, branches or uploads, whose bytes go an"
-            " hour or two later"
-        )
+    def __init__(self, message: str = f"the disk is full: {MAKE_ROOM}"):
+        super().__init__(message)
 
 
 class Changed(Unavailable):

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from falcon_s3.pfs import DiskFull
+from falcon_s3.pfs.errors import MAKE_ROOM
 
 # Of any disk, and of a small one a share.
 MOST_RESERVE_BYTES = 64 << 20
@@ -34,7 +35,7 @@ class Room:
     def check(self) -> None:
         """Before new bytes are read, and while they come. Raises DiskFull when it is too full for more."""
         if self.is_scarce():
-            raise DiskFull(", but for what deletions need")
+            raise DiskFull(f"the disk is full, but for what deletions need: {MAKE_ROOM}")
 
     def is_scarce(self) -> bool:
         """Whether no more than the reserve is left, as far as the system tells."""

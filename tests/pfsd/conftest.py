@@ -174,13 +174,13 @@ def copy(source, source_path, path, **options):
 
 
 @contextlib.contextmanager
-def running_pfsd(data, log, *arguments, port=None):
-    """A pfsd as its own process on a free port, ended by SIGTERM, which it must obey."""
+def running_pfsd(data, log, *arguments, port=None, under=()):
+    """A pfsd as its own process on a free port, ended by SIGTERM, which it must obey; `under` is a command that runs it."""
     environment = {name: value for name, value in os.environ.items() if not re.match(r"FALCON_S3_(?!PURE)", name)}
     port = port or free_port()
     command = [sys.executable, "-m", "falcon_s3", "pfsd", "--listen", f"127.0.0.1:{port}", "--data", str(data)]
     with log.open("wb") as output:
-        process = subprocess.Popen([*command, *arguments], env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen([*under, *command, *arguments], env=environment, stdout=output, stderr=output)
     server = Pfsd(port, Path(data), log, process)
     try:
         wait_until_ready(server)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.pfs.test_room import IN_A_NAMESPACE, can_mount
+from tests.pfsd.conftest import running_pfsd
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="this system lets no test mount a small disk")
 
@@ -50,3 +53,20 @@ def test_a_full_disk_is_told_at_once_and_can_be_emptied(small):
     answer.refused(507, "InsufficientCapacity")
     assert "Retry-After" not in answer.headers
     s3.delete_object(Bucket=bucket, Key="0")
+
+
+def test_a_full_disk_of_pachd_is_told_as_such(start_gateway, tmp_path):
+    """Not as a pachd that does not answer; nor is it asked again."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = f'mount -t tmpfs -o size={DISK_BYTES} tmpfs {disk} && exec "$@"'
+    under = [*IN_A_NAMESPACE, "sh", "-c", mounted, "sh"]
+    with (
+        running_pfsd(disk / "data", tmp_path / "log", under=under) as pfsd,
+        start_gateway(pachd=f"grpc://127.0.0.1:{pfsd.port}", workers=1, keys=False) as gateway,
+    ):
+        bucket = gateway.new_bucket()
+        answer = gateway.request("PUT", f"/{bucket}/k", os.urandom(2 * DISK_BYTES))
+        assert answer.refused(507, "InsufficientCapacity").startswith("The disk is full")
+        assert gateway.request("GET", f"/{bucket}/k").status == 404
+        assert gateway.request("PUT", f"/{bucket}/k", b"x").status == 200

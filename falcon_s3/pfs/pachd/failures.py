@@ -19,6 +19,7 @@ from falcon_s3.pfs import (
     CommitFinished,
     CommitNotFound,
     Denied,
+    DiskFull,
     FileNotFound,
     InvalidName,
     InvalidPath,
@@ -35,6 +36,8 @@ Code = grpc.StatusCode
 NO_FILE = re.compile(r"file .* not found in repo .* at commit|does not contain item", re.DOTALL)
 # Tokens that ran out, which older versions answer as their own failure (auth.go).
 NO_TOKEN = re.compile(r"no authentication token|auth token is corrupted|token expiration is in the past")
+# Go's text of ENOSPC, of whatever pachd writes to; and that of a `falcon-s3 pfsd`.
+NO_SPACE = re.compile("no space left on device|the disk is full")
 OPEN_PARENT = re.compile(r"parent commit .* has not been finished", re.DOTALL)
 OPEN_BASE = re.compile(r"base commit .* unfinished|commit .* not finished", re.DOTALL)
 NO_AUTH = "the auth service is not activated"
@@ -51,6 +54,7 @@ class BaseUnfinished(Unavailable):
 # Texts of pachd -> what they mean; the first that is found.
 MEANINGS: tuple[tuple[re.Pattern[str], type[PfsError]], ...] = (
     (NO_TOKEN, Denied),
+    (NO_SPACE, DiskFull),
     (OPEN_PARENT, ParentOpen),
     (OPEN_BASE, BaseUnfinished),
     (re.compile(r"path \(.*\) invalid|path collision", re.DOTALL), InvalidPath),

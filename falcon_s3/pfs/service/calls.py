@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 
-from falcon_s3.pfs import NotFound, PfsError, Unavailable
+from falcon_s3.pfs import DiskFull, NotFound, PfsError, Unavailable
 from falcon_s3.pfs.lineage import NotFinished
 from falcon_s3.pfs.repos import AlreadyExists, StillUsed
 from falcon_s3.pfs.service.names import Unsupported
@@ -39,6 +39,7 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
     (StillUsed, grpc.StatusCode.FAILED_PRECONDITION),
     (NotFound, grpc.StatusCode.NOT_FOUND),
     (NotFinished, grpc.StatusCode.UNAVAILABLE),
+    (DiskFull, grpc.StatusCode.RESOURCE_EXHAUSTED),  # "perhaps the entire file system is out of space" (gRPC)
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
     (Unsupported, grpc.StatusCode.UNIMPLEMENTED),
     (Broken, grpc.StatusCode.INVALID_ARGUMENT),
