@@ -29,7 +29,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -130,23 +130,19 @@ class Contents:
         """
         self._room.check()
         chunks = iter(body)
-        held: list[bytes] = []
-        size = 0
-        for chunk in chunks:
-            held.append(chunk)
-            size += len(chunk)
-            if size > INLINE_BYTES:
-                return self._stage_file(held[0] if len(held) == 1 else b"".join(held), chunks, body)
-        data = held[0] if len(held) == 1 else b"".join(held)
-        return Staged(body.beginning(), body.digests().md5, size, data)
+        first = [_first(chunks)]
+        if len(first[0]) > INLINE_BYTES:
+            # Out of the list, so that nobody holds on to it while the others come.
+            return self._stage_file(chain((first.pop() for _ in range(1)), chunks), body)
+        return Staged(body.beginning(), body.digests().md5, len(first[0]), first[0])
 
-    def _stage_file(self, first: bytes, chunks: Iterator[bytes], body: Body) -> Staged:
+    def _stage_file(self, chunks: Iterable[bytes], body: Body) -> Staged:
         followed = self._repeats.follow()
         new: NewFile | None = None
         beginnings: list[bytes] = []
         size = 0
         try:
-            for chunk in chain((first,), chunks):
+            for chunk in chunks:
                 self._room.check()
                 size += len(chunk)
                 if size <= repeats.MOST_BYTES:
@@ -254,6 +250,18 @@ class Contents:
         return [
             Path(item.path) for item in list(os.scandir(self._incoming)) if _is_left(item.path, LOCKED_WITHIN_SECONDS)
         ]
+
+
+def _first(chunks: Iterator[bytes]) -> bytes:
+    """The chunks that come first, as one: all, or more than a content in the catalog may have."""
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size > INLINE_BYTES:
+            break
+    return b"".join(held)
 
 
 def _is_left(path: str, older: float) -> bool:

@@ -6,14 +6,17 @@ import hashlib
 import itertools
 import os
 import random
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from falcon_s3.pfs import CHUNK_BYTES, Unavailable, contents, repeats
+from falcon_s3.pfs import CHUNK_BYTES, Unavailable, batch, contents, repeats
 from falcon_s3.pfs.embedded import EmbeddedPfs
+from falcon_s3.pfs.extended import ExtendedPfs
+from falcon_s3.pfs.targets import Named
 from tests.pfs.bodies import Breaking, Bytes, Wrong, check_books, get
 from tests.pfs.stores import MASTER
 
@@ -173,6 +176,28 @@ def test_a_body_has_one_file_open(pfs, data):
         assert opened(data) == []
 
 
+class Counting(Bytes):
+    """A body that counts who holds on to its chunks when the next one is asked for: here the walk and who counts."""
+
+    def __iter__(self):
+        self.held: set[int] = set()
+        chunks = list(super().__iter__())
+        while chunks:
+            chunk = chunks.pop(0)
+            yield chunk
+            yield b""  # whoever walks has let go of the one before by then
+            self.held.add(sys.getrefcount(chunk))
+
+
+def test_nobody_holds_on_to_a_chunk(pfs):
+    """Not to the first either, while a client takes its time for the others."""
+    for _ in range(2):
+        body = Counting(WHOLE, STEP)
+        pfs.put_file(MASTER, "any", body)
+        assert body.held == {2}
+        assert get(pfs, MASTER, "any") == WHOLE
+
+
 @pytest.mark.parametrize("parts", [False, True])
 def test_content_that_is_removed_meanwhile(pfs, data, parts):
     """What repeats it whole is refused, to be sent again, and then written; what goes on otherwise has its bytes."""
@@ -193,6 +218,31 @@ def test_content_that_is_removed_meanwhile(pfs, data, parts):
         store_it(pfs, "again", body)
     assert get(pfs, MASTER, "again") == body
     check_books(pfs)
+
+
+def test_content_that_is_removed_during_a_stream(data, monkeypatch):
+    """A stream of changes is refused, whether what it began with is moved then or later, and leaves no file."""
+    pfs = ExtendedPfs(data)
+    pfs.create_branch(MASTER)
+    for at_once in (2, 100):
+        monkeypatch.setattr(batch, "STAGED_AT_ONCE", at_once)
+        store_it(pfs, "once", WHOLE)
+
+        def chunks():
+            yield WHOLE[: 2 * STEP]
+            forget(pfs, "once")
+            pfs.collect(0)
+            yield WHOLE[2 * STEP :]
+
+        changes = pfs.batch()
+        with pytest.raises(Unavailable, match="was removed"):
+            changes.add("other", [OTHER])
+            changes.add("again", chunks())
+            changes.apply(Named(MASTER.repo, MASTER.name, ""))
+        changes.close()
+        assert files_of(data) == []
+    check_books(pfs)
+    pfs.close()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "shorter", "gone"])
