@@ -97,27 +97,27 @@ os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 class Remembered:
-    """The MD5 of a body. What one that came lately came to until the same bytes, is not computed again.
+    """The MD5 of a body. What it comes to at the end of a chunk is looked up, if a body that came lately began so.
 
-    `_states` has how an MD5 stands after a beginning. One is told only when the next chunk comes, as `Md5` keeps what it
-    is given until then.
+    Then the chunk is not hashed, and `_md5` stays behind until it must go on: from what was looked up last. `_states` has
+    how an MD5 stands at the end of such chunks, by the BLAKE3 of the body until there. It is put there only when the next
+    chunk comes, as an `Md5` keeps what it is given until then.
     """
 
     _states: Beginnings[object] = Beginnings()
 
     def __init__(self) -> None:
         self._md5 = Md5()
-        self._beginning: bytes | None = None  # how the MD5 stands there was not told yet
-        self._state: object = None  # it was not computed since there
+        self._beginning: bytes | None = None  # where `_md5` is, if that is to be put among the states
+        self._state: object = None  # how an MD5 stands where the body is, if `_md5` stayed behind
 
     def update(self, data: bytes, beginning: bytes | None) -> None:
         """Take the next chunk. `beginning` is the BLAKE3 of the body until its end; None: it is not worth remembering."""
+        self._tell()
         state = beginning and self._states.get(beginning)
         if state:
-            self._tell()
             self._state = state
             return
-        self._tell()
         self._catch_up()
         self._md5.update(data)
         self._beginning = beginning

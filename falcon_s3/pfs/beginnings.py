@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from typing import Generic, TypeVar
 
-# How many are remembered: after each chunk of a body there is one, and chunks are 256 KiB.
+# How many are remembered: after each chunk of a body there is one, and chunks are 256 KiB. So it is 1 GiB of bodies, and
+# both that a worker has of them take 1 MiB.
 MOST = 4096
 
 T = TypeVar("T")

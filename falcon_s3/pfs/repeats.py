@@ -26,7 +26,7 @@ from falcon_s3.pfs.beginnings import Beginnings
 
 logger = logging.getLogger(__name__)
 
-# Longer contents are not followed: a body that goes on otherwise waits until what was in common is copied, and a disk
+# Longer contents are not remembered: a body that goes on otherwise waits until what was in common is copied, and a disk
 # copies so much in a tenth of a second.
 MOST_BYTES = 64 << 20
 
@@ -46,7 +46,7 @@ class Repeats:
         return Followed(self)
 
     def remember(self, beginnings: Sequence[bytes]) -> None:
-        """That a content begins so, and comes to the last of them, its digest."""
+        """What a content was known by as it grew, chunk by chunk; the last is its digest."""
         for beginning in beginnings:
             self._contents.put(beginning, beginnings[-1])
 
@@ -67,7 +67,7 @@ class Repeats:
             return None
 
     def is_of(self, digest: bytes, beginning: bytes) -> bool:
-        """Whether the content is remembered for a beginning."""
+        """Whether this content is the one that is remembered for a beginning; others may begin so too."""
         return self._contents.get(beginning) == digest
 
 
@@ -76,13 +76,16 @@ class Followed:
 
     def __init__(self, repeats: Repeats):
         self._repeats = repeats
-        self._digest = b""
-        self._handle = -1
-        self._beginning = b""
-        self.size = 0  # how much of it
+        self._digest = b""  # of the content
+        self._handle = -1  # its file; -1: none is followed
+        self._beginning = b""  # the BLAKE3 of what the body has in common with it
+        self.size = 0  # how much that is
 
     def goes_on(self, beginning: bytes, size: int) -> bool:
-        """Whether a stored content begins with these `size` bytes; if not, it is followed as far as before."""
+        """Whether a stored content begins with the first `size` bytes of the body, whose BLAKE3 is `beginning`.
+
+        It may be another than before. If there is none, what was followed is followed as far as before.
+        """
         if self._handle < 0 or not self._repeats.is_of(self._digest, beginning):
             other = self._repeats.opened(beginning)
             if other is None:
