@@ -4,7 +4,10 @@ import itertools
 
 import pytest
 
-from falcon_s3.pfs.pachd import writing
+from falcon_s3.pfs import Commit
+from falcon_s3.pfs.pachd import methods, writing
+from falcon_s3.pfs.pachd.names import branch_message
+from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.pachd.wiretap import TappedPfs
 from tests.pfs.bodies import Bytes, get, names, put
 
@@ -71,6 +74,35 @@ WRITES = [
 @pytest.mark.parametrize(("what", "call", "expected"), READS + WRITES, ids=[row[0] for row in READS + WRITES])
 def test_an_operation_costs_these_calls(pfs, full, what, call, expected):
     call(pfs, full)
+    assert pfs.calls() == expected, what
+
+
+TO_A_COMMIT = [
+    (
+        "put",
+        lambda pfs, commit: pfs.put_file(commit, "n", Bytes(b"1")),
+        ["InspectCommit", "CreateFileSet", "AddFileSet", "InspectFile", *["InspectCommit"] * 2],
+    ),
+    (
+        "copy",
+        lambda pfs, commit: pfs.copy_file(commit, "n", pfs.inspect_file(commit, "a")),
+        ["InspectFile", *["InspectCommit"] * 2, "CreateFileSet", "AddFileSet", "InspectFile", *["InspectCommit"] * 2],
+    ),
+    (
+        "delete",
+        lambda pfs, commit: pfs.delete_files(commit, ["a"]),
+        ["InspectFile", "InspectCommit", "CreateFileSet", "AddFileSet"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "call", "expected"), TO_A_COMMIT, ids=[row[0] for row in TO_A_COMMIT])
+def test_no_stream_of_changes_goes_to_an_open_commit(pfs, full, what, call, expected):
+    """Finished in the midst of one, it would show nothing any more, in pachd."""
+    request = wire.StartCommitRequest(branch=branch_message(full))
+    commit = Commit(full.repo, pfs._calls.change(methods.START_COMMIT, request).id)
+    pfs.calls()
+    call(pfs, commit)
     assert pfs.calls() == expected, what
 
 

@@ -1,5 +1,6 @@
 """A gateway in front of a pachd with users: tokens are the access keys, and pachd says what each may do."""
 
+import contextlib
 import time
 import uuid
 
@@ -9,6 +10,10 @@ pytest.importorskip("grpc", reason="pachd needs the extra `pachd`")
 
 from botocore.exceptions import ClientError
 
+from falcon_s3 import buckets
+from falcon_s3.pfs.pachd import PachdPfs, methods, names
+from falcon_s3.pfs.pachd.address import parse
+from falcon_s3.pfs.wire import pfs_pb2 as wire
 from falcon_s3.tokens import KNOWN_SECONDS, REFUSED_SECONDS
 from tests.pachd.users import Users, running
 from tests.s3.conftest import Signer
@@ -182,6 +187,35 @@ def test_pachd_is_asked_who_somebody_is_once_in_a_while(by, users, bucket):
     users.names["fleeting"] = "robot:writer"
     time.sleep(REFUSED_SECONDS)
     by("fleeting").head_bucket(Bucket=bucket)
+
+
+def test_an_open_commit_is_changed_by_who_has_the_right_alone(by, users, bucket, pachd):
+    """Pachd itself does not ask for it there."""
+    branch = buckets.parse(bucket)
+    with contextlib.closing(PachdPfs(parse(pachd))) as store:
+        view = store.as_user(WRITER)
+        request = wire.StartCommitRequest(branch=names.branch_message(branch))
+        commit = view._calls.change(methods.START_COMMIT, request).id
+    opened = f"{commit}.{bucket}"
+    by(WRITER).put_object(Bucket=opened, Key="k", Body=b"content")
+    upload = by(WRITER).create_multipart_upload(Bucket=opened, Key="m")["UploadId"]
+    part = by(WRITER).upload_part(Bucket=opened, Key="m", UploadId=upload, PartNumber=1, Body=b"x")["ETag"]
+    listed = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+    before = len(users.called)
+    refused(403, "AccessDenied", by(READER).put_object, Bucket=opened, Key="k2", Body=b"content")
+    refused(403, "AccessDenied", by(READER).delete_object, Bucket=opened, Key="k")
+    refused(
+        403,
+        "AccessDenied",
+        by(READER).complete_multipart_upload,
+        Bucket=opened,
+        Key="m",
+        UploadId=upload,
+        MultipartUpload=listed,
+    )
+    refused(403, "AccessDenied", by(READER).delete_objects, Bucket=opened, Delete={"Objects": [{"Key": "k"}]})
+    assert not {"AddFileSet", "ModifyFile", "CreateFileSet"} & {method for method, _ in users.called[before:]}
+    assert [each["Key"] for each in by(READER).list_objects_v2(Bucket=opened)["Contents"]] == ["k"]
 
 
 def test_each_call_is_made_with_the_token_of_who_asked(by, users, bucket):

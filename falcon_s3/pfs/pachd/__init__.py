@@ -63,8 +63,8 @@ class PachdPfs:
         self._channel = Channel(address, deadline)
         self._calls = Calls(self._channel)
         self._checked = writing.Checked()
-        # The repos that the user was found to have the right to write to; a view is made anew every few seconds, and
-        # what counts is that pachd lets the write through. None: nobody in particular.
+        # The repos that the user was found to have the right to write to. A view is made anew every few seconds, and to
+        # a branch pachd lets no write through without the right; to an open commit it does. None: nobody in particular.
         self._writable: set[Repo] | None = None
 
     def as_user(self, token: str) -> PachdPfs:
@@ -181,6 +181,7 @@ class PachdPfs:
     ) -> Commit | None:
         wanted = list(dict.fromkeys(paths))
         names.check_ref(ref)
+        self._check_rights(ref.repo)
         commit = locking.delete_files(self._calls, ref, wanted, check)
         if gone is not None and commit is not None:
             gone.update(wanted)
@@ -246,6 +247,8 @@ class PachdPfs:
         check: Check | None = None,
     ) -> FileInfo:
         """The file's ETag is PFS's hash, as of every file, whatever `etag` says."""
+        names.check_ref(ref)
+        self._check_rights(ref.repo)
         return uploads.finish(self._calls, ref, path, upload, parts, check)
 
     def inspect_finished(self, ref: Ref, path: str, upload: str) -> FileInfo:

@@ -37,6 +37,7 @@ MODIFY_FILE = Method(f"{PFS}/ModifyFile", Empty.FromString)
 CREATE_FILE_SET = Method(f"{PFS}/CreateFileSet", wire.CreateFileSetResponse.FromString)
 GET_FILE_SET = Method(f"{PFS}/GetFileSet", wire.CreateFileSetResponse.FromString)
 COMPOSE_FILE_SET = Method(f"{PFS}/ComposeFileSet", wire.CreateFileSetResponse.FromString)
+ADD_FILE_SET = Method(f"{PFS}/AddFileSet", Empty.FromString)
 RENEW_FILE_SET = Method(f"{PFS}/RenewFileSet", Empty.FromString)
 
 WHO_AM_I = Method("/auth_v2.API/WhoAmI", auth_pb2.WhoAmIResponse.FromString)
