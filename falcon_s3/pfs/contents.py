@@ -6,7 +6,8 @@ name of its own, in one of 256 folders. The order that makes a crash harmless:
 1. `stage` writes `incoming/<name>`, syncs it, moves it to `contents/<na>/<name>`, and syncs that folder. It holds a
    lock on the file as long as the process lives;
 2. `acquire`, in a job of the catalog, adds the row that says the content is there; the row is true once the job's
-   transaction is on disk. Where the content is known already, `discard` removes the file.
+   transaction is on disk. Where the content is known already, `discard` removes the file; unless that of the row is gone
+   or was cut, by whoever had the disk in hand: then it takes the place of that one.
 
 Of a body that begins as a stored content does, only what follows is new (`repeats`); if it is that content, nothing is
 staged but its digest, and `acquire` refuses it should the row be gone by then: it was in use when the body began, so
@@ -41,7 +42,7 @@ from blake3 import blake3
 from falcon_s3.pfs import Body, Unavailable, not_written, repeats
 from falcon_s3.pfs.blocks import BlockFile
 from falcon_s3.pfs.catalog import Connection
-from falcon_s3.pfs.repeats import Followed, Repeats
+from falcon_s3.pfs.repeats import Find, Followed, Repeats
 from falcon_s3.pfs.room import Room
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,17 @@ class Staged:
             raise Unavailable("what was stored already was removed meanwhile, as nothing named it")
         return (None if self.file is None else self.file.name), self.data
 
+    def mend(self, connection: Connection, content: int) -> None:
+        """Inside a job: what was staged takes the place of a file of this content that is gone, or was cut."""
+        if self.file is None:
+            return
+        (name,) = connection.execute("SELECT file FROM content WHERE id = ?", (content,)).fetchone()
+        if name is None or _has_size(self.file.parents[1] / name[:2] / name, self.size):
+            return
+        logger.error("content file %s was gone, or was cut: its bytes came again, and take its place", name)
+        connection.execute("UPDATE content SET file = ? WHERE id = ?", (self.file.name, content))
+        self.named = True
+
 
 class NewFile:
     """A file that is being written. It holds a lock as long as the process lives. Raises OSError."""
@@ -99,8 +111,8 @@ class NewFile:
 class Contents:
     """The content files in the folder `data`. Safe for many threads and processes at once."""
 
-    def __init__(self, data: Path, find: Callable[[bytes], Path | None]):
-        """`find` tells the file of the content with a digest, if a row names it and it is in use."""
+    def __init__(self, data: Path, find: Find):
+        """`find` tells the file of the content with a digest, and its size, if a row names it and it is in use."""
         self._room = Room(data)
         self._repeats = Repeats(find)
         self._incoming = data / "incoming"
@@ -206,6 +218,7 @@ class Contents:
         if known is not None:
             connection.execute("UPDATE content SET uses = uses + 1, freed_ms = NULL WHERE id = ?", known)
             number: int = known[0]
+            staged.mend(connection, number)
             return number
         cursor = connection.execute(
             "INSERT INTO content (digest, kind, size, uses, file, data) VALUES (?, ?, ?, 1, ?, ?)",
@@ -311,6 +324,13 @@ class _Reader:
     __del__ = close
 
 
+def _has_size(file: Path, size: int) -> bool:
+    try:
+        return file.stat().st_size == size
+    except OSError:
+        return False
+
+
 def _remove(file: Path) -> None:
     """Of a file that nothing names. Raises nothing: what became of the write is told; where the disk refuses, it stays."""
     try:
@@ -344,12 +364,15 @@ def is_named(connection: Connection, name: str) -> bool:
     return connection.execute("SELECT 1 FROM content WHERE file = ?", (name,)).fetchone() is not None
 
 
-def file_in_use(connection: Connection, digest: bytes) -> str | None:
-    """The name of the file with the content of a digest; None: there is none, it is not in a file, or nothing uses it."""
-    row: tuple[str | None] | None = connection.execute(
-        "SELECT file FROM content WHERE digest = ? AND freed_ms IS NULL", (digest,)
+def file_in_use(connection: Connection, digest: bytes) -> tuple[str, int] | None:
+    """The name and size of the file with the content of a digest.
+
+    None: there is no such content, it is not in a file, or nothing uses it.
+    """
+    row: tuple[str, int] | None = connection.execute(
+        "SELECT file, size FROM content WHERE digest = ? AND file IS NOT NULL AND freed_ms IS NULL", (digest,)
     ).fetchone()
-    return None if row is None else row[0]
+    return row
 
 
 def release(connection: Connection, content: int, uses: int = 1) -> None:

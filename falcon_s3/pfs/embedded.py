@@ -87,10 +87,10 @@ class EmbeddedPfs(Uploads):
         """Where what was read from this store can be kept as long as it is so, by those above as by the store itself."""
         return self._catalog.kept
 
-    def _file_of(self, digest: bytes) -> Path | None:
+    def _file_of(self, digest: bytes) -> tuple[Path, int] | None:
         with self._catalog.read() as connection:
-            name = file_in_use(connection, digest)
-        return None if name is None else self._contents.path(name)
+            found = file_in_use(connection, digest)
+        return None if found is None else (self._contents.path(found[0]), found[1])
 
     # Branches and commits
 

@@ -241,4 +241,7 @@ def _acquire(connection: Connection, staged: Sequence[Staged], known: Sequence[i
         end = insert(connection, _many(NEW_CONTENTS, len(new)), values) + 1
         for number, each in enumerate(new, end - len(new)):  # AUTOINCREMENT: they follow each other
             numbers[each.digest] = number
+    for each, number in zip(staged, known, strict=True):
+        if number is not None:
+            each.mend(connection, number)
     return [numbers[each.digest] for each in staged]

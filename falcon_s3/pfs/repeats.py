@@ -35,10 +35,14 @@ class Damaged(OSError):
     """A stored content does not have the bytes that it was stored with."""
 
 
-class Repeats:
-    """The contents that came lately. `find` gives the file of a content by its digest; None: it is not to be followed."""
+# Of a content by its digest: the file, and how long it must be; None: it is not to be followed.
+Find = Callable[[bytes], "tuple[Path, int] | None"]
 
-    def __init__(self, find: Callable[[bytes], Path | None]):
+
+class Repeats:
+    """The contents that came lately."""
+
+    def __init__(self, find: Find):
         self._find = find
         self._contents: Beginnings[bytes] = Beginnings()  # the digest of a content that begins so
 
@@ -58,13 +62,18 @@ class Repeats:
         digest = self._contents.get(beginning)
         if digest is None:
             return None
-        path = self._find(digest)
-        if path is None:
+        found = self._find(digest)
+        if found is None:
             return None
+        path, size = found
         try:
-            return digest, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # removed since then, or too many are open: it is written anew
             return None
+        if os.fstat(handle).st_size != size:  # what is written anew takes its place
+            os.close(handle)
+            return None
+        return digest, handle
 
     def is_of(self, digest: bytes, beginning: bytes) -> bool:
         """Whether this content is the one that is remembered for a beginning; others may begin so too."""

@@ -260,12 +260,40 @@ def test_what_is_damaged_is_not_copied(pfs, data, damage, caplog):
     else:
         file.unlink()
     body = WHOLE[: 3 * STEP] + OTHER
-    if damage != "gone":
+    if damage == "flipped":
         with pytest.raises(Unavailable, match="damaged"):
             pfs.put_file(MASTER, "other", Bytes(body, STEP))
         assert files_of(data) == [file]
         assert "falcon-s3 fsck" in caplog.text
     store_it(pfs, "other", body)
+
+
+def as_a_file(pfs):
+    store_it(pfs, "again", WHOLE)
+
+
+def as_a_part(pfs):
+    upload = pfs.start_upload(MASTER, "again")
+    part = pfs.put_part(MASTER, "again", upload.id, 1, Bytes(WHOLE, STEP))
+    pfs.finish_upload(MASTER, "again", upload.id, [(1, part.etag)], part.etag)
+
+
+@pytest.mark.parametrize("again", [as_a_file, as_a_part])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: os.truncate(file, STEP)])
+def test_bytes_that_come_again_take_the_place_of_a_file_that_is_gone_or_cut(pfs, data, damage, again, caplog):
+    """So that what is acknowledged can be read, and what was stored before, too."""
+    store_it(pfs, "once", WHOLE)
+    [file] = files_of(data)
+    damage(file)
+    again(pfs)
+    assert "take its place" in caplog.text
+    assert get(pfs, MASTER, "once") == get(pfs, MASTER, "again") == WHOLE
+    check_books(pfs)
+    pfs.collect()
+    [new] = files_of(data)
+    assert new != file
+    again(pfs)
+    assert files_of(data) == [new]
 
 
 def test_long_contents_are_not_followed(pfs, monkeypatch, data):
@@ -348,6 +376,6 @@ def test_a_stored_content_is_found_by_its_digest(pfs, data):
     """The one in a file; a small one lives in the catalog."""
     store_it(pfs, "large", WHOLE)
     store_it(pfs, "small", b"small")
-    assert pfs._file_of(blake3(WHOLE).digest()) == files_of(data)[0]
+    assert pfs._file_of(blake3(WHOLE).digest()) == (files_of(data)[0], len(WHOLE))
     assert pfs._file_of(blake3(b"small").digest()) is None
     assert pfs._file_of(blake3(b"unknown").digest()) is None
