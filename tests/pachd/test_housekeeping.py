@@ -11,12 +11,14 @@ pytest.importorskip("grpc", reason="pachd needs the extra `pachd`")
 from falcon_s3 import errors
 from falcon_s3.config import Config
 from falcon_s3.pfs import Branch, Repo, UploadNotFound
-from falcon_s3.pfs.pachd import PachdPfs
+from falcon_s3.pfs.pachd import PachdPfs, branches, methods, names
 from falcon_s3.pfs.pachd.address import parse
+from falcon_s3.pfs.wire import pfs_pb2 as wire
 from falcon_s3.server import expiry
 from falcon_s3.server import pachd as server
 from tests.pachd.test_gateway_start import refused
 from tests.pachd.users import Users, running
+from tests.pfs.bodies import put
 
 WRITER, OWN, READER = "token-of-the-writer", "token-of-the-gateway", "token-of-a-reader"
 NAMES = {WRITER: "robot:writer", OWN: "robot:gateway", READER: "robot:reader"}
@@ -28,15 +30,15 @@ def users():
 
 
 @pytest.fixture(scope="module")
-def address(users, tmp_path_factory):
-    with running(tmp_path_factory.mktemp("pachd") / "data", users) as where:
-        yield where
+def where(users, tmp_path_factory):
+    with running(tmp_path_factory.mktemp("pachd") / "data", users) as found:
+        yield found
 
 
 @pytest.fixture
-def upload(address):
+def upload(where):
     """An upload that nobody completes; gives what tells whether it is there."""
-    with contextlib.closing(PachdPfs(parse(address))) as store:
+    with contextlib.closing(PachdPfs(parse(where))) as store:
         view = store.as_user(WRITER)
         branch = Branch(Repo("default", f"t{uuid.uuid4().hex[:8]}"), "master")
         view.create_branch(branch)
@@ -53,14 +55,14 @@ def upload(address):
 
 
 @pytest.fixture
-def open_backend(address, monkeypatch):
+def open_backend(where, monkeypatch):
     """Opens a gateway's backend, which looks for uploads at once, and takes each for an old one."""
     monkeypatch.setattr(expiry, "BETWEEN_SECONDS", 0.05)
     monkeypatch.setattr(server, "DAY_MS", 0)
     with contextlib.ExitStack() as stack:
 
         def open_one(token):
-            backend = server.opened(Config(pachd=address, pachd_token=token))
+            backend = server.opened(Config(pachd=where, pachd_token=token))
             stack.callback(backend.close)
             return backend
 
@@ -97,6 +99,45 @@ def test_a_token_that_may_not_discard_them_is_complained_of(upload, open_backend
     assert upload()
 
 
-def test_a_token_that_pachd_does_not_know_is_refused_at_the_start(address):
-    assert "FALCON_S3_PACHD_TOKEN" in refused("--pachd", address, FALCON_S3_PACHD_TOKEN="unknown")
+def test_a_token_that_pachd_does_not_know_is_refused_at_the_start(where):
+    assert "FALCON_S3_PACHD_TOKEN" in refused("--pachd", where, FALCON_S3_PACHD_TOKEN="unknown")
     assert "FALCON_S3_PACHD_TOKEN" in refused(FALCON_S3_PACHD_TOKEN=OWN)
+
+
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_what_an_interrupted_deletion_left_goes_after_a_day(pfs, branch, monkeypatch, content):
+    """Only if it shows no files: its hidden name is the last that leads to them."""
+
+    def left():
+        request = wire.InspectRepoRequest(repo=names.repo_message(branch.repo))
+        found = pfs._calls.read(methods.INSPECT_REPO, request).branches
+        return [each.name for each in found if each.name.startswith(branches.ASIDE)]
+
+    if content:
+        put(pfs, branch, "a", content)
+    monkeypatch.setattr(branches, "_is_empty", is_interrupted := Interrupted(branches._is_empty))
+    with pytest.raises(KeyboardInterrupt):
+        pfs.delete_branch(branch, if_empty=True)
+    is_interrupted.over = True
+    pfs.expire_uploads()
+    assert len(left()) == 1
+    monkeypatch.setattr(branches, "ASIDE_SECONDS", 0)
+    pfs.expire_uploads()
+    assert len(left()) == len(content)
+
+
+class Interrupted:
+    """Finds a branch empty, and the second time does not come to it."""
+
+    def __init__(self, real):
+        self.real = real
+        self.over = False
+        self.asked = 0
+
+    def __call__(self, calls, head):
+        if self.over:
+            return self.real(calls, head)
+        self.asked += 1
+        if self.asked == 2:
+            raise KeyboardInterrupt
+        return True

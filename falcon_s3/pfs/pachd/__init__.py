@@ -258,5 +258,5 @@ class PachdPfs:
         uploads.abort(self._calls, ref, path, upload)
 
     def expire_uploads(self) -> int:
-        """Discard uploads that are too old, and the results of finished ones; how many."""
+        """Discard uploads that are too old, and the results of finished ones; how many. And what deletions left."""
         return branches.collect_uploads(self._calls, self._upload_ms)

@@ -15,6 +15,9 @@ A branch is deleted with the uploads to it.
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import grpc
@@ -29,6 +32,7 @@ from falcon_s3.pfs import (
     CommitNotFound,
     Denied,
     InvalidName,
+    NotFound,
     PfsError,
     Repo,
     check_branch,
@@ -39,8 +43,11 @@ from falcon_s3.pfs.pachd.failures import Code
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 from falcon_s3.pfs.wire import transaction_pb2
 
-# The name that a branch has while it is looked at once more, before it is gone.
+# The name that a branch has while it is looked at once more, before it is gone: with the second in which that began.
 ASIDE = "_gone_"
+TIME_DIGITS, RANDOM_BYTES = 8, 4
+# When that is over, certainly: who began it was ended in its midst.
+ASIDE_SECONDS = 24 * 3600
 
 
 class BranchEntry(NamedTuple):
@@ -146,14 +153,11 @@ def _set_aside(calls: Calls, branch: Branch) -> Branch:
     PFS deletes on no condition. So the head that the branch had in the very moment of its deletion is kept under the
     hidden name, and looked at: with what came after the first look the branch is made again.
     """
-    aside = Branch(branch.repo, ASIDE + secrets.token_hex(8))
+    aside = Branch(branch.repo, f"{ASIDE}{int(time.time()):0{TIME_DIGITS}x}{secrets.token_hex(RANDOM_BYTES)}")
     with failures.about(branch):
         _rename(calls, branch, aside)
     try:
-        with failures.about(aside):
-            request = wire.InspectBranchRequest(branch=names.branch_message(aside))
-            head = names.branch_info(calls.read(methods.INSPECT_BRANCH, request)).head
-        is_empty = _is_empty(calls, head)
+        is_empty = _is_empty(calls, _head_aside(calls, aside))
     except PfsError:
         _bring_back(calls, branch, aside)
         raise
@@ -161,6 +165,12 @@ def _set_aside(calls: Calls, branch: Branch) -> Branch:
         _bring_back(calls, branch, aside)
         raise BranchNotEmpty(branch)
     return aside
+
+
+def _head_aside(calls: Calls, aside: Branch) -> Commit:
+    with failures.about(aside):
+        request = wire.InspectBranchRequest(branch=names.branch_message(aside))
+        return names.branch_info(calls.read(methods.INSPECT_BRANCH, request)).head
 
 
 def _bring_back(calls: Calls, branch: Branch, aside: Branch) -> None:
@@ -184,14 +194,30 @@ def _rename(calls: Calls, branch: Branch, name: Branch) -> None:
     calls.change(methods.BATCH_TRANSACTION, transaction_pb2.BatchTransactionRequest(requests=requests))
 
 
+def _collect_aside(calls: Calls, repo: Repo, there: Sequence[str]) -> None:
+    """Delete the branches that were set aside long ago. One with files stays: its name is the last that leads to them."""
+    for name in there:
+        if not (name.startswith(ASIDE) and names.HIDDEN_BRANCH.match(name)):
+            continue
+        if time.time() - int(name[len(ASIDE) : len(ASIDE) + TIME_DIGITS], 16) < ASIDE_SECONDS:
+            continue
+        aside = Branch(repo, name)
+        with suppress(NotFound):  # another gateway was earlier
+            if _is_empty(calls, _head_aside(calls, aside)):
+                with failures.about(aside):
+                    calls.change(methods.DELETE_BRANCH, _deletion(aside))
+
+
 def collect_uploads(calls: Calls, upload_ms: int | None) -> int:
-    """As `uploads.collect`, in all repos. Raises Denied at the end if the user may not do so in one of them."""
+    """As `uploads.collect`, in all repos, with what deletions left. Raises Denied at the end if the user may not do so in one of them."""
     with failures.about(Branch(names.FILE_SETS, "")):
         infos = list(calls.replies(methods.LIST_REPO, wire.ListRepoRequest(type=names.USER)))
     count, denied = 0, None
     for info in infos:
+        repo, there = names.repo_of(info.repo), [each.name for each in info.branches]
         try:
-            count += uploads.collect(calls, names.repo_of(info.repo), [each.name for each in info.branches], upload_ms)
+            count += uploads.collect(calls, repo, there, upload_ms)
+            _collect_aside(calls, repo, there)
         except Denied as ex:
             denied = ex
     if denied is not None:
