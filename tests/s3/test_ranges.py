@@ -10,7 +10,6 @@ from tests.s3.etags import etag_of
 
 DATA = random.Random(3).randbytes(3_000_000)
 SIZE = len(DATA)
-ETAG = etag_of(DATA).strip('"')
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +17,14 @@ def target(gateway):
     bucket = gateway.new_bucket()
     gateway.s3.put_object(Bucket=bucket, Key="k", Body=DATA)
     return f"/{bucket}/k"
+
+
+@pytest.fixture(scope="module")
+def etag(gateway, target):
+    """Without its quotes; that of a long file is pachd's affair."""
+    told = gateway.request("HEAD", target).headers["ETag"]
+    assert told == etag_of(DATA)
+    return told.strip('"')
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +49,13 @@ def empty(gateway):
         ("bytes=1000-2500000", 1000, 2500001),
     ],
 )
-def test_a_range_is_sent_with_its_place(gateway, target, value, start, stop):
+def test_a_range_is_sent_with_its_place(gateway, target, etag, value, start, stop):
     answer = gateway.request("GET", target, headers={"Range": value})
     assert answer.status == 206
     assert answer.body == DATA[start:stop]
     assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{SIZE}"
     assert answer.headers["Content-Length"] == str(stop - start)
-    assert answer.headers["ETag"] == f'"{ETAG}"'
+    assert answer.headers["ETag"] == f'"{etag}"'
 
 
 @pytest.mark.parametrize("value", ["bytes=5-2", "bytes=a-b", "bytes=0-1,5-6", "lines=1-2", "bytes=-", "", "0-4"])
@@ -73,10 +80,10 @@ def test_an_empty_object_has_no_range(gateway, empty, value):
 
 @pytest.mark.parametrize(
     ("value", "status"),
-    [(f'"{ETAG}"', 206), (ETAG, 206), ('"0"', 200), (f'W/"{ETAG}"', 200), ("Sun, 06 Nov 1994 08:49:37 GMT", 200)],
+    [('"ETAG"', 206), ("ETAG", 206), ('"0"', 200), ('W/"ETAG"', 200), ("Sun, 06 Nov 1994 08:49:37 GMT", 200)],
 )
-def test_if_range_decides_between_the_part_and_the_whole(gateway, target, value, status):
-    answer = gateway.request("GET", target, headers={"Range": "bytes=1-3", "If-Range": value})
+def test_if_range_decides_between_the_part_and_the_whole(gateway, target, etag, value, status):
+    answer = gateway.request("GET", target, headers={"Range": "bytes=1-3", "If-Range": value.replace("ETAG", etag)})
     assert (answer.status, answer.body) == (status, DATA[1:4] if status == 206 else DATA)
 
 
@@ -85,16 +92,16 @@ def test_if_range_with_the_date_of_the_object_gets_the_part(gateway, target):
     assert gateway.request("GET", target, headers={"Range": "bytes=1-3", "If-Range": modified}).status == 206
 
 
-def test_a_condition_is_looked_at_before_the_range(gateway, target):
+def test_a_condition_is_looked_at_before_the_range(gateway, target, etag):
     beyond = {"Range": f"bytes={SIZE}-"}
-    assert gateway.request("GET", target, headers=beyond | {"If-None-Match": ETAG}).status == 304
+    assert gateway.request("GET", target, headers=beyond | {"If-None-Match": etag}).status == 304
     assert gateway.request("GET", target, headers=beyond | {"If-Match": '"0"'}).status == 412
 
 
-def test_a_file_read_in_parts_by_a_client_is_whole(s3, target):
+def test_a_file_read_in_parts_by_a_client_is_whole(s3, target, etag):
     bucket, _, key = target[1:].partition("/")
     parts = [
-        s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + 777_777 - 1}", IfMatch=ETAG)["Body"].read()
+        s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + 777_777 - 1}", IfMatch=etag)["Body"].read()
         for start in range(0, SIZE, 777_777)
     ]
     assert b"".join(parts) == DATA
