@@ -9,7 +9,6 @@ from email.utils import formatdate
 
 import pytest
 
-from tests.s3.etags import etag_of
 from tests.s3.test_checksums import SUMS, asked
 
 MIB = 1 << 20
@@ -191,7 +190,7 @@ def test_a_source_that_is_not_there_is_told(gateway, bucket, source, form, statu
     ("headers", "status", "code"),
     [
         ({"x_amz_copy_source_if_match": '"x"'}, 412, "PreconditionFailed"),
-        ({"x_amz_copy_source_if_none_match": etag_of(DATA)}, 412, "PreconditionFailed"),
+        ({"x_amz_copy_source_if_none_match": "ETAG"}, 412, "PreconditionFailed"),
         ({"x_amz_copy_source_if_unmodified_since": formatdate(0, usegmt=True)}, 412, "PreconditionFailed"),
         ({"x_amz_copy_source_server_side_encryption_customer_algorithm": "AES256"}, 501, "NotImplemented"),
         ({"x_amz_server_side_encryption_customer_algorithm": "AES256"}, 501, "NotImplemented"),
@@ -200,12 +199,12 @@ def test_a_source_that_is_not_there_is_told(gateway, bucket, source, form, statu
 )
 def test_a_condition_that_does_not_hold_copies_nothing(gateway, bucket, source, headers, status, code):
     upload = start(gateway, bucket)
+    etag = gateway.request("HEAD", f"/{source}/source").headers["ETag"]  # that of a long file is pachd's affair
+    headers = {name: value.replace("ETAG", etag) for name, value in headers.items()}
     copy_part(gateway, bucket, upload, 1, f"{source}/source", **headers).refused(status, code)
     assert parts(gateway, bucket, upload) == []
-    assert (
-        copy_part(gateway, bucket, upload, 1, f"{source}/source", x_amz_copy_source_if_match=etag_of(DATA)).status
-        == 200
-    )
+    good = copy_part(gateway, bucket, upload, 1, f"{source}/source", x_amz_copy_source_if_match=etag)
+    assert good.status == 200
 
 
 def test_an_upload_that_is_not_there_is_told_first(gateway, bucket, source):
