@@ -45,6 +45,7 @@ class Request(NamedTuple):
     size: int = 0
     sends: bool = False
     checked: bool = False  # whether the answer's bytes are kept and compared
+    again: bool = False  # whether it sends what it sent the last time
 
 
 @dataclass
@@ -102,8 +103,10 @@ class Run:
         return next(self._requests, None)
 
     def body(self, asked: Request) -> list[bytes | memoryview]:
-        """New bytes each time, so that no server stores them for free."""
-        stamp = asked.number.to_bytes(NUMBER_BYTES, "big") + next(self._stamps).to_bytes(8, "big")
+        """New bytes each time, so that no server stores them for free, unless that is asked."""
+        stamp = asked.number.to_bytes(NUMBER_BYTES, "big") + (0 if asked.again else next(self._stamps)).to_bytes(
+            8, "big"
+        )
         return [stamp[: asked.size], self._tail(asked.size)]
 
     def is_right(self, asked: Request, body: bytes) -> bool:

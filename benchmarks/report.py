@@ -30,6 +30,7 @@ ROWS = {
     "get 64 MiB": ("GET 64 MiB", 1.5),
     "put 4 KiB": ("PUT 4 KiB", 2.5),
     "put 16 MiB": ("PUT 16 MiB, 2 at a time", 2.0),
+    "put 16 MiB again": ("PUT 16 MiB that came before, 2 at a time", 2.0),
     "put 8 x 16 MiB": ("PUT 16 MiB, 8 at a time", 2.0),
 }
 BIG_BYTES, PUT_BYTES = 64 << 20, 16 << 20
@@ -80,7 +81,7 @@ def goals(result: dict[str, Any]) -> Iterator[Goal]:
     ours, sent = figure("get 64 MiB", OURS), figure("get 64 MiB", NGINX)
     if ours and sent:
         yield Goal("GET 64 MiB: to nginx", ">= 60 %", f"{ours / sent:.0%}", ours >= 0.6 * sent)
-    for row in ("put 16 MiB", "put 8 x 16 MiB"):
+    for row in ("put 16 MiB", "put 16 MiB again", "put 8 x 16 MiB"):
         if cpu := figure(row, OURS, "cpu_us"):
             share = PUT_BYTES / cpu / limits["md5_megabytes"]
             yield Goal(f"{ROWS[row][0]}: bytes a second of CPU, to MD5", ">= 85 %", f"{share:.0%}", share >= 0.85)
@@ -134,7 +135,7 @@ def section(result: dict[str, Any]) -> str:
         f"{machine['cores']} cores of {machine['cpu']}, {machine['system'].split('-')[0]}, client included; {result['date'][:10]};"
         f" {', '.join(f'{name} {versions[name]}' for name in names)};\n{versions['client']}; median of"
         f" {settings['rounds']} rounds of {settings['seconds']} s (`make results`).\n"
-        "Signatures are verified, every body put is a new one, and ours is on disk before the answer, theirs is not."
+        "Signatures are verified, every body put is a new one unless it says that it came before, and ours is on disk before the answer, theirs is not."
         f" The ratio is\nto the better of {' and '.join(RIVALS)}."
     )
     limits = result["limits"]
