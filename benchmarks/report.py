@@ -135,8 +135,8 @@ def section(result: dict[str, Any]) -> str:
         f"{machine['cores']} cores of {machine['cpu']}, {machine['system'].split('-')[0]}, client included; {result['date'][:10]};"
         f" {', '.join(f'{name} {versions[name]}' for name in names)};\n{versions['client']}; median of"
         f" {settings['rounds']} rounds of {settings['seconds']} s (`make results`).\n"
-        "Signatures are verified, every body put is a new one unless it says that it came before, and ours is on disk before the answer, theirs is not."
-        f" The ratio is\nto the better of {' and '.join(RIVALS)}."
+        "Signatures are verified, every body put is a new one unless it says that it came before, and ours is on disk before\n"
+        f"the answer, theirs is not. The ratio is to the better of {' and '.join(RIVALS)}."
     )
     limits = result["limits"]
     more = (
