@@ -18,7 +18,7 @@ import io
 import zlib
 from collections.abc import Mapping
 
-from data import best_seconds, noise, quick, show
+from data import best_seconds, forget_bodies, noise, quick, show
 
 from falcon_s3 import _body_py, _speedups
 from falcon_s3.body import FRAMED_READ, ChunkVerifier, VerifiedBody
@@ -77,6 +77,7 @@ def body_row(name: str, headers: Mapping[str, str], wire: bytes, *, signed: bool
     expected = expected_of(headers)
 
     def take() -> None:
+        forget_bodies()
         verifier: ChunkVerifier | None = SignedChunks(KEY, TIMESTAMP, SCOPE, SEED) if signed else None
         body = VerifiedBody(io.BytesIO(wire).read, expected, verifier)
         assert sum(len(chunk) for chunk in body) == SIZE

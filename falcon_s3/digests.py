@@ -6,7 +6,7 @@ before it, so a body has at most two in flight, and one that is given up leaves 
 hashed where they are: for them a thread is slower than the hash. So are large ones that come in small chunks, as `body`
 makes them where there is but one slow hash: with as many clients as cores, threads only take from each other, while the
 MD5s of bodies that come at one time are taken together (`_md5_py`). The MD5 of bytes that came lately is not computed
-again: it goes on from where a body parts from the one before (`Remembered`), known by their BLAKE3, a sixth of the work.
+again: it goes on from where a body parts from the one before (`Remembered`), known by their BLAKE3, an eighth of the work.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import threading
 from typing import Generic, TypeVar
 
 # How many are remembered: after each chunk of a body there is one, and chunks are 256 KiB. So it is 1 GiB of bodies, and
-# both that a worker has of them take 1 MiB.
+# both that a worker has of them take about 1 MiB.
 MOST = 4096
 
 T = TypeVar("T")

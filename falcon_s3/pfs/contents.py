@@ -101,7 +101,11 @@ class NewFile:
     def __init__(self, path: Path):
         self.path = path
         self.blocks = BlockFile(path)
-        fcntl.flock(self.blocks.handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self.blocks.handle, fcntl.LOCK_EX)
+        except BaseException:
+            self.discard()
+            raise
 
     def discard(self) -> None:
         _remove(self.path)

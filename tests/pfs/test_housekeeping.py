@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -14,7 +15,7 @@ from queue import SimpleQueue
 import pytest
 from blake3 import blake3
 
-from falcon_s3.pfs import Branch, BranchNotFound, Digests, Repo, Unavailable
+from falcon_s3.pfs import Branch, BranchNotFound, Digests, Repo, Unavailable, contents
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.tree import PAGE_ENTRIES
 from tests.pfs.bodies import Bytes, Wrong, get, names, put
@@ -432,3 +433,16 @@ def test_damage_of_uploads_is_found(data, statement, said):
     execute(statement)(data)
     assert any(said in problem for problem in pfs.fsck().problems), pfs.fsck().problems
     pfs.close()
+
+
+def test_an_upload_that_cannot_be_locked_leaves_nothing(sound, data, monkeypatch):
+    """As on a file system without locks, or where there are too many: it would be taken for a killed writer's."""
+
+    def refuse(handle, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contents.fcntl, "flock", refuse)
+        with pytest.raises(Unavailable, match="No locks available"):
+            put(sound, MASTER, "new", LARGE[::-1])
+    assert list((data / "incoming").iterdir()) == []
