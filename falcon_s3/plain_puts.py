@@ -1,7 +1,7 @@
 """Plain PUTs: small objects that are written as most are, begun in the fewest steps.
 
 A PUT that says nothing but where its bytes go, what they are, and who signs it needs little of what the application
-does for every request: it begins such a write in 36 us, and this module in 20 (`benchmarks/bench_gateway.py`). That is
+does for every request: it begins such a write in 40 us, and this module in 20 (`benchmarks/bench_gateway.py`). That is
 for servers that answer later (`deferral`), after the signature was verified, the rights were looked at and the branch
 was found, as for every request. Anything but a plain yes takes the long way, which also says what was wrong.
 
