@@ -128,6 +128,7 @@ def test_a_gateway_that_was_killed_is_started_again_at_once(start_gateway):
         gateway.process.kill()
         with start_gateway(gateway.data, port=gateway.port) as again:
             until(lambda: again.log.read_text().count("is ready") == 2)  # until then the old ones may answer
+            until(lambda: answers(again))  # a worker is ready a moment before Granian has it listen
             assert again.request("HEAD", f"/{gateway.made[0]}/k").status == 200
             assert answer.read() == data
 
