@@ -12,8 +12,10 @@ import falcon
 
 from falcon_s3 import _speedups, buckets, errors
 from falcon_s3.admission import Admission
+from falcon_s3.attributes import METADATA
 from falcon_s3.pfs import Pfs, Ref
 from falcon_s3.rights import ALL, Rights
+from falcon_s3.spelling import headers_as_signed
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class S3Request(falcon.Request):
     Attributes:
         request_id: 16 hexadecimal digits, on every answer (here).
         query: the query parameters, decoded; the last of a repeated one counts (here).
-        lower_headers: header values by lower-case name (here).
+        lower_headers: header values by lower-case name, metadata under the names that were signed (here).
         bucket, key: from the path; empty where the path has none (routing).
         place: the bucket by its full name, `[commit.][branch.]repo[.project]` (routing).
         places: the full names of buckets where only some are shown; None: all (routing).
@@ -87,7 +89,8 @@ class S3Request(falcon.Request):
         self.rights: Rights = ALL
         self.everybody: Rights = ALL
         self.chunk_verifier: Any = None
-        self.lower_headers: Mapping[str, str] = _speedups.headers_of(env)
+        headers = _speedups.headers_of(env)
+        self.lower_headers: Mapping[str, str] = headers_as_signed(headers, env["QUERY_STRING"], METADATA)
         self.query: Mapping[str, str] = {}
 
     @property

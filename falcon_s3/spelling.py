@@ -1,7 +1,10 @@
-"""How the path and the query of a signed request are written: in canonical form, and as clients may have sent them.
+"""How path, query and headers of a signed request are written: in canonical form, and as clients may have sent them.
 
 Rule: a path arrives decoded (PEP 3333), and some clients sign it as they sent it. Each of the usual spellings is
 therefore tried. All of them mean the same key, so that a signature is never good for another one.
+
+Rule: of the names of headers WSGI tells hyphens and underscores as one (PEP 3333), and metadata may have both. What is
+signed says how they were written, also where nobody looks at the signature.
 
 Source: S3 API reference, "Signature Calculations for the Authorization Header".
 """
@@ -9,7 +12,7 @@ Source: S3 API reference, "Signature Calculations for the Authorization Header".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote_to_bytes
 
 from falcon_s3 import errors
@@ -18,6 +21,9 @@ _ESCAPE = re.compile("%..")
 # What encoders leave as it is, besides what RFC 3986 calls unreserved: nothing, encodeURIComponent, Go's net/url, and
 # those who escape only what a path cannot hold.
 _LEFT_ALONE = ("", "!*'()", "$&+,:;=@", "!$&'()*+,:;=@")
+
+# What a request says of the headers that are signed: in the Authorization header, and in the query of a link.
+_SIGNED = re.compile("SignedHeaders=([^,&\\s]+)")
 
 
 def parameters(query: str) -> Iterator[tuple[str, str]]:
@@ -55,3 +61,18 @@ def spellings(path: str, bucket: str) -> Iterator[str]:
                 if written not in seen:
                     seen.add(written)
                     yield written
+
+
+def headers_as_signed(headers: Mapping[str, str], query: str, prefix: str) -> Mapping[str, str]:
+    """Headers by lower-case name, those that begin with `prefix` under the names that were signed, underscores and all.
+
+    Which are signed only Version 4 says; without it they keep their hyphens.
+    """
+    if not any(name.startswith(prefix) for name in headers):
+        return headers
+    signed = _SIGNED.search(headers.get("authorization", "")) or _SIGNED.search(query)
+    if signed is None or "_" not in signed[1]:
+        return headers
+    names = [name for name in decoded(signed[1]).split(";") if "_" in name and name.startswith(prefix)]
+    written = {name.replace("_", "-"): name for name in names}
+    return {written.get(name, name): value for name, value in headers.items()}

@@ -192,6 +192,44 @@ def test_metadata_over_two_kilobytes_is_refused(gateway, bucket, unchanged):
         answer.refused(400, "MetadataTooLarge")
 
 
+UNDERSCORES = {"my_key": "1", "my-other_key": "2", "_": "3", "a-b": "4"}
+
+
+@pytest.mark.needs("attributes")
+@pytest.mark.parametrize("kind", ["gateway", "keyed_gateway"])
+def test_names_of_metadata_keep_their_underscores(request, kind):
+    """However the object is written, and whether anybody looks at signatures or not."""
+    gateway = request.getfixturevalue(kind)
+    s3, bucket = gateway.s3, gateway.new_bucket()
+    s3.put_object(Bucket=bucket, Key="put", Body=DATA, Metadata=UNDERSCORES)
+    source, target = {"Bucket": bucket, "Key": "put"}, {"Bucket": bucket, "Key": "copied"}
+    s3.copy_object(CopySource=source, **target, Metadata={"new_key": "5"}, MetadataDirective="REPLACE")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="parts", Metadata=UNDERSCORES)["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1, Body=DATA)
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload, MultipartUpload=parts)
+    asked = {"Bucket": bucket, "Key": "linked", "Metadata": UNDERSCORES}
+    link = gateway.client(signature_version="s3v4").generate_presigned_url("put_object", asked)
+    headers = {f"x-amz-meta-{name}": value for name, value in UNDERSCORES.items()}
+    assert gateway.request("PUT", link.removeprefix(gateway.url), DATA, headers).status == 200
+    told = {
+        row["Key"]: s3.head_object(Bucket=bucket, Key=row["Key"])
+        for row in s3.list_objects_v2(Bucket=bucket)["Contents"]
+    }
+    assert {key: answer["Metadata"] for key, answer in told.items()} == {
+        "put": UNDERSCORES,
+        "copied": {"new_key": "5"},
+        "parts": UNDERSCORES,
+        "linked": UNDERSCORES,
+    }
+
+
+@pytest.mark.needs("attributes", "unequal keys")
+def test_of_an_unsigned_name_nobody_knows_the_underscores(gateway, bucket):
+    gateway.request("PUT", f"/{bucket}/k", DATA, {"x-amz-meta-my_key": "1"})
+    assert gateway.s3.head_object(Bucket=bucket, Key="k")["Metadata"] == {"my-key": "1"}
+
+
 def test_small_writes_on_one_connection_do_not_mix(gateway, bucket):
     with gateway.connect() as connection:
         for number in range(30):
