@@ -103,7 +103,11 @@ def versions(
     if folder is not None:
         position, below = after_prefix(folder), NEVER
     elif below and after >= prefix:
-        position = seen = after
+        position = after
+        with readers.read() as connection:
+            newest = _newest(connection, view, after)
+        if newest is not None and -newest.age >= below:  # else what was newer is no longer there
+            seen = after
     else:
         position, below = max(prefix, after + "\0" if after else ""), NEVER
     most = FOLDED_ROWS if delimiter else ROWS

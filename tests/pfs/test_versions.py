@@ -83,6 +83,16 @@ def test_a_listing_goes_on_behind_any_of_its_lines(pfs):
     assert lines(pfs, prefix="b", after="c") == []
 
 
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_behind_versions_that_are_gone_the_newest_one_left_is_the_latest(pfs, left):
+    """What a page showed may be taken out before the next one: whoever removes all but the latest would remove that."""
+    written = [put(pfs, MASTER, "a", text).commit.id for text in (b"1", b"2", b"3", b"4", b"5")][::-1]
+    put(pfs, MASTER, "b")
+    pfs.delete_versions(MASTER, [("a", commit) for commit in written[left:3]])
+    rows = lines(pfs, prefix="a", after="a", after_commit=written[2])
+    assert rows == [("a", written[3], "" if left else "latest", ""), ("a", written[4], "", "")]
+
+
 def test_more_versions_than_are_read_at_a_time_are_listed_whole(pfs):
     count = 2500
     written = [put(pfs, MASTER, "a").commit.id for _ in range(count)]
