@@ -27,16 +27,18 @@ CACHE_HEADERS = frozenset(("cache-control", "expires"))
 METADATA = "x-amz-meta-"
 # Most bytes of user metadata, names without the prefix and values together (S3 user guide, "Object metadata").
 METADATA_BYTES = 2048
-# Headers on a write that would promise what is not kept.
-REFUSED_HEADERS = (
-    "x-amz-object-lock-legal-hold",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-copy-source-server-side-encryption-customer-algorithm",
-    "x-amz-write-offset-bytes",
-)
+NO_ENCRYPTION = "the gateway encrypts nothing: leave it out, and encrypt the disk, or before you send."
+NO_LOCK = "objects are not locked: leave it out, and give out keys that cannot remove versions for good."
+# Headers on a write that would promise what is not kept, and what is told of them.
+REFUSED_HEADERS = {
+    "x-amz-object-lock-legal-hold": NO_LOCK,
+    "x-amz-object-lock-mode": NO_LOCK,
+    "x-amz-object-lock-retain-until-date": NO_LOCK,
+    "x-amz-server-side-encryption": NO_ENCRYPTION,
+    "x-amz-server-side-encryption-customer-algorithm": NO_ENCRYPTION,
+    "x-amz-copy-source-server-side-encryption-customer-algorithm": NO_ENCRYPTION,
+    "x-amz-write-offset-bytes": "nothing is appended to an object: write it anew, or from parts.",
+}
 # Those that may hold other text than ASCII, and mean nothing when they are empty.
 TEXTS = ("content-disposition", "x-amz-website-redirect-location")
 
@@ -47,9 +49,9 @@ def refuse_headers(headers: Mapping[str, str], bucket: str, everybody: Rights) -
     Raises InvalidArgument, InvalidStorageClass, NotImplemented.
     """
     check_grants(headers, bucket, everybody)
-    for name in REFUSED_HEADERS:
+    for name, reason in REFUSED_HEADERS.items():
         if name in headers:
-            raise errors.NotImplemented(f"The header {name} is not implemented.", fields={"Header": name})
+            raise errors.NotImplemented(f"The header {name} is not implemented: {reason}", fields={"Header": name})
     if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
         raise errors.InvalidStorageClass
 

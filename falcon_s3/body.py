@@ -9,6 +9,7 @@ Source: S3 API reference, PutObject and "Checking object integrity".
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
@@ -110,7 +111,13 @@ class VerifiedBody:
                 }
             )
         if expected.md5 is not None and hashes.digest("md5") != expected.md5:
-            raise errors.BadDigest("The Content-MD5 you specified did not match what we received.")
+            raise errors.BadDigest(
+                "The Content-MD5 you specified did not match what we received.",
+                fields={
+                    "ExpectedDigest": base64.b64encode(expected.md5).decode(),
+                    "CalculatedDigest": hashes.base64("md5"),
+                },
+            )
         if checksum_value is not None and expected.checksum is not None:
             if hashes.digest(expected.checksum) != checksum_value:
                 raise errors.BadDigest(

@@ -26,6 +26,8 @@ _ETAG = re.compile(r'(?P<weak>W/)?"(?P<quoted>[^"]*)"|(?P<bare>[^\s,]+)')
 _RANGE = re.compile(r"\s*bytes\s*=\s*(?:([0-9]+)\s*)?-\s*(?:([0-9]+)\s*)?\Z", re.IGNORECASE | re.ASCII)
 # Longer numbers than any size has; int() of thousands of digits is slow, and refused by some Pythons.
 _DIGITS = 19
+# The conditions of a read that is refused unless they hold; the others say that nothing need be sent.
+_REFUSING = ("If-Match", "If-Unmodified-Since")
 
 
 def not_modified(headers: Mapping[str, str], etag: str, modified_ms: int) -> bool:
@@ -34,20 +36,30 @@ def not_modified(headers: Mapping[str, str], etag: str, modified_ms: int) -> boo
     `etag` is without quotes. Dates are compared at whole seconds, the precision that HTTP dates have, and an
     If-Modified-Since in the future is ignored (RFC 9110 section 13.1, S3 API GetObject).
     """
+    condition = failed(headers, etag, modified_ms)
+    if condition in _REFUSING:
+        raise errors.PreconditionFailed(fields={"Condition": condition})
+    return condition is not None
+
+
+def failed(headers: Mapping[str, str], etag: str, modified_ms: int) -> str | None:
+    """The condition of a read that does not hold, by the name of its header; None if all do. As in `not_modified`."""
     modified = modified_ms // 1000
     if_match = headers.get("if-match")
     if if_match is not None:
         if not _matches(if_match, etag, weak=False):
-            raise errors.PreconditionFailed(fields={"Condition": "If-Match"})
+            return "If-Match"
     else:
         unmodified_since = _seconds(headers.get("if-unmodified-since"))
         if unmodified_since is not None and modified > unmodified_since:
-            raise errors.PreconditionFailed(fields={"Condition": "If-Unmodified-Since"})
+            return "If-Unmodified-Since"
     if_none_match = headers.get("if-none-match")
     if if_none_match is not None:
-        return _matches(if_none_match, etag, weak=True)
+        return "If-None-Match" if _matches(if_none_match, etag, weak=True) else None
     modified_since = _seconds(headers.get("if-modified-since"))
-    return modified_since is not None and modified <= modified_since <= time.time()
+    if modified_since is not None and modified <= modified_since <= time.time():
+        return "If-Modified-Since"
+    return None
 
 
 def byte_range(headers: Mapping[str, str], size: int, etag: str, modified_ms: int) -> tuple[int, int] | None:

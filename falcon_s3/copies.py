@@ -50,8 +50,9 @@ def check(headers: Mapping[str, str], etag: str, modified_ms: int) -> None:
     given = {
         name.removeprefix(f"{PREFIX}-"): value for name, value in headers.items() if name.startswith(f"{PREFIX}-if-")
     }
-    if given and conditions.not_modified(given, etag, modified_ms):
-        raise errors.PreconditionFailed(fields={"Condition": "x-amz-copy-source-if-none-match"})
+    failed = conditions.failed(given, etag, modified_ms) if given else None
+    if failed is not None:
+        raise errors.PreconditionFailed(fields={"Condition": f"{PREFIX}-{failed}"})
 
 
 def directive(headers: Mapping[str, str], name: str) -> str:
@@ -68,7 +69,7 @@ def directive(headers: Mapping[str, str], name: str) -> str:
 def byte_range(headers: Mapping[str, str], size: int) -> tuple[int, int]:
     """The bytes [start, stop) of the source that x-amz-copy-source-range names: `bytes=first-last`, or all.
 
-    Raises InvalidArgument for another form, InvalidRange for bytes that are not there.
+    Raises InvalidArgument for another form and where it ends behind the source, InvalidRequest where it begins there.
     """
     text = headers.get(f"{PREFIX}-range")
     if text is None:
@@ -81,9 +82,11 @@ def byte_range(headers: Mapping[str, str], size: int) -> tuple[int, int]:
             fields={"ArgumentName": f"{PREFIX}-range", "ArgumentValue": text},
         )
     start, stop = int(found[1]), int(found[2]) + 1
+    if start >= size:
+        raise errors.InvalidRequest(f"The specified copy range is invalid for the source object size: {size}")
     if stop > size:
-        raise errors.InvalidRange(
+        raise errors.InvalidArgument(
             f"Range specified is not valid for source object of size: {size}",
-            fields={"RangeRequested": text, "ActualObjectSize": str(size)},
+            fields={"ArgumentName": f"{PREFIX}-range", "ArgumentValue": text},
         )
     return start, stop

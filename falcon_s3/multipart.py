@@ -195,7 +195,7 @@ class PartsPage:
 
     @property
     def next_marker(self) -> int:
-        return self.parts[-1].number if self.parts else self.marker
+        return self.parts[-1].number if self.parts else 0
 
     def elements(self, *, always_next: bool) -> str:
         """What ListParts and GetObjectAttributes both say of it; `always_next`: on the last page too, where to go on."""
@@ -222,7 +222,7 @@ def list_parts_result(bucket: str, upload: Upload, page: PartsPage) -> bytes:
     fields = (("Bucket", bucket), ("Key", upload.path), ("UploadId", upload.id))
     head = "".join(xml.element(*field) for field in fields)
     who = f"<Initiator>{OWNER}</Initiator><Owner>{OWNER}</Owner><StorageClass>STANDARD</StorageClass>"
-    # The paginator of the AWS SDK for JavaScript asks for the next page for as long as one is named.
+    # S3 names a next page behind the last one too, and the paginator of the AWS SDK for JavaScript never ends there.
     about = page.elements(always_next=False) + who + _algorithm_elements(upload.attributes)
     return xml.document("ListPartsResult", head + about + rows)
 
@@ -245,14 +245,16 @@ class UploadsPage:
 def list_uploads_result(page: UploadsPage) -> bytes:
     """ListMultipartUploads' answer."""
     coded = _speedups.url_encoded if page.url_encode else str
-    last = page.uploads[-1] if page.truncated else None
+    last = page.uploads[-1] if page.uploads else None
+    if last is None or (last.is_folder and not page.truncated):  # S3 names the last upload, on the last page too
+        last = Upload("", "", 0, {})
     head = [
         xml.element("Bucket", page.bucket),
         xml.element("KeyMarker", coded(page.key_marker)),
         xml.element("UploadIdMarker", page.upload_id_marker),
-        xml.element("NextKeyMarker", coded(last.path)) if last else "",
-        xml.element("NextUploadIdMarker", last.id) if last else "",
-        xml.element("Prefix", coded(page.prefix)),
+        xml.element("NextKeyMarker", coded(last.path)),
+        xml.element("NextUploadIdMarker", last.id),
+        xml.element("Prefix", coded(page.prefix)) if page.prefix else "",
         xml.element("Delimiter", coded(page.delimiter)) if page.delimiter else "",
         xml.optional("EncodingType", "url" if page.url_encode else None),
         xml.element("MaxUploads", str(page.most)),

@@ -34,6 +34,31 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
+OF_BUCKETS = (
+    "BucketNotEmpty",
+    "NoSuchBucket",
+    "NoSuchBucketPolicy",
+    "NoSuchCORSConfiguration",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "NoSuchTagSet",
+    "NoSuchWebsiteConfiguration",
+    "ObjectLockConfigurationNotFoundError",
+    "ReplicationConfigurationNotFoundError",
+    "ServerSideEncryptionConfigurationNotFoundError",
+)
+# What an error repeats of the request, unless it says it itself: the element, and where it comes from (S3 API reference,
+# the answers of each operation).
+REPEATED: Mapping[str, tuple[str, Callable[[S3Request], str]]] = {
+    **dict.fromkeys(OF_BUCKETS, ("BucketName", lambda req: req.bucket)),
+    "InvalidDigest": ("Content-MD5", lambda req: req.lower_headers.get("content-md5", "")),
+    **dict.fromkeys(
+        ("InvalidPart", "InvalidPartOrder", "NoSuchUpload"), ("UploadId", lambda req: req.query.get("uploadId", ""))
+    ),
+    "NoSuchKey": ("Key", lambda req: req.key),
+}
+
+
 class S3Request(falcon.Request):
     """Falcon's request with what the walk through the gateway adds, each set once, by the module named.
 
@@ -68,6 +93,9 @@ class S3Request(falcon.Request):
         "store",
     )
 
+    bucket: str
+    key: str
+    query: Mapping[str, str]
     store: Pfs
 
     def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None):
@@ -91,7 +119,7 @@ class S3Request(falcon.Request):
         self.chunk_verifier: Any = None
         headers = _speedups.headers_of(env)
         self.lower_headers: Mapping[str, str] = headers_as_signed(headers, env["QUERY_STRING"], METADATA)
-        self.query: Mapping[str, str] = {}
+        self.query = {}
 
     @property
     def ref(self) -> Ref:
@@ -117,6 +145,10 @@ class S3Request(falcon.Request):
         error = errors.of(ex)
         if isinstance(error, errors.InternalError):
             logger.error("request %s: %s %s failed", self.request_id, self.method, self.path, exc_info=ex)
+        if error.code in REPEATED:
+            name, told = REPEATED[error.code]
+            text = told(self)
+            error.fields = {name: text, **error.fields} if text else error.fields
         return error
 
     def __getattr__(self, name: str) -> Any:

@@ -1,12 +1,12 @@
 """The tags of an object: as the header x-amz-tagging has them, as documents, and their limits.
 
 Source: S3 user guide, "Categorizing your objects using tags": at most 10, keys of up to 128 characters and values of
-up to 256, no key twice, `aws:` is not for users.
+up to 256, no key twice, `aws:` is not for users; letters, numbers, spaces and a few signs.
 """
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,9 +15,13 @@ from falcon_s3 import errors, xml, xml_reader
 # The attribute under which an object's tags are kept, in the form of the header of that name.
 ATTRIBUTE = "x-amz-tagging"
 MOST, KEY_LENGTH, VALUE_LENGTH = 10, 128, 256
+ALLOWED = (
+    f"a key has 1 to {KEY_LENGTH} characters and a value up to {VALUE_LENGTH}, of letters, numbers, spaces and"
+    " + - = . _ : / @"
+)
 
-# What a document could not tell again: control characters, and what is no character in XML (XML 1.0, section 2.2).
-_UNTOLD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+# What a tag may be made of: these, and all letters, numbers and spaces of Unicode, by the first letter of a category.
+_SIGNS, _CATEGORIES = frozenset("+-=._:/@"), frozenset("LNZ")
 
 Tags = dict[str, str]
 
@@ -53,14 +57,22 @@ def checked(pairs: Iterable[tuple[str, str]]) -> Tags:
     for key, value in pairs:
         if key in found:
             raise errors.InvalidTag("Cannot provide multiple Tags with the same key", fields={"TagKey": key})
-        if not 0 < len(key) <= KEY_LENGTH or key.lower().startswith("aws:") or _UNTOLD.search(key):
-            raise errors.InvalidTag("The TagKey you have provided is invalid", fields={"TagKey": key})
-        if len(value) > VALUE_LENGTH or _UNTOLD.search(value):
-            raise errors.InvalidTag("The TagValue you have provided is invalid", fields={"TagKey": key})
+        if key.lower().startswith("aws:"):
+            raise errors.InvalidTag("Your TagKey cannot be prefixed with aws:", fields={"TagKey": key})
+        if not 0 < len(key) <= KEY_LENGTH or not _is_allowed(key):
+            raise errors.InvalidTag(f"The TagKey you have provided is invalid: {ALLOWED}", fields={"TagKey": key})
+        if len(value) > VALUE_LENGTH or not _is_allowed(value):
+            raise errors.InvalidTag(
+                f"The TagValue you have provided is invalid: {ALLOWED}", fields={"TagKey": key, "TagValue": value}
+            )
         found[key] = value
     if len(found) > MOST:
         raise errors.InvalidTag("Object tags cannot be greater than 10")
     return dict(sorted(found.items()))
+
+
+def _is_allowed(text: str) -> bool:
+    return all(each in _SIGNS or unicodedata.category(each)[0] in _CATEGORIES for each in text)
 
 
 def read_tagging(body: bytes) -> Tags:

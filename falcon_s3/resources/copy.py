@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from falcon_s3 import attributes, buckets, checksums, conditions, copies, errors, multipart, tags, xml
+from falcon_s3 import attributes, buckets, checksums, conditions, copies, errors, multipart, pfs, tags, xml
 from falcon_s3.digests import HashedBody
 from falcon_s3.pfs import Check, FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
@@ -34,6 +34,7 @@ class Copy:
             (buckets.parse(req.place_of(source.bucket)), source.key, source.version) == (ref, req.key, None)
             and not any(replaced.values())
             and algorithm is None
+            and not any(name in headers for name in (STORAGE_CLASS, REDIRECT))
         ):
             raise errors.InvalidRequest(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the"
@@ -42,6 +43,9 @@ class Copy:
         kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}
         if replaced[METADATA]:
             kept = checksums.kept(kept) | {name: value for name, value in given.items() if name != tags.ATTRIBUTE}
+        kept.pop(REDIRECT, None)  # S3 API, CopyObject: it is not copied, whatever the directive
+        if REDIRECT in given:
+            kept[REDIRECT] = given[REDIRECT]
         tagged = given if replaced[TAGGING] else file.attributes
         if tags.ATTRIBUTE in tagged:
             kept[tags.ATTRIBUTE] = tagged[tags.ATTRIBUTE]
@@ -75,12 +79,20 @@ class Copy:
 
 
 METADATA, TAGGING = "x-amz-metadata-directive", "x-amz-tagging-directive"
+# Each of them, whatever it says, makes a copy of an object to itself one that changes something.
+STORAGE_CLASS, REDIRECT = "x-amz-storage-class", "x-amz-website-redirect-location"
 
 
 def find_source(req: S3Request, source: copies.Source) -> FileInfo:
     """The file that a copy is made from. Raises AccessDenied, PreconditionFailed, and what `version.find` raises."""
     place = req.place_of(source.bucket)
     req.rights.check(place, Right.READ)
-    file = version.find(req.store, buckets.parse(place), source.key, source.version, "GET")
+    try:
+        file = version.find(req.store, buckets.parse(place), source.key, source.version, "GET")
+    except pfs.NotFound as ex:  # it is the source that the error is about
+        error = errors.of(ex)
+        is_key = isinstance(error, errors.NoSuchKey)
+        error.fields = {"Key": source.key} if is_key else {"BucketName": source.bucket}
+        raise error from ex
     copies.check(req.lower_headers, file.etag, file.modified_ms)
     return file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from falcon_s3 import body, body_headers, errors, multipart, tags, xml
+from falcon_s3 import body, body_headers, checksums, errors, multipart, pfs, tags, xml
 from falcon_s3.conditions import http_date
 from falcon_s3.pfs import FileInfo, Pfs
 from falcon_s3.request import S3Request
@@ -29,7 +29,9 @@ class Description:
         behind = multipart.marker(req.lower_headers, "x-amz-part-number-marker")
         most = min(multipart.marker(req.lower_headers, "x-amz-max-parts") or MOST_PARTS, MOST_PARTS)
         file = version.asked_for(req)
-        checksum = multipart.checksum_elements(file.attributes)
+        # Of how many parts a checksum is put together S3 tells behind it everywhere but here.
+        bare = {name: value.partition("-")[0] for name, value in checksums.kept(file.attributes).items()}
+        checksum = multipart.checksum_elements(bare)
         told = {
             "ETag": xml.element("ETag", file.etag),
             "Checksum": f"<Checksum>{checksum}</Checksum>" if checksum else "",
@@ -59,7 +61,7 @@ class Description:
 
     def get_tagging(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObjectTagging (S3 API)."""
-        file = version.asked_for(req)
+        file = self._tagged(req)
         resp.set_header("x-amz-version-id", file.commit.id)
         resp.data = tags.tagging(tags.of_attributes(file.attributes))
         resp.content_type = xml.CONTENT_TYPE
@@ -79,7 +81,14 @@ class Description:
     def _writable(self, req: S3Request) -> FileInfo:
         """The version asked for, where a write could go: not through the bucket of a finished commit."""
         req.store.check_write(req.ref, req.key)
-        return version.asked_for(req)
+        return self._tagged(req)
+
+    def _tagged(self, req: S3Request) -> FileInfo:
+        """The version asked for; where the newest is a delete marker, S3 says so here, and not that there is no object."""
+        try:
+            return version.asked_for(req)
+        except pfs.FileRemoved as ex:
+            raise version.only_deletable(ex, req.method) from ex
 
     def _set_tags(self, req: S3Request, resp: falcon.Response, file: FileInfo, given: tags.Tags) -> None:
         kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}

@@ -65,7 +65,8 @@ def url_encode(query: Mapping[str, str]) -> bool:
     encoding = query.get("encoding-type")
     if encoding not in (None, "", "url"):
         raise errors.InvalidArgument(
-            "Invalid Encoding Method specified in Request", fields={"ArgumentName": "encoding-type"}
+            "Invalid Encoding Method specified in Request",
+            fields={"ArgumentName": "encoding-type", "ArgumentValue": encoding},
         )
     return encoding == "url"
 

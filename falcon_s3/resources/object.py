@@ -77,7 +77,8 @@ class Object:
             wanted, checksum = self._part(req, resp, file)
         else:
             wanted = conditions.byte_range(headers, file.size, file.etag, file.modified_ms)
-            if wanted is not None:  # S3 has no checksum of a range, and clients would hold it against the bytes
+            # S3 has no checksum of less than all, and clients would hold it against the bytes.
+            if wanted is not None and wanted != (0, file.size):
                 checksum = {}
         start, stop = (0, file.size) if wanted is None else wanted
         answer["Accept-Ranges"] = "bytes"

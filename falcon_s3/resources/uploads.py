@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 import falcon
 
@@ -151,7 +152,7 @@ class Uploads:
 
 
 def _completed(req: S3Request, file: FileInfo) -> slow_answer.Done:
-    document = multipart.completed(req.bucket, req.uri.partition("?")[0], file)
+    document = multipart.completed(req.bucket, f"{req.prefix}{quote(req.path)}", file)
     return slow_answer.Done(document, {"x-amz-version-id": file.commit.id})
 
 

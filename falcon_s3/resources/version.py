@@ -35,17 +35,22 @@ def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> Fi
     except pfs.NotFound as ex:
         require_bucket(store, ref)
         if isinstance(ex, pfs.FileRemoved) and ex.commit.id == version:
-            raise errors.MethodNotAllowed(
-                "The version is a delete marker, which can only be deleted.",
-                fields={"Method": method, "ResourceType": "DeleteMarker"},
-                headers={
-                    "Allow": "DELETE",
-                    "Last-Modified": http_date(ex.removed_ms // 1000),
-                    "x-amz-delete-marker": "true",
-                    "x-amz-version-id": version,
-                },
-            ) from None
+            raise only_deletable(ex, method) from None
         raise errors.NoSuchVersion(fields={"Key": key, "VersionId": version}) from None
+
+
+def only_deletable(ex: pfs.FileRemoved, method: str) -> errors.MethodNotAllowed:
+    """What is told of a delete marker to who asks for the object that it is not."""
+    return errors.MethodNotAllowed(
+        "The version is a delete marker, which can only be deleted.",
+        fields={"Method": method, "ResourceType": "DeleteMarker"},
+        headers={
+            "Allow": "DELETE",
+            "Last-Modified": http_date(ex.removed_ms // 1000),
+            "x-amz-delete-marker": "true",
+            "x-amz-version-id": ex.commit.id,
+        },
+    )
 
 
 def is_name(version: str) -> bool:

@@ -301,6 +301,30 @@ def test_an_object_is_copied_onto_itself_where_that_changes_something(gateway, s
             assert "to itself" in copy(gateway, f"/{name}/k", filled, "k").refused(400, "InvalidRequest")
 
 
+@pytest.mark.needs("attributes")
+def test_to_name_a_storage_class_or_a_redirection_is_a_change(gateway, s3, filled, unchanged):
+    """Though it be the same as before; and the conditions on what is there count all the same."""
+    standard = {"x_amz_storage_class": "STANDARD"}
+    assert copy(gateway, f"{filled}/k", filled, "k", **standard).status == 200
+    with unchanged(filled):
+        answer = copy(gateway, f"{filled}/k", filled, "k", If_None_Match="*", **standard)
+        answer.refused(412, "PreconditionFailed")
+        assert answer.text("Condition") == "If-None-Match"
+    assert copy(gateway, f"{filled}/k", filled, "k", If_Match=ETAG, **standard).status == 200
+    assert beside(s3, filled, "k") == OLD
+    assert copy(gateway, f"{filled}/k", filled, "k", x_amz_website_redirect_location="/x").status == 200
+    assert beside(s3, filled, "k") == OLD
+    assert s3.head_object(Bucket=filled, Key="k")["WebsiteRedirectLocation"] == "/x"
+
+
+@pytest.mark.needs("attributes")
+def test_a_redirection_is_not_copied(gateway, s3, filled):
+    """It belongs to one object (S3 API, CopyObject, x-amz-website-redirect-location)."""
+    s3.put_object(Bucket=filled, Key="r", Body=DATA, WebsiteRedirectLocation="/x")
+    assert copy(gateway, f"{filled}/r", filled, "c").status == 200
+    assert "WebsiteRedirectLocation" not in s3.head_object(Bucket=filled, Key="c")
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [
@@ -352,7 +376,10 @@ def test_the_source_may_be_under_conditions(gateway, filled, unchanged, headers,
         assert copy(gateway, f"{filled}/k", filled, **given).status == 200
     else:
         with unchanged(filled):
-            copy(gateway, f"{filled}/k", filled, **given).refused(412, "PreconditionFailed")
+            answer = copy(gateway, f"{filled}/k", filled, **given)
+            answer.refused(412, "PreconditionFailed")
+        names = [name.replace("_", "-") for name in given]
+        assert answer.text("Condition").lower() in names
 
 
 def test_the_target_may_be_under_conditions(gateway, filled, unchanged):

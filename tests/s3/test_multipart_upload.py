@@ -108,6 +108,15 @@ def test_parts_in_any_order_become_one_object_in_one_commit(gateway, bucket, sto
 
 
 @pytest.mark.needs("paths")
+def test_the_location_of_what_was_completed_is_a_url(gateway, bucket):
+    upload, pairs = uploaded(gateway, bucket, [b"x"], "a/%C3%BC%20%23%3F%2B")
+    location = complete(gateway, bucket, upload, *pairs, key="a/%C3%BC%20%23%3F%2B").text("Location")
+    assert location.isascii()
+    assert location.endswith(f"/{bucket}/a/%C3%BC%20%23%3F%2B")
+    assert gateway.request("GET", "/" + location.split("/", 3)[3]).body == b"x"
+
+
+@pytest.mark.needs("paths")
 def test_a_client_uploads_a_large_file_by_itself(s3, bucket, tmp_path):
     from boto3.s3.transfer import TransferConfig
 
@@ -546,6 +555,18 @@ def test_uploads_are_listed_below_a_prefix_and_in_folders(s3, many, prefix, deli
                 break
             options = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
         assert (found, seen) == (keys, folders)
+
+
+@pytest.mark.needs("paths")
+def test_a_list_of_uploads_names_its_last_one_on_the_last_page_too(gateway, s3, many):
+    """As S3 does; behind it there is nothing, and nothing is named."""
+    bucket, expected = many
+    page = s3.list_multipart_uploads(Bucket=bucket)
+    assert (page["NextKeyMarker"], page["NextUploadIdMarker"], page["IsTruncated"]) == (*expected[-1], False)
+    assert "Prefix" not in page
+    for options in ({"KeyMarker": expected[-1][0]}, {"Prefix": "c", "Delimiter": "/"}, {"Prefix": "none"}):
+        page = s3.list_multipart_uploads(Bucket=bucket, **options)
+        assert (page["NextKeyMarker"], page["NextUploadIdMarker"], page["IsTruncated"]) == ("", "", False)
 
 
 @pytest.mark.needs("paths")

@@ -55,7 +55,10 @@ def test_everything_of_an_object_of_parts(s3, filled):
     told = s3.get_object_attributes(Bucket=filled, Key="parts", ObjectAttributes=EVERYTHING)
     assert told["ETag"] == s3.head_object(Bucket=filled, Key="parts")["ETag"].strip('"')
     joined = b"".join(zlib.crc32(piece).to_bytes(4, "big") for piece in PIECES)
-    assert told["Checksum"] == {"ChecksumCRC32": crc(joined) + "-3", "ChecksumType": "COMPOSITE"}
+    # GetObjectAttributes alone tells it without the number of parts behind it.
+    assert told["Checksum"] == {"ChecksumCRC32": crc(joined), "ChecksumType": "COMPOSITE"}
+    head = s3.head_object(Bucket=filled, Key="parts", ChecksumMode="ENABLED")
+    assert head["ChecksumCRC32"] == crc(joined) + "-3"
     assert told["ObjectSize"] == sum(map(len, PIECES))
     found = told["ObjectParts"]
     assert (found["TotalPartsCount"], found["IsTruncated"], found["MaxParts"]) == (3, False, 1000)
@@ -77,6 +80,10 @@ def test_parts_are_told_in_pages(s3, filled):
         assert told["IsTruncated"] == (page < 2)
         marker = told["NextPartNumberMarker"]
     assert numbers == [1, 2, 3]
+    behind = s3.get_object_attributes(
+        Bucket=filled, Key="parts", ObjectAttributes=["ObjectParts"], PartNumberMarker=10
+    )["ObjectParts"]
+    assert (behind["NextPartNumberMarker"], behind["IsTruncated"], "Parts" in behind) == (0, False, False)
 
 
 @pytest.mark.needs("attributes")

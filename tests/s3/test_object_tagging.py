@@ -33,7 +33,7 @@ def test_tags_are_set_replaced_and_removed_without_a_commit(gateway, s3, filled,
     head = store.inspect_branch(buckets.parse(filled)).head
     version = s3.head_object(Bucket=filled, Key="k")["VersionId"]
     assert tags(s3, filled) == {"a": "1", "b": ""}
-    wanted = {"ü 😀": "x & <y>", "empty": "", "+-=._:/@": "+-=._:/@"}
+    wanted = {"ü 中": "x 1", "empty": "", "+-=._:/@": "+-=._:/@"}
     pairs = [{"Key": key, "Value": value} for key, value in wanted.items()]
     assert s3.put_object_tagging(Bucket=filled, Key="k", Tagging={"TagSet": pairs})["VersionId"] == version
     assert tags(s3, filled) == wanted
@@ -96,6 +96,8 @@ def test_a_branch_of_the_same_commit_shows_the_same_version(s3, filled, store):
         (document(("a", "1"), ("a", "2")), "InvalidTag"),
         (document(("", "1")), "InvalidTag"),
         (document(("aws:a", "1")), "InvalidTag"),
+        (document(("a,b", "1")), "InvalidTag"),
+        (document(("a", "&lt;")), "InvalidTag"),
         (document(("k" * 129, "1")), "InvalidTag"),
         (document(("k", "v" * 257)), "InvalidTag"),
         (document(*((n, n) for n in range(11))), "InvalidTag"),
@@ -114,6 +116,7 @@ def test_tags_that_cannot_be_change_nothing(gateway, s3, filled, body, code):
         ("a=1&a=2", "InvalidTag"),
         ("aws:a=1", "InvalidTag"),
         ("a=%00", "InvalidTag"),
+        ("a=1,b=2", "InvalidTag"),
         ("&".join(f"{number}=" for number in range(11)), "InvalidTag"),
     ],
 )
@@ -146,11 +149,16 @@ def test_what_is_not_there_has_no_tags(gateway, filled, target, status, code):
     gateway.send(head.encode(), "PUT").refused(status, code)  # before the document is sent
 
 
-def test_a_delete_marker_has_no_tags(s3, gateway, filled):
+@pytest.mark.parametrize("named", [True, False])
+def test_a_delete_marker_has_no_tags(s3, gateway, filled, named):
+    """Whether it is named, or the newest version: S3 API, GetObjectTagging."""
     marker = s3.delete_object(Bucket=filled, Key="k")["VersionId"]
-    gateway.request("GET", f"/{filled}/k?tagging").refused(404, "NoSuchKey")
+    version = f"&versionId={marker}" if named else ""
     for method, body in (("GET", None), ("PUT", document(("a", "1"))), ("DELETE", None)):
-        gateway.request(method, f"/{filled}/k?tagging&versionId={marker}", body).refused(405, "MethodNotAllowed")
+        answer = gateway.request(method, f"/{filled}/k?tagging{version}", body)
+        answer.refused(405, "MethodNotAllowed")
+        assert (answer.text("Method"), answer.text("ResourceType")) == (method, "DeleteMarker")
+        assert (answer.headers["x-amz-delete-marker"], answer.headers["x-amz-version-id"]) == ("true", marker)
 
 
 def test_a_document_is_verified(gateway, s3, filled):

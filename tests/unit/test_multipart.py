@@ -305,11 +305,11 @@ def test_parts_without_a_common_crc_have_no_checksum_together(parts):
         (1, 1, [5], True, 5),
         (4, 1, [5], True, 5),
         (5, 1, [9], False, 9),
-        (9, 1, [], False, 9),
-        (99, 5, [], False, 99),
+        (9, 1, [], False, 0),
+        (99, 5, [], False, 0),
         # A page of nothing says it is the last, as every listing here does: who follows it would never end.
         (0, 0, [], False, 0),
-        (5, 0, [], False, 5),
+        (5, 0, [], False, 0),
     ],
 )
 def test_pages_of_parts(behind, most, numbers, truncated, following):
