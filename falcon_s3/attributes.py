@@ -7,6 +7,7 @@ done and is not is refused, never dropped in silence.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.charset import Charset
 
 from falcon_s3 import body_headers, checksums, errors, tags
 from falcon_s3.rights import Rights, check_grants
@@ -52,8 +53,9 @@ def refuse_headers(headers: Mapping[str, str], bucket: str, everybody: Rights) -
     for name, reason in REFUSED_HEADERS.items():
         if name in headers:
             raise errors.NotImplemented(f"The header {name} is not implemented: {reason}", fields={"Header": name})
-    if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
-        raise errors.InvalidStorageClass
+    wanted = headers.get("x-amz-storage-class", "STANDARD")
+    if wanted != "STANDARD":
+        raise errors.InvalidStorageClass(fields={"StorageClassRequested": wanted})
 
 
 def refuse_lost_text(headers: Mapping[str, str]) -> None:
@@ -64,6 +66,11 @@ def refuse_lost_text(headers: Mapping[str, str]) -> None:
     for name in TEXTS:
         if headers.get(name) == "":
             raise errors.InvalidArgument(f"The header {name} {errors.LOST_TEXT}", fields={"ArgumentName": name})
+
+
+def in_ascii(text: str) -> str:
+    """Text as a header has it: RFC 2047 where it is not ASCII (S3 user guide, "User-defined object metadata")."""
+    return text if text.isascii() else Charset("utf-8").header_encode(text)
 
 
 def of_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Who is asking: the middleware that lets a request in or refuses it, before anything else looks at it.
 
 With a gatekeeper every request must carry a valid signature, but for what it lets anybody do; without one, or while it
-is open, everybody is let in, and signatures are not looked at. What whoever asks may do is in `req.rights`, which `app`
+is open, everybody is let in, and signatures are not looked at; what a link says in its query counts all the same. What whoever asks may do is in `req.rights`, which `app`
 asks before each operation; the gatekeeper of a store that has users of its own gives each request that user's view. Our own
 endpoints below `/~/` are open to all: they tell nothing of the data.
 """
@@ -36,16 +36,20 @@ class Authentication:
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
         """Raises what `identity_of` and `Gatekeeper.admit` raise."""
         env = req.env
-        if (env["PATH_INFO"].startswith("/~/") and not self._bucket_of(env)) or self._gatekeeper.is_open:
+        if env["PATH_INFO"].startswith("/~/") and not self._bucket_of(env):
             return
-        if req.method == "POST" and is_form(req):  # it is signed in its fields: `resources.form`
+        if self._gatekeeper.is_open:
+            if env["QUERY_STRING"] and (found := carried(text_of(env["QUERY_STRING"]))):
+                take_headers(req, found)
+            return
+        if is_form(req):  # it is signed in its fields: `resources.form`
             req.rights = req.everybody = Rights()
             return
         identity = self.identity_of(env, req.lower_headers)
         req.access_key = identity.access_key
         req.chunk_verifier = identity.chunks
         if identity.headers:
-            req.lower_headers = {**headers_of_link(identity.headers), **req.lower_headers}
+            take_headers(req, identity.headers)
         req.admit(self._gatekeeper.admit(req.access_key))
 
     def rights_of(self, env: dict[str, Any], headers: Mapping[str, str], link: _sign_py.Link) -> Rights:
@@ -71,7 +75,7 @@ class Authentication:
             return None
         path = env["PATH_INFO"]
         if not path.isascii():
-            path = path.encode("latin-1").decode(errors="replace")
+            path = text_of(path)
         try:
             return sigv4.reader(
                 env["REQUEST_METHOD"], path, headers, link, self._gatekeeper.secret_of, time.time(), self._region
@@ -81,11 +85,7 @@ class Authentication:
 
     def identity_of(self, env: dict[str, Any], headers: Mapping[str, str]) -> Identity:
         """Who signed; `headers` by lower-case name. Raises what `identify` raises."""
-        path, query = env["PATH_INFO"], env["QUERY_STRING"]
-        if not path.isascii():
-            path = path.encode("latin-1").decode(errors="replace")  # what is not UTF-8 the router refuses
-        if not query.isascii():
-            query = query.encode("latin-1").decode(errors="replace")
+        path, query = text_of(env["PATH_INFO"]), text_of(env["QUERY_STRING"])  # what is not UTF-8 the router refuses
         request = SignedRequest(env["REQUEST_METHOD"], path, query, headers, self._bucket_of(env))
         try:
             return identify(request, self._gatekeeper.secret_of, self._region)
@@ -101,11 +101,27 @@ class Authentication:
         return buckets.of_host(env.get("HTTP_HOST", ""), self._domains) if self._domains else ""
 
 
+def text_of(part: str) -> str:
+    """A part of WSGI's environment, which is in Latin-1 (PEP 3333), as text."""
+    return part if part.isascii() else part.encode("latin-1").decode(errors="replace")
+
+
+def take_headers(req: S3Request, found: Mapping[str, str]) -> None:
+    """What a link carries in its query is a header, unless who follows it sent that. Raises InvalidArgument."""
+    req.lower_headers = {**headers_of_link(found), **req.lower_headers}
+
+
+def carried(query: str) -> Mapping[str, str]:
+    """The headers in the query of a link, whose signature nobody looks at."""
+    claims = _speedups.claims_of(query)
+    if claims & VERSION_4:
+        return sigv4.carried(query)
+    return sigv2.carried(query) if claims & VERSION_2 else {}
+
+
 def is_form(req: S3Request) -> bool:
-    """Whether the request is a form upload, which alone is answered to a POST without a query."""
-    kind = req.lower_headers.get("content-type", "")
-    plain = not req.env["QUERY_STRING"] and not req.lower_headers.get("authorization")
-    return req.method == "POST" and plain and kind.lower().startswith("multipart/form-data")
+    """Whether the request is a form upload, which alone is answered to a POST without a query; what else it may be is refused."""
+    return req.method == "POST" and not req.env["QUERY_STRING"] and not req.lower_headers.get("authorization")
 
 
 def identify(request: SignedRequest, secret_of: SecretOf, region: str | None) -> Identity:

@@ -22,7 +22,7 @@ from datetime import datetime, timezone
 from typing import Any, NoReturn
 
 from falcon_s3 import errors, sigv2, sigv4, sigv4_claim
-from falcon_s3.signature import SecretOf, is_same, seconds, secret_for
+from falcon_s3.signature import SecretOf, is_same, mismatch, seconds, secret_for
 
 # The fields that need no condition.
 NOT_COVERED = frozenset(("policy", "signature", "awsaccesskeyid", "x-amz-signature", "file"))
@@ -30,6 +30,11 @@ NOT_COVERED_PREFIXES = ("x-ignore-", "x-amz-checksum-")
 # The fields that sign a form, by version.
 VERSION_4 = ("x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature")
 VERSION_2 = ("awsaccesskeyid", "signature")
+# How S3 names them to who left them out.
+WRITTEN = {
+    name.lower(): name
+    for name in ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Signature", "AWSAccessKeyId", "Signature")
+}
 LENGTH_RANGE = "content-length-range"
 # Nobody counts further; int() of thousands of digits is slow, and refused by some Pythons.
 _DIGITS = 19
@@ -169,21 +174,24 @@ def signer(fields: Mapping[str, str], secret_of: SecretOf, region: str | None) -
     """The access key that signed the policy of a form, in whichever version; "" for a form that is not signed.
 
     `region` is the one that Version 4 signs for; None: any will do. Raises InvalidArgument for a form that is signed
-    in part, InvalidToken, InvalidAccessKeyId, SignatureDoesNotMatch.
+    in part, AccessDenied for a policy that nobody signed, InvalidToken, InvalidAccessKeyId, SignatureDoesNotMatch.
     """
     claimed = [names for names in (VERSION_4, VERSION_2) if any(name in fields for name in names)]
     if not claimed and "policy" not in fields:
         return ""
     if "x-amz-security-token" in fields:
         raise errors.InvalidToken("There are no temporary credentials here: leave out the session token.")
+    if not claimed:
+        raise errors.AccessDenied("Access Denied: the form has a policy, and nobody signed it.")
     if len(claimed) > 1:
         raise errors.InvalidArgument("Only one auth mechanism allowed: the fields of one version of a signature.")
-    for name in ("policy", *(claimed[0] if claimed else VERSION_4)):
+    for name in ("policy", *claimed[0]):
         if not fields.get(name):
+            written = WRITTEN.get(name, name)
             raise errors.InvalidArgument(
-                f"Bucket POST must contain a field named '{name}'. If it is specified, please check the order of the"
+                f"Bucket POST must contain a field named '{written}'.  If it is specified, please check the order of the"
                 " fields.",
-                fields={"ArgumentName": name, "ArgumentValue": ""},
+                fields={"ArgumentName": written, "ArgumentValue": ""},
             )
     if claimed[0] is VERSION_2:
         key = fields["awsaccesskeyid"]
@@ -195,7 +203,7 @@ def signer(fields: Mapping[str, str], secret_of: SecretOf, region: str | None) -
         ours = hmac.digest(sigv4.signing_key(secret, scope), fields["policy"].encode(), "sha256").hex()
         signature = fields["x-amz-signature"]
     if not is_same(ours, signature):
-        raise errors.SignatureDoesNotMatch(fields={"StringToSign": fields["policy"]})
+        raise mismatch(key, signature, fields["policy"])
     return key
 
 

@@ -4,7 +4,8 @@ A path is `/`, `/bucket` or `/bucket/key`, and below a virtual host `/` or `/key
 verb and by *sub-resources*, query parameters such as `?versioning`. `app` gives the responders of what is answered; this module knows the rest of
 the S3 API by name. Rule: it fails closed. A sub-resource that nothing answers is 501 NotImplemented whatever the
 verb, and so is a parameter this module has never heard of: an operation from next year must not run as a plain
-PUT. Our own endpoints live below `/~/`, since `~` is in no bucket name.
+PUT. Only a signed link that reads may have remarks, which S3 leaves aside, and a condition counts there as a header.
+Our own endpoints live below `/~/`, since `~` is in no bucket name.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import falcon
 
-from falcon_s3 import buckets, errors, pfs, xml
+from falcon_s3 import _sign_py, buckets, errors, pfs, xml
 from falcon_s3.request import S3Request, parse_query
 from falcon_s3.spelling import path_of
 
@@ -29,13 +30,16 @@ SERVICE, BUCKET, OBJECT, OWN = "service", "bucket", "object", "own"
 PLAIN = frozenset(
     "allow-unordered list-type prefix delimiter marker max-keys encoding-type start-after continuation-token fetch-owner"
     " max-buckets bucket-region versionId key-marker version-id-marker upload-id-marker max-uploads max-parts"
-    " part-number-marker x-id response-content-type response-content-language response-expires"
+    " part-number-marker response-content-type response-content-language response-expires"
     " response-cache-control response-content-disposition response-content-encoding"
     " AWSAccessKeyId Expires Signature content-type content-md5"
     # Which the AWS SDK for JavaScript 2 repeats in its links, and S3 does not heed: the headers count.
     " Content-Type Content-MD5 Content-Disposition Content-Encoding Content-Language Content-Length Cache-Control"
     " bucket key etag".split()  # which PostObject adds to the address that it redirects to, and that may be ours
 )
+# What S3 leaves aside in any request, but for X-Amz-* (S3 user guide, "Amazon S3 server access log format", "Custom
+# access log information"); SDKs say there which operation they mean.
+REMARK = "x-"
 # The longest query whose reading is kept from one request to the next, because clients choose it.
 KEPT_CHARACTERS = 1024
 # Who a client expects to own the bucket, and the one it copies from.
@@ -48,6 +52,11 @@ SUB_RESOURCES = frozenset(
     " publicAccessBlock renameObject replication requestPayment restore retention select session tagging torrent"
     " uploadId uploads versioning versions website".split()
 )
+# The conditions that a signed link may carry in its query, in any case: headers for who follows it.
+CONDITIONS = frozenset(("if-match", "if-none-match", "if-modified-since", "if-unmodified-since"))
+# What means something in its own case alone, so that in another it is a mistake and no remark; and what would change
+# which bytes are sent.
+MEANT = frozenset(name.lower() for name in PLAIN | SUB_RESOURCES) | {"range", "if-range"}
 
 
 class S3Router:
@@ -84,9 +93,12 @@ class S3Router:
             req.query = parse_query(query)
             names = tuple(req.query)
             sub = (sub_resource if len(query) <= KEPT_CHARACTERS else sub_resource.__wrapped__)(names)
-        if req.method == "PUT" and "x-amz-copy-source" in req.lower_headers:
-            sub += COPY
+        copy = COPY if req.method == "PUT" and "x-amz-copy-source" in req.lower_headers else ""
+        sub += copy
         responder = self._operations.get((shape, req.method, sub))
+        if responder is None and _sign_py.SIGNATURE in req.query:
+            sub = sub_resource_of_link(req) + copy
+            responder = self._operations.get((shape, req.method, sub))
         if responder is None:
             raise refusal(shape, req.method, sub)
         return self, {req.method: responder}, {}, None
@@ -135,15 +147,32 @@ def check_owner(headers: Mapping[str, str]) -> None:
 @lru_cache(maxsize=256)
 def sub_resource(names: tuple[str, ...]) -> str:
     """What a query of these parameters asks for besides the plain object, bucket or service: "" for nothing."""
+    for name in names:
+        if name.lower() in CONDITIONS:  # none is ever passed over
+            return name
     if "uploadId" in names:  # a partNumber beside it says which part
         return "uploadId"
     unknown = ""
     for name in names:
         if name in SUB_RESOURCES:
             return name
-        if not unknown and name not in PLAIN and name[:6].lower() != "x-amz-":
+        if not unknown and name not in PLAIN and not name.startswith(REMARK) and name[:6].lower() != "x-amz-":
             unknown = name
     return unknown
+
+
+def sub_resource_of_link(req: S3Request) -> str:
+    """The same for a signed link, whose conditions become headers, and count more than those of who follows it.
+
+    Where it reads, a parameter nobody knows is a remark if it has a value, as what names an operation has not.
+    """
+    query = {name.lower(): value for name, value in req.query.items()}
+    found = {name: query[name] for name in CONDITIONS.intersection(query)}
+    if found:
+        req.lower_headers = {**req.lower_headers, **found}
+    reads = req.method in ("GET", "HEAD")
+    left = {name for name, value in query.items() if name in CONDITIONS or (reads and value and name not in MEANT)}
+    return sub_resource.__wrapped__(tuple(name for name in req.query if name.lower() not in left))
 
 
 def refusal(shape: str, verb: str, sub: str) -> errors.S3Error:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from falcon_s3 import errors
+from falcon_s3.attributes import METADATA, in_ascii
 from falcon_s3.body import ChunkVerifier
 
 # How far a client's clock may be off (S3 API reference, "Error responses", RequestTimeTooSkewed).
@@ -57,22 +58,45 @@ class Identity(NamedTuple):
 
 
 def headers_of_link(found: Mapping[str, str]) -> dict[str, str]:
-    """The headers that a link carries in its query, by lower-case name.
+    """The headers that a link carries in its query, by lower-case name; metadata may be any text.
 
     Raises InvalidArgument for what is no header: it would be kept, and then spoil the answers that repeat it.
     """
+    headers = {}
     for name, value in found.items():
-        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+        lower, text = name.lower(), value.strip(" \t")
+        if lower.startswith(METADATA) and text.isprintable():
+            text = in_ascii(text)
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(text)):
             raise errors.InvalidArgument(
                 f"The query parameter {name} cannot be a header: it must be one line of ASCII.",
                 fields={"ArgumentName": name},
             )
-    return {name.lower(): value.strip(" \t") for name, value in found.items()}
+        headers[lower] = text
+    return headers
 
 
 def is_same(ours: str, theirs: str) -> bool:
     """Whether two signatures are equal, told in constant time."""
     return theirs.isascii() and hmac.compare_digest(ours, theirs)  # which takes ASCII alone
+
+
+def mismatch(
+    access_key: str, signature: str, text: str, canonical: bytes | None = None
+) -> errors.SignatureDoesNotMatch:
+    """What is told of a signature that is another than that of `text`, and of the canonical form behind that.
+
+    The bytes show what letters do not, as S3's do.
+    """
+    fields = {
+        "AWSAccessKeyId": access_key,
+        "StringToSign": text,
+        "SignatureProvided": signature,
+        "StringToSignBytes": text.encode().hex(" "),
+    }
+    if canonical is not None:
+        fields |= {"CanonicalRequest": canonical.decode(), "CanonicalRequestBytes": canonical.hex(" ")}
+    return errors.SignatureDoesNotMatch(fields=fields)
 
 
 @lru_cache(maxsize=1024)

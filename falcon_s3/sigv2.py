@@ -24,6 +24,7 @@ from falcon_s3.signature import (
     check_clock,
     is_same,
     iso_time,
+    mismatch,
     seconds_of_date,
     secret_for,
 )
@@ -62,17 +63,17 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float) -> Identity:
     InvalidRequest, RequestTimeTooSkewed, SignatureDoesNotMatch.
     """
     claim = _from_query(request, now) if is_presigned(request.query) else _from_header(request, now)
-    if claim.headers.get("x-amz-content-sha256", "").startswith("STREAMING-AWS4-"):
-        raise errors.InvalidRequest("A body that is signed in chunks needs Signature Version 4.")
     secret = secret_for(claim.access_key, secret_of)
     shown = ""
     for path in paths(request):
         resource = canonical_resource(request.bucket, path, request.query)
         text = string_to_sign(request.method, claim.date, claim.headers, resource)
         if is_same(sign(secret, text), claim.signature):
+            if claim.headers.get("x-amz-content-sha256", "").startswith("STREAMING-AWS4-"):
+                raise errors.InvalidRequest("A body that is signed in chunks needs Signature Version 4.")
             return Identity(claim.access_key, None, claim.hoisted)
         shown = shown or text
-    raise errors.SignatureDoesNotMatch(fields={"StringToSign": shown})
+    raise mismatch(claim.access_key, claim.signature, shown)
 
 
 def paths(request: SignedRequest) -> Iterator[str]:
@@ -124,13 +125,18 @@ def _from_header(request: SignedRequest, now: float) -> Claim:
     return Claim(access_key, signature, text.strip() if amazon is None else "", headers, {})
 
 
+def carried(query: str) -> dict[str, str]:
+    """The headers in the query of a link, which signs them as if they were sent."""
+    return {
+        name: value
+        for name, value in parameters(query)
+        if name.startswith("x-amz-") or name in ("content-type", "content-md5")
+    }
+
+
 def _from_query(request: SignedRequest, now: float) -> Claim:
-    fields = {}
-    hoisted = {}
-    for name, value in parameters(request.query):
-        fields[name] = value
-        if name.startswith("x-amz-") or name in ("content-type", "content-md5"):
-            hoisted[name] = value
+    fields = dict(parameters(request.query))
+    hoisted = carried(request.query)
     access_key, signature, expires = (fields.get(name, "") for name in ("AWSAccessKeyId", "Signature", "Expires"))
     if not (access_key and signature and expires):
         raise errors.AccessDenied(
@@ -139,5 +145,7 @@ def _from_query(request: SignedRequest, now: float) -> Claim:
     if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
         raise errors.AccessDenied(f"Invalid date (should be seconds since epoch): {expires}")
     if now > int(expires):
-        raise errors.AccessDenied("Request has expired", fields={"Expires": expires, "ServerTime": iso_time(now)})
+        raise errors.AccessDenied(
+            "Request has expired", fields={"Expires": iso_time(int(expires)), "ServerTime": iso_time(now)}
+        )
     return Claim(access_key, signature, expires, {**hoisted, **request.headers}, hoisted)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from falcon_s3 import _sign_py, _speedups, errors
-from falcon_s3.signature import VERSION_4, Identity, SecretOf, SignedRequest, is_same
+from falcon_s3.signature import VERSION_4, Identity, SecretOf, SignedRequest, is_same, mismatch
 from falcon_s3.sigv4_claim import ALGORITHM, from_header, from_link, hoisted_headers, wrong_scope
 from falcon_s3.spelling import spellings
 
@@ -100,10 +100,15 @@ def verify(request: SignedRequest, secret_of: SecretOf, now: float, region: str 
     head = f"{ALGORITHM}\n{timestamp}\n{scope}\n"
     mac = _mac(secret, scope)
     if not is_same(mac.sign(head + _sha256(canonical)), signature):
-        _check_spellings(request, canonical, head, mac, signature)
+        _check_spellings(request, canonical, head, mac, access_key, signature)
     if STREAMING not in payload:
         return Identity(access_key, None, hoisted)
     return Identity(access_key, ChunkVerifier(signing_key(secret, scope), timestamp, scope, signature), hoisted)
+
+
+def carried(query: str) -> Mapping[str, str]:
+    """The headers in the query of a link."""
+    return hoisted_headers(_speedups.link_of(query)[1])
 
 
 def reader(
@@ -129,7 +134,9 @@ def reader(
     return access_key if is_same(_mac(secret, scope).sign(text), signature) else None
 
 
-def _check_spellings(request: SignedRequest, canonical: bytes, head: str, mac: Mac, signature: str) -> None:
+def _check_spellings(
+    request: SignedRequest, canonical: bytes, head: str, mac: Mac, access_key: str, signature: str
+) -> None:
     """Raises SignatureDoesNotMatch, which shows what S3 itself signs.
 
     Some clients sign the path as they sent it, older versions of curl among them, so other spellings are tried.
@@ -138,9 +145,7 @@ def _check_spellings(request: SignedRequest, canonical: bytes, head: str, mac: M
     for path in spellings(request.path, request.bucket):
         if is_same(mac.sign(head + _sha256(b"\n".join((method, path.encode(), rest)))), signature):
             return
-    raise errors.SignatureDoesNotMatch(
-        fields={"StringToSign": head + _sha256(canonical), "CanonicalRequest": canonical.decode()}
-    )
+    raise mismatch(access_key, signature, head + _sha256(canonical), canonical)
 
 
 def _sha256(text: bytes) -> str:

@@ -35,6 +35,10 @@ INCOMPLETE = (
     "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature,"
     " X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
 )
+MALFORMED_CREDENTIAL = (
+    "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting"
+    ' "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
+)
 NOT_SIGNED = "There were headers present in the request which were not signed"
 
 # What a request says of its signature: access key, scope, timestamp, signed headers, signature, what is signed of its
@@ -155,8 +159,10 @@ def from_link(link: _sign_py.Link, method: str, headers: Mapping[str, str], now:
     if now < begins:
         raise errors.AccessDenied("Request is not yet valid")
     if now > ends:
-        expires = _unquoted(terms.split("&")[3])
-        raise errors.AccessDenied("Request has expired", fields={"X-Amz-Expires": expires, "ServerTime": iso_time(now)})
+        fields = {"X-Amz-Expires": _unquoted(terms.split("&")[3]), "ServerTime": iso_time(now)}
+        if ends > 0:
+            fields["Expires"] = iso_time(ends)
+        raise errors.AccessDenied("Request has expired", fields=fields)
     if "%" in signature:
         signature = _unquoted(signature)
     if digest is None:
@@ -175,7 +181,9 @@ def _terms(text: str) -> Terms:
     access_key, _, scope = _unquoted(credential).partition("/")
     timestamp, signed = _unquoted(date), _unquoted(signed_headers)
     moment = seconds(timestamp)
-    if not (access_key and scope and _is_list(signed)) or moment is None:
+    if credential and not (access_key and scope):
+        raise errors.AuthorizationQueryParametersError(MALFORMED_CREDENTIAL)
+    if not (credential and _is_list(signed)) or moment is None:
         raise errors.AuthorizationQueryParametersError(INCOMPLETE)
     expiry = _unquoted(expires)
     if not EXPIRY.fullmatch(expiry) or int(expiry) > LONGEST_EXPIRY_SECONDS:

@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from email.charset import Charset
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -111,9 +110,8 @@ class Upload:
         headers = req.lower_headers
         kind = headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() != MEDIA_TYPE:
-            raise errors.PreconditionFailed(
-                f"Bucket POST must be of the enclosure-type {MEDIA_TYPE}", fields={"Condition": "Content-Type"}
-            )
+            what = f"Bucket POST must be of the enclosure-type {MEDIA_TYPE}"
+            raise errors.PreconditionFailed(what, fields={"Condition": what})
         length = body_headers.number(headers, "content-length")
         if length is None:
             raise errors.MissingContentLength
@@ -195,7 +193,9 @@ def _fields(parts: Iterator[tuple[str, BodyPart]]) -> tuple[dict[str, str], Body
     room = FIELD_BYTES
     for name, part in parts:
         if name == "file":
-            filename = _filename(part)
+            if part.filename is None:  # a field of that name, which has no name to give
+                return fields, part
+            filename = _filename(part.filename)
             return {each: value.replace(FILENAME, filename) for each, value in fields.items()}, part
         room -= len(name) + PART_BYTES
         value = part.stream.read(max(room, 0) + 1)
@@ -211,9 +211,9 @@ def _fields(parts: Iterator[tuple[str, BodyPart]]) -> tuple[dict[str, str], Body
     raise errors.InvalidArgument("POST requires exactly one file upload per request.")
 
 
-def _filename(part: BodyPart) -> str:
+def _filename(given: str) -> str:
     """The name of the file without its folders, which some browsers send."""
-    name = (part.filename or "").encode(errors="replace").decode()  # some charsets can name what is no character
+    name = given.encode(errors="replace").decode()  # some charsets can name what is no character
     return name.replace("\\", "/").rpartition("/")[2]
 
 
@@ -233,8 +233,7 @@ def headers_of(fields: Mapping[str, str]) -> dict[str, str]:
                 )
             if not TOKEN.fullmatch(name):
                 raise errors.InvalidArgument("The name of a field is no name of a header.")
-            # S3 sends what is not ASCII as RFC 2047 has it (S3 user guide, "User-defined object metadata").
-            headers[name] = text if text.isascii() else Charset("utf-8").header_encode(text)
+            headers[name] = attributes.in_ascii(text)
     return headers
 
 

@@ -20,6 +20,18 @@ from falcon_s3.rights import Right
 
 # What is served up to this size goes out in one piece.
 ONE_PIECE_BYTES = 256 << 10
+# The parameters that say what a header of the answer is (S3 API, GetObject).
+OVERRIDES = {
+    f"response-{name}": name
+    for name in (
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "expires",
+    )
+}
 # How often an object is looked for to which somebody writes, in an open commit, while it is read.
 TRIES = 5
 
@@ -90,8 +102,8 @@ class Object:
         if checksum and headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
             resp.set_headers(checksums.kept(checksum))
         for name, value in req.query.items():
-            if name.startswith("response-"):
-                resp.set_header(name.removeprefix("response-"), header_value(value))
+            if name in OVERRIDES:
+                resp.set_header(OVERRIDES[name], header_value(name, value))
         if wanted is not None:
             resp.status = 206
             if stop > start:  # of a part of no bytes there is nothing that a Content-Range could say
@@ -190,8 +202,11 @@ def delete_check(headers: Mapping[str, str]) -> pfs.Check | None:
     )
 
 
-def header_value(text: str) -> str:
+def header_value(name: str, text: str) -> str:
     """A header's value from a query; raises InvalidArgument for what cannot stand in a header (RFC 9110, 5.5)."""
     if not text.isprintable() or not text.isascii():
-        raise errors.InvalidArgument("A response- parameter holds a character that no header can hold.")
+        raise errors.InvalidArgument(
+            f"The parameter {name} holds a character that no header can hold.",
+            fields={"ArgumentName": name, "ArgumentValue": text},
+        )
     return text

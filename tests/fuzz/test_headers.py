@@ -156,7 +156,7 @@ def test_any_size_of_a_page_is_a_number_or_refused(text):
 @fuzz(text=st.text(max_size=30))
 def test_any_header_from_a_query_can_be_sent_or_is_refused(text):
     with contextlib.suppress(errors.InvalidArgument):
-        assert not set(objects.header_value(text).encode("latin-1")) & set(b"\r\n\0")
+        assert not set(objects.header_value("response-expires", text).encode("latin-1")) & set(b"\r\n\0")
 
 
 NUMBER = (

@@ -76,8 +76,8 @@ class Signer:
         authorization = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={self.seed}"
         return signed | {"Authorization": authorization}
 
-    def link(self, method, path, host, seconds):
-        """A target that is signed in its query, good for so many seconds."""
+    def link(self, method, path, host, seconds, more=None):
+        """A target that is signed in its query, good for so many seconds; `more` are other parameters."""
         fields = {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
             "X-Amz-Credential": f"{self.access_key}/{self.scope}",
@@ -85,7 +85,10 @@ class Signer:
             "X-Amz-Expires": str(seconds),
             "X-Amz-SignedHeaders": "host",
         }
-        query = "&".join(f"{name}={quote(value, safe='~')}" for name, value in fields.items())
+        pairs = sorted(
+            (quote(name, safe="~"), quote(value, safe="~")) for name, value in (fields | (more or {})).items()
+        )
+        query = "&".join(f"{name}={value}" for name, value in pairs)
         target = quote(path, safe="/~")
         lines = [method, target, query, f"host:{host}", "", "host", "UNSIGNED-PAYLOAD"]
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import time
+from datetime import datetime, timedelta
 from email.utils import formatdate
 from urllib.parse import quote, urlsplit
 
@@ -164,6 +165,8 @@ def test_a_link_reads_without_the_key_until_it_expires(keyed_gateway, bucket):
     assert keyed_gateway.request("GET", link(keyed_gateway, "GET", path, 10**9)).body == DATA
     answer = keyed_gateway.request("GET", link(keyed_gateway, "GET", path, -1))
     assert answer.refused(403, "AccessDenied") == "Request has expired"
+    expired = datetime.fromisoformat(answer.text("Expires").replace("Z", "+00:00"))
+    assert timedelta(0) < datetime.fromisoformat(answer.text("ServerTime").replace("Z", "+00:00")) - expired
     keyed_gateway.request("DELETE", link(keyed_gateway, "GET", path)).refused(403, "SignatureDoesNotMatch")
     keyed_gateway.request("GET", link(keyed_gateway, "GET", path, more="&acl")).refused(403, "SignatureDoesNotMatch")
 

@@ -142,6 +142,7 @@ def test_a_method_that_an_answered_sub_resource_has_not_is_not_implemented(gatew
             assert_not_implemented(gateway, method, f"/{filled}/k?{query}")
 
 
+@pytest.mark.needs("attributes")
 @pytest.mark.parametrize("name", ["Content-Type", "content-type", "Content-MD5", "Cache-Control", "Content-Length"])
 def test_a_header_that_a_link_repeats_says_nothing(gateway, filled, name):
     """The links of the AWS SDK for JavaScript 2 hold them in the query; what counts are the headers, as in S3."""

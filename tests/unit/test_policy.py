@@ -298,9 +298,9 @@ def test_a_form_is_signed_in_either_version(fields: dict[str, str]) -> None:
         policy.signer(fields | {"policy": "b3RoZXI="}, secret_of, "us-east-1")
     for name in fields:
         rest = {each: value for each, value in fields.items() if each != name}
-        with pytest.raises(errors.InvalidArgument, match=f"'{name}'"):
+        with pytest.raises(errors.InvalidArgument, match=f"(?i)'{name}'"):
             policy.signer(rest, secret_of, "us-east-1")
-        with pytest.raises(errors.InvalidArgument, match=f"'{name}'"):
+        with pytest.raises(errors.InvalidArgument, match=f"(?i)'{name}'"):
             policy.signer(fields | {name: ""}, secret_of, "us-east-1")
 
 
@@ -321,7 +321,7 @@ def test_a_form_is_signed_in_either_version(fields: dict[str, str]) -> None:
         (version_4(x_amz_algorithm="AWS4-ECDSA-P256-SHA256"), errors.InvalidArgument),
         (version_4() | {"x-amz-security-token": "t"}, errors.InvalidToken),
         (version_4() | version_2(), errors.InvalidArgument),
-        ({"policy": "cG9saWN5"}, errors.InvalidArgument),
+        ({"policy": "cG9saWN5"}, errors.AccessDenied),
         ({"signature": "x"}, errors.InvalidArgument),
     ],
 )

@@ -186,8 +186,8 @@ def test_a_path_is_signed_as_it_was_sent_and_a_bucket_with_a_slash(path, bucket,
         (example()._replace(query="versionId=1"), errors.SignatureDoesNotMatch, "does not match"),
         (
             example(x_amz_content_sha256="STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
-            errors.InvalidRequest,
-            "Signature Version 4",
+            errors.SignatureDoesNotMatch,
+            "does not match",
         ),
         (link(key="other"), errors.InvalidAccessKeyId, "does not exist"),
         (link(key=None), errors.AccessDenied, "requires the Signature"),
@@ -214,7 +214,13 @@ def test_what_does_not_sign_is_refused(request_, error, text):
 def test_another_secret_does_not_match_and_tells_what_was_signed():
     with pytest.raises(errors.SignatureDoesNotMatch) as caught:
         verify(example(), lambda _: "other", GET_MOMENT)
-    assert caught.value.fields == {"StringToSign": f"GET\n\n\n{GET_DATE}\n/johnsmith/photos/puppy.jpg"}
+    text = f"GET\n\n\n{GET_DATE}\n/johnsmith/photos/puppy.jpg"
+    assert caught.value.fields == {
+        "AWSAccessKeyId": ACCESS_KEY,
+        "StringToSign": text,
+        "SignatureProvided": GET_SIGNATURE,
+        "StringToSignBytes": " ".join(f"{byte:02x}" for byte in text.encode()),
+    }
 
 
 @pytest.mark.parametrize("seconds", [-901, 901, 10**9])

@@ -96,8 +96,13 @@ def test_the_published_examples_verify(method, path, query, headers, signature):
 def test_the_published_link_verifies_until_it_expires():
     assert verify(link(), secret_of, MOMENT).access_key == ACCESS_KEY
     assert verify(link(), secret_of, MOMENT + 86_400).access_key == ACCESS_KEY
-    with pytest.raises(errors.AccessDenied, match="Request has expired"):
+    with pytest.raises(errors.AccessDenied, match="Request has expired") as caught:
         verify(link(), secret_of, MOMENT + 86_401)
+    assert caught.value.fields == {
+        "X-Amz-Expires": "86400",
+        "Expires": "2013-05-25T00:00:00Z",
+        "ServerTime": "2013-05-25T00:00:01Z",
+    }
 
 
 DATA = [b"a" * 65_536, b"a" * 1024, b""]
@@ -241,7 +246,8 @@ def test_a_header_that_does_not_sign_is_refused(request_, error, text):
         (link(Algorithm="AWS4-HMAC-SHA1"), errors.AuthorizationQueryParametersError, "X-Amz-Algorithm"),
         (link(Algorithm=None), errors.AuthorizationQueryParametersError, "X-Amz-Algorithm"),
         (link(Credential=None), errors.AuthorizationQueryParametersError, "requires"),
-        (link(Credential=ACCESS_KEY), errors.AuthorizationQueryParametersError, "requires"),
+        (link(Credential=ACCESS_KEY), errors.AuthorizationQueryParametersError, "mal-formed; expecting"),
+        (link(Credential=quote(f"{ACCESS_KEY}%2Fa", safe="")), errors.AuthorizationQueryParametersError, "mal-formed"),
         (link(Date=None), errors.AuthorizationQueryParametersError, "requires"),
         (link(Date="yesterday"), errors.AuthorizationQueryParametersError, "requires"),
         (link(Date="00000101T000000Z"), errors.AuthorizationQueryParametersError, "requires"),
@@ -389,6 +395,10 @@ def test_another_secret_does_not_match_and_tells_what_was_signed():
         verify(example(), lambda _: "other", MOMENT)
     assert caught.value.fields["CanonicalRequest"].startswith("GET\n/test.txt\n\nhost:examplebucket.s3.amazonaws.com\n")
     assert caught.value.fields["StringToSign"].startswith(f"AWS4-HMAC-SHA256\n{TIMESTAMP}\n{SCOPE}\n")
+    assert caught.value.fields["AWSAccessKeyId"] == ACCESS_KEY
+    assert caught.value.fields["SignatureProvided"] in example().headers["authorization"]
+    for name in ("StringToSign", "CanonicalRequest"):
+        assert bytes.fromhex(caught.value.fields[f"{name}Bytes"]) == caught.value.fields[name].encode()
     assert "other" not in str(caught.value.fields)
 
 
