@@ -6,8 +6,10 @@ done and is not is refused, never dropped in silence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.charset import Charset
+from urllib.parse import quote
 
 from falcon_s3 import body_headers, checksums, errors, tags
 from falcon_s3.rights import Rights, check_grants
@@ -40,6 +42,9 @@ REFUSED_HEADERS = {
     "x-amz-copy-source-server-side-encryption-customer-algorithm": NO_ENCRYPTION,
     "x-amz-write-offset-bytes": "nothing is appended to an object: write it anew, or from parts.",
 }
+# The name of a file in a Content-Disposition, and its form for any letters (RFC 6266 section 4).
+FILENAME = re.compile(r"""\bfilename=(?:"([^"\\]+)"|([^\s";,]+))""", re.IGNORECASE)
+EXTENDED = re.compile(r"\bfilename\*=", re.IGNORECASE)
 # Those that may hold other text than ASCII, and mean nothing when they are empty.
 TEXTS = ("content-disposition", "x-amz-website-redirect-location")
 
@@ -68,9 +73,27 @@ def refuse_lost_text(headers: Mapping[str, str]) -> None:
             raise errors.InvalidArgument(f"The header {name} {errors.LOST_TEXT}", fields={"ArgumentName": name})
 
 
-def in_ascii(text: str) -> str:
-    """Text as a header has it: RFC 2047 where it is not ASCII (S3 user guide, "User-defined object metadata")."""
+def in_ascii(name: str, text: str) -> str:
+    """Text as the header of that name has it where it is not ASCII.
+
+    The name of a file is written as RFC 6266 says, so that browsers know it, and all else by RFC 2047, as S3 keeps metadata
+    (S3 user guide, "User-defined object metadata").
+    """
+    if text.isascii():
+        return text
+    if name == "content-disposition":
+        beside = not EXTENDED.search(text)  # where the client has not written it itself
+        text = FILENAME.sub(lambda found: _filename(found, beside=beside), text, count=1)
     return text if text.isascii() else Charset("utf-8").header_encode(text)
+
+
+def _filename(found: re.Match[str], *, beside: bool) -> str:
+    """The parameters for the name of a file: one that all know, with _ for what is not ASCII, and one that tells all."""
+    name = found[1] or found[2]
+    if name.isascii():
+        return found[0]
+    plain = "".join(letter if letter.isascii() else "_" for letter in name)
+    return f'filename="{plain}"' + (f"; filename*=UTF-8''{quote(name, safe='')}" if beside else "")
 
 
 def of_headers(headers: Mapping[str, str]) -> dict[str, str]:

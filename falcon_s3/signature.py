@@ -66,7 +66,7 @@ def headers_of_link(found: Mapping[str, str]) -> dict[str, str]:
     for name, value in found.items():
         lower, text = name.lower(), value.strip(" \t")
         if lower.startswith(METADATA) and text.isprintable():
-            text = in_ascii(text)
+            text = in_ascii(lower, text)
         if not (_NAME.fullmatch(name) and _VALUE.fullmatch(text)):
             raise errors.InvalidArgument(
                 f"The query parameter {name} cannot be a header: it must be one line of ASCII.",

@@ -233,7 +233,7 @@ def headers_of(fields: Mapping[str, str]) -> dict[str, str]:
                 )
             if not TOKEN.fullmatch(name):
                 raise errors.InvalidArgument("The name of a field is no name of a header.")
-            headers[name] = attributes.in_ascii(text)
+            headers[name] = attributes.in_ascii(name, text)
     return headers
 
 

@@ -160,6 +160,25 @@ def test_metadata_is_utf_8_and_sent_as_s3_sends_it(gateway, bucket):
 
 
 @pytest.mark.needs("attributes")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            'attachment; filename="kätzchen.pdf"',
+            "attachment; filename=\"k_tzchen.pdf\"; filename*=UTF-8''k%C3%A4tzchen.pdf",
+        ),
+        ("inline; FileName=日本; x=y", "inline; filename=\"__\"; filename*=UTF-8''%E6%97%A5%E6%9C%AC; x=y"),
+        ("attachment; filename=\"ä\"; filename*=UTF-8''%C3%A4", "attachment; filename=\"_\"; filename*=UTF-8''%C3%A4"),
+        ("ä; filename=a", "=?utf-8?b?w6Q7IGZpbGVuYW1lPWE=?="),
+    ],
+)
+def test_the_name_of_a_download_may_have_any_letters(gateway, bucket, given, told):
+    """Browsers are told it as RFC 6266 has it: a header has ASCII alone."""
+    assert upload(gateway, bucket, {"Content-Disposition": given}).status == 204
+    assert gateway.request("GET", f"/{bucket}/foo.txt").headers["Content-Disposition"] == told
+
+
+@pytest.mark.needs("attributes")
 def test_tags_come_as_a_document(gateway, bucket):
     tagging = "<Tagging><TagSet><Tag><Key>a</Key><Value>1&#43;2</Value></Tag></TagSet></Tagging>"
     assert upload(gateway, bucket, {"tagging": tagging}).status == 204
