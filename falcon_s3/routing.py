@@ -4,8 +4,7 @@ A path is `/`, `/bucket` or `/bucket/key`, and below a virtual host `/` or `/key
 verb and by *sub-resources*, query parameters such as `?versioning`. `app` gives the responders of what is answered; this module knows the rest of
 the S3 API by name. Rule: it fails closed. A sub-resource that nothing answers is 501 NotImplemented whatever the
 verb, and so is a parameter this module has never heard of: an operation from next year must not run as a plain
-PUT. Only a signed link that reads may have remarks, which S3 leaves aside, and a condition counts there as a header.
-Our own endpoints live below `/~/`, since `~` is in no bucket name.
+PUT. Only what reads may have remarks, which S3 leaves aside. In a signed link a condition counts as a header. Our own endpoints live below `/~/`, since `~` is in no bucket name.
 """
 
 from __future__ import annotations
@@ -54,6 +53,7 @@ SUB_RESOURCES = frozenset(
 )
 # The conditions that a signed link may carry in its query, in any case: headers for who follows it.
 CONDITIONS = frozenset(("if-match", "if-none-match", "if-modified-since", "if-unmodified-since"))
+READS = frozenset(("GET", "HEAD"))
 # What means something in its own case alone, so that in another it is a mistake and no remark; and what would change
 # which bytes are sent.
 MEANT = frozenset(name.lower() for name in PLAIN | SUB_RESOURCES) | {"range", "if-range"}
@@ -96,8 +96,8 @@ class S3Router:
         copy = COPY if req.method == "PUT" and "x-amz-copy-source" in req.lower_headers else ""
         sub += copy
         responder = self._operations.get((shape, req.method, sub))
-        if responder is None and _sign_py.SIGNATURE in req.query:
-            sub = sub_resource_of_link(req) + copy
+        if responder is None and (req.method in READS or _sign_py.SIGNATURE in req.query):
+            sub = sub_resource_beside_remarks(req) + copy
             responder = self._operations.get((shape, req.method, sub))
         if responder is None:
             raise refusal(shape, req.method, sub)
@@ -161,17 +161,20 @@ def sub_resource(names: tuple[str, ...]) -> str:
     return unknown
 
 
-def sub_resource_of_link(req: S3Request) -> str:
-    """The same for a signed link, whose conditions become headers, and count more than those of who follows it.
+def sub_resource_beside_remarks(req: S3Request) -> str:
+    """The same without what is left aside. The conditions in a signed link become headers, and count more than those of
+    who follows it.
 
-    Where it reads, a parameter nobody knows is a remark if it has a value, as what names an operation has not.
+    Where a request reads, a parameter nobody knows is a remark if it has a value, as what names an operation has not.
     """
     query = {name.lower(): value for name, value in req.query.items()}
-    found = {name: query[name] for name in CONDITIONS.intersection(query)}
-    if found:
+    found: dict[str, str] = {}
+    if _sign_py.SIGNATURE in req.query:
+        found = {name: query[name] for name in CONDITIONS.intersection(query)}
         req.lower_headers = {**req.lower_headers, **found}
-    reads = req.method in ("GET", "HEAD")
-    left = {name for name, value in query.items() if name in CONDITIONS or (reads and value and name not in MEANT)}
+    left = set(found)
+    if req.method in READS:
+        left.update(name for name, value in query.items() if value and name not in MEANT and name not in CONDITIONS)
     return sub_resource.__wrapped__(tuple(name for name in req.query if name.lower() not in left))
 
 

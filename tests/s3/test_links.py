@@ -131,11 +131,25 @@ def test_a_link_that_writes_has_no_remarks(keyed_gateway, bucket, follow, unchan
     assert keyed_gateway.s3.get_object(Bucket=bucket, Key="k")["Body"].read() == DATA
 
 
-def test_what_nobody_signed_is_no_remark(keyed_gateway, gateway, bucket, signer):
+def test_a_remark_is_signed_with_the_rest(keyed_gateway, bucket, signer):
     target = signer.link("GET", f"/{bucket}/k", "x", 60)
     keyed_gateway.request("GET", f"{target}&a=b", headers={"Host": "x"}).refused(403, "SignatureDoesNotMatch")
-    name = gateway.new_bucket()
-    gateway.request("GET", f"/{name}?a=b").refused(501, "NotImplemented")
+
+
+@pytest.mark.needs("unequal keys")
+def test_whoever_reads_may_make_remarks(gateway):
+    """As pages do that name a version of an image, to have it anew."""
+    bucket = gateway.new_bucket()
+    gateway.s3.put_object(Bucket=bucket, Key="k", Body=DATA)
+    assert gateway.request("GET", f"/{bucket}/k?v=3").body == DATA
+    assert gateway.request("HEAD", f"/{bucket}/k?v=3").status == 200
+    assert gateway.request("GET", f"/{bucket}?list-type=2&metadata=true").texts("Key") == ["k"]
+    assert gateway.request("GET", "/?v=3").status == 200
+    for query in ("v", "v=", "versionid=3", "torrent=3", "v=3&somethingNew"):
+        gateway.request("GET", f"/{bucket}/k?{query}").refused(501, "NotImplemented")
+    for method in ("PUT", "DELETE"):
+        gateway.request(method, f"/{bucket}/k?v=3", b"").refused(501, "NotImplemented")
+    assert gateway.request("GET", f"/{bucket}/k").body == DATA
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
