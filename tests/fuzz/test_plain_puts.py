@@ -22,7 +22,7 @@ from falcon_s3.rights import Rights
 from falcon_s3.server.relay import Relay
 from tests.fuzz.examples import fuzz, mutated
 from tests.fuzz.test_requests import environment
-from tests.fuzz.test_signatures import AUTHORIZATIONS, HEADER_TEXT, PIECES, TIMESTAMP
+from tests.fuzz.test_signatures import AUTHORIZATIONS, HEADER_TEXT, PIECES, TIMESTAMP, then
 from tests.pfs.bodies import get
 
 KEY, SECRET = "AKIDEXAMPLE", "secret"
@@ -135,7 +135,7 @@ CHANGED = st.sampled_from(ASKED + PLAIN).flatmap(
 
 
 @pytest.fixture(scope="module")
-def gateways(tmp_path_factory):
+def started(tmp_path_factory):
     """One that begins what is plain by itself; and one that asks the application. Each with a store of its own."""
     stores = [EmbeddedPfs(tmp_path_factory.mktemp("plain") / "data") for _ in range(2)]
     for each in stores:
@@ -146,6 +146,12 @@ def gateways(tmp_path_factory):
     yield list(zip(apps, stores, strict=True))
     for each in stores:
         each.close()
+
+
+@pytest.fixture
+def gateways(started):
+    with then():
+        yield started
 
 
 def written(store):
