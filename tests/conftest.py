@@ -8,6 +8,7 @@ import http.client
 import importlib.util
 import itertools
 import os
+import random
 import re
 import signal
 import socket
@@ -33,6 +34,10 @@ SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 START_SECONDS = 30
 # Longer than running requests are given to end.
 STOP_SECONDS = 45
+# Below the ports that a system gives to whoever asks for any, Linux from 32768 and others from 49152 on: else a connection
+# may have one before the server does that was promised it. Of processes that test side by side each has its own.
+PORTS = range(20_000, 30_000)
+SIDE_BY_SIDE = 16
 # Whose token the tests of stores and of S3 have on the pachd that --pachd names; "": it knows no users.
 PACHD_TOKEN = os.environ.get("FALCON_S3_TESTS_PACHD_TOKEN", "")
 
@@ -184,9 +189,21 @@ def read_answer(connection, method="GET"):
     return Answer(response.status, response.headers, response.read())
 
 
+@functools.cache
+def own_ports():
+    """The ports of this process, endlessly, from one of them on that no other run begins with, but by chance."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", f"gw{SIDE_BY_SIDE - 1}").removeprefix("gw"))
+    ports = PORTS[number % SIDE_BY_SIDE :: SIDE_BY_SIDE]
+    first = random.SystemRandom().randrange(len(ports))
+    return itertools.cycle([*ports[first:], *ports[:first]])
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """A port on which nobody listens, and which nobody else is given soon."""
+    for port in own_ports():
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("unreachable")
 
 
 @contextlib.contextmanager

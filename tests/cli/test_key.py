@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 
 import pytest
 from click.testing import CliRunner
@@ -11,13 +10,9 @@ from click.testing import CliRunner
 from falcon_s3 import cli
 from falcon_s3.keys import KeyStore
 from falcon_s3.rights import ALL, Rights
+from tests.conftest import free_port
 
 CLEAN = {name: None for name in os.environ if name.startswith("FALCON_S3_")}
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from falcon_s3 import __version__, cli
 from falcon_s3.config import Config
 from falcon_s3.server import embedded
+from tests.conftest import free_port
 
 CLEAN = {name: None for name in os.environ if name.startswith(("FALCON_S3_", "PACH"))}
 KEYS = {"FALCON_S3_ACCESS_KEY": "me", "FALCON_S3_SECRET_KEY": "hidden"}
@@ -223,7 +224,7 @@ def refused(done):
 def test_an_address_that_is_being_given_up_is_waited_for(tmp_path, command):
     """As that of a gateway that was killed, whose workers see it soon; and that it is waited for is said."""
     log = tmp_path / "log"
-    with socket.create_server(("127.0.0.1", 0)) as old, log.open("wb") as output:
+    with socket.create_server(("127.0.0.1", free_port())) as old, log.open("wb") as output:
         arguments = ["--listen", f"127.0.0.1:{old.getsockname()[1]}", "--data", str(tmp_path / "data")]
         process = subprocess.Popen([sys.executable, "-m", "falcon_s3", command, *arguments], stderr=output)
         try:
@@ -273,9 +274,7 @@ def test_a_bad_address_is_one_line(tmp_path, listen, advice):
 @pytest.mark.parametrize("data, reason", [("file", "it is a file"), ("file/below", "Not a directory")])
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, data, reason):
     (tmp_path / "file").write_text("")
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-    error = refused(typed("serve", "--listen", f"127.0.0.1:{port}", "--data", str(tmp_path / data)))
+    error = refused(typed("serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(tmp_path / data)))
 
     assert f"{tmp_path / data} cannot be used: {reason}" in error
     assert "--data" in error
@@ -284,20 +283,16 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, data, reason):
 def test_a_catalog_that_is_none_is_one_line(tmp_path):
     """`serve`, and the commands on the folder."""
     (tmp_path / "catalog.sqlite3").write_text("something else\n" * 100)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-    for command in (["serve", "--listen", f"127.0.0.1:{port}"], ["branch", "list"], ["fsck"]):
+    for command in (["serve", "--listen", f"127.0.0.1:{free_port()}"], ["branch", "list"], ["fsck"]):
         assert "not a database" in refused(typed(*command, "--data", str(tmp_path)))
 
 
 def test_an_engine_that_is_not_installed_says_how(tmp_path):
     """The exact line to type."""
     (tmp_path / "meinheld.py").write_text("raise ImportError\n")
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
     error = refused(
         typed(
-            "serve", "--engine", "meinheld", "--listen", f"127.0.0.1:{port}", "--data", str(tmp_path / "data"),
+            "serve", "--engine", "meinheld", "--listen", f"127.0.0.1:{free_port()}", "--data", str(tmp_path / "data"),
             PYTHONPATH=f"{tmp_path}:{Path(cli.__file__).parent.parent.parent}",
         )
     )  # fmt: skip

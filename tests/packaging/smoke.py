@@ -78,7 +78,7 @@ def wait_for(port: int, output: Path, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline and process.poll() is None:
         try:
             exchange(port, "GET", "/~/health")
-        except OSError:
+        except (OSError, http.client.HTTPException):  # the latter is its own: a connection may be made with itself
             time.sleep(0.1)
         else:
             return
