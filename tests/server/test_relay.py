@@ -9,6 +9,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from falcon_s3.server import relay
 from falcon_s3.server.relay import Relay, is_quick
 from falcon_s3.server.scheduling import Manners, leave
 
@@ -188,14 +189,15 @@ def test_who_rests_holds_no_answer():
 
 
 @pytest.mark.parametrize(("method", "length"), [("GET", "0"), ("PUT", "1")])
-def test_whoever_is_held_up_is_waited_for_once(threads, method, length):
+def test_whoever_is_held_up_is_waited_for_once(threads, monkeypatch, method, length):
     """Then another serves in its place, and the requests to come are not held up: few of 200 begin with patience."""
     some = threads(4)
     some.rest_all_but_one()
+    monkeypatch.setattr(relay, "PATIENCE_SECONDS", 0.3)  # long beside a request, on a slow machine too
+    before = some.relay._round
     some.gate("/slow")
     held = some.ask(method, "/slow", CONTENT_LENGTH=length, QUERY_STRING="")
     assert some.reached["/slow"].wait(PATIENT_SECONDS)
-    before = some.relay._round
     assert all(some.is_answered() for _ in range(200))
     assert 1 <= some.relay._round - before < 100
     some.gates["/slow"].set()
