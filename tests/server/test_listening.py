@@ -19,7 +19,7 @@ from tests.server.test_workers import until, workers
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a socket holds is read from Linux's /proc")
 
 OBJECT_BYTES = 16 << 20
-LISTENS = "0A"  # a state, as the kernel writes it
+ESTABLISHED, LISTENS = "01", "0A"  # states, as the kernel writes them
 NEAR = ["127.0.0.1", "localhost", "[::1]"]
 
 
