@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.conftest import free_port
+from tests.server.test_workers import until
 
 PROGRAM = """
 import sys
@@ -33,14 +34,10 @@ def test_a_download_that_ends_early_is_cut_off_and_told_in_a_line(name):
     """Whatever kind of `Unavailable` the store raises."""
     port = free_port()
     server = subprocess.Popen([sys.executable, "-c", PROGRAM, str(port), name], stderr=subprocess.PIPE, text=True)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        for _ in range(200):
-            client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            try:
-                client.request("GET", "/")
-                break
-            except OSError:
-                time.sleep(0.05)
+        until(lambda: server.poll() is not None or connects(client))
+        client.request("GET", "/")
         with pytest.raises(http.client.HTTPException):  # in its body, or before its head was sent
             client.getresponse().read()
     finally:
@@ -48,3 +45,10 @@ def test_a_download_that_ends_early_is_cut_off_and_told_in_a_line(name):
         log = server.communicate(timeout=30)[1]
     assert "a download ended early: what was read is gone" in log
     assert "Traceback" not in log
+
+
+def connects(client):
+    with contextlib.suppress(OSError):
+        client.connect()
+        return True
+    return False
