@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.test_listening import listeners
+from tests.server.test_workers import until, workers
+
 # glibc lays every arena but the first into a heap of 64 MiB, at a multiple of that. (malloc/arena.c, HEAP_MAX_SIZE)
 HEAP_BYTES = 64 << 20
 
@@ -100,10 +103,8 @@ def test_threads_share_one_arena(start_gateway):
     """Whatever was started before: the limit is set before the first thread."""
     with start_gateway(workers=2, engine="granian") as gateway:
         first = gateway.process.pid
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-
-        assert len(children) >= 2
-        for process in (first, *children):
+        until(lambda: listeners(gateway.port) == 2)
+        for process in (first, *workers(first)):
             assert not arenas(Path(f"/proc/{process}/maps").read_text())
 
 

@@ -106,6 +106,7 @@ def test_a_worker_that_has_ended_is_not_taken_for_alive():
 def test_workers_end_when_the_gateway_is_killed(start_gateway):
     """They would hold the address, and serve on unseen."""
     with start_gateway(workers=2) as gateway:
+        until(lambda: len(workers(gateway.process.pid)) == 2)
         left = workers(gateway.process.pid)
         gateway.process.kill()
         gateway.process.wait()
