@@ -12,11 +12,12 @@ import pytest
 grpc = pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
 
 from falcon_s3.pfs.wire import pfs_pb2  # noqa: E402
-from tests.pfsd.conftest import branch, head, repo_message, running_both, wait_until_ready  # noqa: E402
+from tests.pfsd.conftest import add, branch, head, repo_message, running_both, wait_until_ready  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="processes are found and looked at through Linux's /proc"
 )
+LARGE = 16 << 20
 ENGINES = ["granian", *(["meinheld"] if importlib.util.find_spec("meinheld") else [])]
 
 
@@ -97,9 +98,11 @@ def test_running_calls_end_before_the_gateway_does(start_gateway, on):
 
         def messages():
             yield pfs_pb2.ModifyFileRequest(set_commit=head(repo))
+            # More than is sent to a server that does not read: when it has gone, the call runs.
+            yield add("large", bytes(LARGE))
             os.kill(gateway.process.pid, signal.SIGTERM)
             time.sleep(1)
-            yield pfs_pb2.ModifyFileRequest(add_file=pfs_pb2.AddFile(path="a", raw={"value": b"whole"}))
+            yield add("a", b"whole")
 
         process = pfsd_process(gateway)
         pfsd.call("ModifyFile", messages())
@@ -108,6 +111,7 @@ def test_running_calls_end_before_the_gateway_does(start_gateway, on):
         assert "replaced" not in gateway.log.read_text()
         with running_both(start_gateway, on, data=gateway.data) as (_, again):
             assert again.read(head(repo), "a") == b"whole"
+            assert again.read(head(repo), "large") == bytes(LARGE)
 
 
 def test_pfsd_ends_when_the_gateway_is_killed(start_gateway):
