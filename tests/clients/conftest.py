@@ -107,20 +107,25 @@ def packages(tmp_path_factory):
     """Gives a folder of packages that pip installs, once; they need not agree with what is installed here."""
     installed = {}
 
-    def install(*requirements):
-        if requirements not in installed:
-            folder = tmp_path_factory.mktemp("packages")
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
+    def pip(*requirements):
+        """The folder, or why there is none."""
+        folder = tmp_path_factory.mktemp("packages")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
+        try:
             done = subprocess.run(
                 [*command, "--target", str(folder), *requirements], capture_output=True, timeout=300, check=False
             )
-            installed[requirements] = (done, folder)
-        done, folder = installed[requirements]
-        if done.returncode:
-            pytest.skip(
-                f"pip cannot install {' '.join(requirements)}: {(lines(said(done)) or ['no reason given'])[-1]}"
-            )
-        return folder
+        except subprocess.TimeoutExpired:
+            return "it takes too long"
+        return (lines(said(done)) or ["no reason given"])[-1] if done.returncode else folder
+
+    def install(*requirements):
+        if requirements not in installed:
+            installed[requirements] = pip(*requirements)
+        found = installed[requirements]
+        if isinstance(found, str):
+            pytest.skip(f"pip cannot install {' '.join(requirements)}: {found}")
+        return found
 
     return install
 

@@ -38,7 +38,10 @@ def python_7(tmp_path_factory):
         ],
         [python, "-c", "import python_pachyderm"],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        except subprocess.TimeoutExpired:
+            pytest.skip("python-pachyderm 7.6.0 takes too long to install")
         if done.returncode:
             pytest.skip(f"python-pachyderm 7.6.0 cannot be had here: {done.stderr.strip()[-300:]}")
     return python
