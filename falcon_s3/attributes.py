@@ -38,10 +38,15 @@ REFUSED_HEADERS = {
     "x-amz-object-lock-mode": NO_LOCK,
     "x-amz-object-lock-retain-until-date": NO_LOCK,
     "x-amz-server-side-encryption": NO_ENCRYPTION,
+    "x-amz-server-side-encryption-aws-kms-key-id": NO_ENCRYPTION,
+    "x-amz-server-side-encryption-context": NO_ENCRYPTION,
     "x-amz-server-side-encryption-customer-algorithm": NO_ENCRYPTION,
+    "x-amz-server-side-encryption-customer-key": NO_ENCRYPTION,
+    "x-amz-server-side-encryption-customer-key-md5": NO_ENCRYPTION,
     "x-amz-copy-source-server-side-encryption-customer-algorithm": NO_ENCRYPTION,
     "x-amz-write-offset-bytes": "nothing is appended to an object: write it anew, or from parts.",
 }
+_REFUSED = frozenset(REFUSED_HEADERS)
 # The name of a file in a Content-Disposition, and its form for any letters (RFC 6266 section 4).
 FILENAME = re.compile(r"""\bfilename=(?:"([^"\\]+)"|([^\s";,]+))""", re.IGNORECASE)
 EXTENDED = re.compile(r"\bfilename\*=", re.IGNORECASE)
@@ -55,9 +60,11 @@ def refuse_headers(headers: Mapping[str, str], bucket: str, everybody: Rights) -
     Raises InvalidArgument, InvalidStorageClass, NotImplemented.
     """
     check_grants(headers, bucket, everybody)
-    for name, reason in REFUSED_HEADERS.items():
-        if name in headers:
-            raise errors.NotImplemented(f"The header {name} is not implemented: {reason}", fields={"Header": name})
+    if not _REFUSED.isdisjoint(headers):
+        name = next(name for name in REFUSED_HEADERS if name in headers)
+        raise errors.NotImplemented(
+            f"The header {name} is not implemented: {REFUSED_HEADERS[name]}", fields={"Header": name}
+        )
     wanted = headers.get("x-amz-storage-class", "STANDARD")
     if wanted != "STANDARD":
         raise errors.InvalidStorageClass(fields={"StorageClassRequested": wanted})

@@ -37,9 +37,11 @@ def not_modified(headers: Mapping[str, str], etag: str, modified_ms: int) -> boo
     If-Modified-Since in the future is ignored (RFC 9110 section 13.1, S3 API GetObject).
     """
     condition = failed(headers, etag, modified_ms)
+    if condition is None:
+        return False
     if condition in _REFUSING:
         raise errors.PreconditionFailed(fields={"Condition": condition})
-    return condition is not None
+    return True
 
 
 def failed(headers: Mapping[str, str], etag: str, modified_ms: int) -> str | None:

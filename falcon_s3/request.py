@@ -35,6 +35,7 @@ def is_host(text: str) -> bool:
 
 
 OF_BUCKETS = (
+    "BucketAlreadyOwnedByYou",
     "BucketNotEmpty",
     "NoSuchBucket",
     "NoSuchBucketPolicy",

@@ -118,8 +118,12 @@ class Object:
             raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter")
         number = multipart.part_number(req.query["partNumber"])
         parts = req.store.parts_of(file)
-        if number > max(len(parts), 1):
-            raise errors.InvalidPart(f"The object has {max(len(parts), 1)} parts.", fields={"PartNumber": str(number)})
+        count = max(len(parts), 1)
+        if number > count:
+            raise errors.InvalidPart(
+                f"The object has {count} parts.",
+                fields={"PartNumberRequested": str(number), "ActualPartCount": str(count)},
+            )
         if not parts:
             return (0, file.size) if file.size else None, file.attributes
         resp.set_header("x-amz-mp-parts-count", str(len(parts)))

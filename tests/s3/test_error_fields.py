@@ -80,8 +80,32 @@ def test_a_digest_is_told_again(gateway, bucket):
     assert (answer.text("ExpectedDigest"), answer.text("CalculatedDigest")) == (wrong, right)
 
 
-@pytest.mark.parametrize("name", ["x-amz-server-side-encryption", "x-amz-server-side-encryption-customer-algorithm"])
-def test_who_asks_for_encryption_hears_that_there_is_none_and_what_to_do(gateway, bucket, name):
-    answer = gateway.request("PUT", f"/{bucket}/k", b"1", {name: "AES256"})
+@pytest.mark.parametrize(
+    "name", ["", "-aws-kms-key-id", "-context", "-customer-algorithm", "-customer-key", "-customer-key-md5"]
+)
+def test_who_asks_for_encryption_hears_that_there_is_none_and_what_to_do(gateway, bucket, unchanged, name):
+    """Also who names nothing but a key: what comes with one is not kept as it is."""
+    name = f"x-amz-server-side-encryption{name}"
+    with unchanged(bucket):
+        answer = gateway.request("PUT", f"/{bucket}/k", b"1", {name: "AES256"})
     assert "leave it out" in answer.refused(501, "NotImplemented")
     assert answer.text("Header") == name
+
+
+def test_a_storage_class_that_there_is_not_is_named(gateway, bucket):
+    answer = gateway.request("PUT", f"/{bucket}/k", b"1", {"x-amz-storage-class": "GLACIER"})
+    answer.refused(400, "InvalidStorageClass")
+    assert answer.text("StorageClassRequested") == "GLACIER"
+
+
+def test_a_bucket_that_is_there_already_is_named(gateway, bucket):
+    answer = gateway.request("PUT", f"/{bucket}")
+    answer.refused(409, "BucketAlreadyOwnedByYou")
+    assert answer.text("BucketName") == bucket
+
+
+def test_a_part_that_an_object_has_not_is_named(gateway, bucket):
+    gateway.request("PUT", f"/{bucket}/k", b"1")
+    answer = gateway.request("GET", f"/{bucket}/k?partNumber=2")
+    answer.refused(400, "InvalidPart")
+    assert (answer.text("PartNumberRequested"), answer.text("ActualPartCount")) == ("2", "1")
