@@ -30,8 +30,8 @@ CACHE_HEADERS = frozenset(("cache-control", "expires"))
 METADATA = "x-amz-meta-"
 # Most bytes of user metadata, names without the prefix and values together (S3 user guide, "Object metadata").
 METADATA_BYTES = 2048
-NO_ENCRYPTION = "the gateway encrypts nothing: leave it out, and encrypt the disk, or before you send."
-NO_LOCK = "objects are not locked: leave it out, and give out keys that cannot remove versions for good."
+NO_ENCRYPTION = "the gateway encrypts nothing. Leave it out, and encrypt the disk, or before you send."
+NO_LOCK = "objects are not locked. Leave it out, and give out keys that cannot remove versions for good."
 # Headers on a write that would promise what is not kept, and what is told of them.
 REFUSED_HEADERS = {
     "x-amz-object-lock-legal-hold": NO_LOCK,
@@ -44,7 +44,7 @@ REFUSED_HEADERS = {
     "x-amz-server-side-encryption-customer-key": NO_ENCRYPTION,
     "x-amz-server-side-encryption-customer-key-md5": NO_ENCRYPTION,
     "x-amz-copy-source-server-side-encryption-customer-algorithm": NO_ENCRYPTION,
-    "x-amz-write-offset-bytes": "nothing is appended to an object: write it anew, or from parts.",
+    "x-amz-write-offset-bytes": "nothing is appended to an object. Write it anew, or from parts.",
 }
 _REFUSED = frozenset(REFUSED_HEADERS)
 # The name of a file in a Content-Disposition, and its form for any letters (RFC 6266 section 4).

@@ -69,7 +69,7 @@ def directive(headers: Mapping[str, str], name: str) -> str:
 def byte_range(headers: Mapping[str, str], size: int) -> tuple[int, int]:
     """The bytes [start, stop) of the source that x-amz-copy-source-range names: `bytes=first-last`, or all.
 
-    Raises InvalidArgument for another form and where it ends behind the source, InvalidRequest where it begins there.
+    Raises InvalidArgument for another form, InvalidRange for bytes that are not there.
     """
     text = headers.get(f"{PREFIX}-range")
     if text is None:
@@ -82,11 +82,9 @@ def byte_range(headers: Mapping[str, str], size: int) -> tuple[int, int]:
             fields={"ArgumentName": f"{PREFIX}-range", "ArgumentValue": text},
         )
     start, stop = int(found[1]), int(found[2]) + 1
-    if start >= size:
-        raise errors.InvalidRequest(f"The specified copy range is invalid for the source object size: {size}")
     if stop > size:
-        raise errors.InvalidArgument(
+        raise errors.InvalidRange(
             f"Range specified is not valid for source object of size: {size}",
-            fields={"ArgumentName": f"{PREFIX}-range", "ArgumentValue": text},
+            fields={"RangeRequested": text, "ActualObjectSize": str(size)},
         )
     return start, stop

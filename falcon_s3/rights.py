@@ -122,7 +122,9 @@ def check_grants(headers: Mapping[str, str], bucket: str, everybody: Rights) -> 
     right = CANNED.get(canned)
     if canned in CANNED_FOR_AMAZON or (right is not None and not everybody.allows(bucket, right)):
         raise errors.NotImplemented(
-            f"Access control lists are not implemented: {canned} is not so here.", fields={"Header": "x-amz-acl"}
+            f"Access control lists are not implemented: {canned} is not so here. Leave it out: who may read without a"
+            " signature is for the operator to say.",
+            fields={"Header": "x-amz-acl"},
         )
     for name in headers:
         if name.startswith("x-amz-grant-"):

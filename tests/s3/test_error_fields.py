@@ -88,7 +88,7 @@ def test_who_asks_for_encryption_hears_that_there_is_none_and_what_to_do(gateway
     name = f"x-amz-server-side-encryption{name}"
     with unchanged(bucket):
         answer = gateway.request("PUT", f"/{bucket}/k", b"1", {name: "AES256"})
-    assert "leave it out" in answer.refused(501, "NotImplemented")
+    assert "Leave it out" in answer.refused(501, "NotImplemented")
     assert answer.text("Header") == name
 
 
