@@ -1,9 +1,10 @@
 """Who is asking: the middleware that lets a request in or refuses it, before anything else looks at it.
 
 With a gatekeeper every request must carry a valid signature, but for what it lets anybody do; without one, or while it
-is open, everybody is let in, and signatures are not looked at; what a link says in its query counts all the same. What whoever asks may do is in `req.rights`, which `app`
-asks before each operation; the gatekeeper of a store that has users of its own gives each request that user's view. Our own
-endpoints below `/~/` are open to all: they tell nothing of the data.
+is open, everybody is let in, and signatures are not looked at; what a link says in its query counts all the same. What
+whoever asks may do is in `req.rights`, which `app` asks before each operation; the gatekeeper of a store that has users
+of its own gives each request that user's view. Our own endpoints below `/~/` are open to all: they tell nothing of the
+data.
 """
 
 from __future__ import annotations
@@ -120,7 +121,10 @@ def carried(query: str) -> Mapping[str, str]:
 
 
 def is_form(req: S3Request) -> bool:
-    """Whether the request is a form upload, which alone is answered to a POST without a query; what else it may be is refused."""
+    """Whether the request is a form upload, which alone is answered to a POST without a query.
+
+    What else it may be is refused.
+    """
     return req.method == "POST" and not req.env["QUERY_STRING"] and not req.lower_headers.get("authorization")
 
 

@@ -1,10 +1,12 @@
 """S3Router: the path and the query of a request, and the one table of everything S3 can be asked.
 
 A path is `/`, `/bucket` or `/bucket/key`, and below a virtual host `/` or `/key`; S3 tells its operations apart by the
-verb and by *sub-resources*, query parameters such as `?versioning`. `app` gives the responders of what is answered; this module knows the rest of
-the S3 API by name. Rule: it fails closed. A sub-resource that nothing answers is 501 NotImplemented whatever the
-verb, and so is a parameter this module has never heard of: an operation from next year must not run as a plain
-PUT. Only what reads may have remarks, which S3 leaves aside. In a signed link a condition counts as a header. Our own endpoints live below `/~/`, since `~` is in no bucket name.
+verb and by *sub-resources*, query parameters such as `?versioning`. `app` gives the responders of what is answered;
+this module knows the rest of the S3 API by name. Rule: it fails closed. A sub-resource that nothing answers is 501
+NotImplemented whatever the verb, and so is a parameter this module has never heard of: an operation from next year
+must not run as a plain PUT. Only what reads may have remarks, which S3 leaves aside. In a signed link a condition
+counts as a header, and is refused where none would be looked at. Our own endpoints live below `/~/`, since `~` is in no
+bucket name.
 """
 
 from __future__ import annotations
@@ -53,6 +55,17 @@ SUB_RESOURCES = frozenset(
 )
 # The conditions that a signed link may carry in its query, in any case: headers for who follows it.
 CONDITIONS = frozenset(("if-match", "if-none-match", "if-modified-since", "if-unmodified-since"))
+# Which of them each operation looks at, as headers: elsewhere one would be passed over.
+ETAGS = frozenset(("if-match", "if-none-match"))
+CONDITIONAL: Mapping[tuple[str, str, str], frozenset[str]] = {
+    **{(OBJECT, verb, sub): CONDITIONS for verb in ("GET", "HEAD") for sub in ("", "partNumber")},
+    (OBJECT, "PUT", ""): ETAGS,
+    (OBJECT, "PUT", COPY): ETAGS,
+    (OBJECT, "POST", "uploadId"): ETAGS,
+    (OBJECT, "DELETE", ""): frozenset(("if-match",)),
+}
+# Beside which other a condition is not looked at (RFC 9110 section 13.2.2).
+LIFTED_BY = {"if-unmodified-since": "if-match", "if-modified-since": "if-none-match"}
 READS = frozenset(("GET", "HEAD"))
 # What means something in its own case alone, so that in another it is a mistake and no remark; and what would change
 # which bytes are sent.
@@ -97,8 +110,10 @@ class S3Router:
         sub += copy
         responder = self._operations.get((shape, req.method, sub))
         if responder is None and (req.method in READS or _sign_py.SIGNATURE in req.query):
-            sub = sub_resource_beside_remarks(req) + copy
+            sub = sub_resource_beside_remarks(req.method, req.query) + copy
             responder = self._operations.get((shape, req.method, sub))
+            if responder is not None:
+                take_conditions(req, (shape, req.method, sub))
         if responder is None:
             raise refusal(shape, req.method, sub)
         return self, {req.method: responder}, {}, None
@@ -161,21 +176,35 @@ def sub_resource(names: tuple[str, ...]) -> str:
     return unknown
 
 
-def sub_resource_beside_remarks(req: S3Request) -> str:
-    """The same without what is left aside. The conditions in a signed link become headers, and count more than those of
-    who follows it.
+def sub_resource_beside_remarks(method: str, query: Mapping[str, str]) -> str:
+    """The same without what is left aside, and without the conditions in a signed link.
 
     Where a request reads, a parameter nobody knows is a remark if it has a value, as what names an operation has not.
     """
-    query = {name.lower(): value for name, value in req.query.items()}
-    found: dict[str, str] = {}
-    if _sign_py.SIGNATURE in req.query:
-        found = {name: query[name] for name in CONDITIONS.intersection(query)}
+    values = {name.lower(): value for name, value in query.items()}
+    left = set(CONDITIONS.intersection(values)) if _sign_py.SIGNATURE in query else set()
+    if method in READS:
+        left.update(name for name, value in values.items() if value and name not in MEANT and name not in CONDITIONS)
+    return sub_resource.__wrapped__(tuple(name for name in query if name.lower() not in left))
+
+
+def take_conditions(req: S3Request, operation: tuple[str, str, str]) -> None:
+    """Make the conditions in a signed link headers, which count more than those of who follows it.
+
+    Raises NotImplemented for one that would be passed over, or that a header of who follows the link would lift.
+    """
+    shape, verb, _ = operation
+    found = {name.lower(): value for name, value in req.query.items() if name.lower() in CONDITIONS}
+    for name in found:
+        if name not in CONDITIONAL.get(operation, ()):
+            raise refusal(shape, verb, name)
+        other = LIFTED_BY.get(name, name)
+        if other in req.lower_headers and other not in found:
+            raise errors.NotImplemented(
+                f"The header {other} is not implemented beside the {name} of a signed URL.", fields={"Header": other}
+            )
+    if found:
         req.lower_headers = {**req.lower_headers, **found}
-    left = set(found)
-    if req.method in READS:
-        left.update(name for name, value in query.items() if value and name not in MEANT and name not in CONDITIONS)
-    return sub_resource.__wrapped__(tuple(name for name in req.query if name.lower() not in left))
 
 
 def refusal(shape: str, verb: str, sub: str) -> errors.S3Error:

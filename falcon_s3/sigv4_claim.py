@@ -197,7 +197,7 @@ def _terms(text: str) -> Terms:
 
 def hoisted_headers(others: Mapping[str, str]) -> dict[str, str]:
     """The headers among the parameters of a link; `others` are those of Amazon's that do not sign it."""
-    lower = {name.lower(): value for name, value in others.items()}
+    lower = {decoded(name).lower(): value for name, value in others.items()}
     return {name: decoded(value) for name, value in lower.items() if not name.startswith(LEFT_IN_LINKS)}
 
 

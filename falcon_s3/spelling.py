@@ -71,7 +71,7 @@ def headers_as_signed(headers: Mapping[str, str], query: str, prefix: str) -> Ma
     if not any(name.startswith(prefix) for name in headers):
         return headers
     signed = _SIGNED.search(headers.get("authorization", "")) or _SIGNED.search(query)
-    if signed is None or "_" not in signed[1]:
+    if signed is None:
         return headers
     names = [name for name in decoded(signed[1]).split(";") if "_" in name and name.startswith(prefix)]
     written = {name.replace("_", "-"): name for name in names}

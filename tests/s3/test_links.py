@@ -55,6 +55,43 @@ def test_who_follows_a_link_cannot_lift_its_condition(keyed_gateway, bucket, fol
     assert keyed_gateway.s3.get_object(Bucket=bucket, Key="k")["Body"].read() == DATA
 
 
+@pytest.mark.parametrize(
+    ("more", "header"),
+    [({"If-Unmodified-Since": EARLY}, "If_Match"), ({"If-Modified-Since": EARLY}, "If_None_Match")],
+)
+def test_no_etag_takes_the_place_of_a_date_that_was_signed(bucket, follow, more, header):
+    """Beside an ETag a date is not looked at (RFC 9110 section 13.2.2), so it must be the maker's own."""
+    etag = "*" if header == "If_Match" else '"x"'
+    for method in ("GET", "HEAD"):
+        assert follow(method, f"/{bucket}/k", more, **{header: etag}).status == 501
+        assert follow(method, f"/{bucket}/k", more | {header.replace("_", "-"): etag}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("PUT", "k", {"If-Unmodified-Since": EARLY}),
+        ("PUT", "k", {"if-modified-since": EARLY}),
+        ("PUT", "k", {"If-Match": "x", "If-Unmodified-Since": EARLY}),
+        ("PUT", "k", {"tagging": "", "If-Match": "x"}),
+        ("PUT", "k", {"uploadId": "x", "partNumber": "1", "If-None-Match": "*"}),
+        ("PUT", "", {"If-None-Match": "*"}),
+        ("POST", "k", {"uploads": "", "If-None-Match": "*"}),
+        ("POST", "", {"delete": "", "If-Match": "x"}),
+        ("DELETE", "k", {"If-None-Match": "*"}),
+        ("DELETE", "k", {"If-Unmodified-Since": EARLY}),
+        ("DELETE", "k", {"tagging": "", "If-Match": "x"}),
+        ("DELETE", "", {"If-Match": "x"}),
+        ("GET", "", {"list-type": "2", "If-None-Match": "*"}),
+        ("GET", "k", {"tagging": "", "If-None-Match": "*"}),
+    ],
+)
+def test_a_condition_that_would_be_passed_over_is_refused(keyed_gateway, bucket, follow, method, path, more):
+    """Where nothing looks at a condition, a link that has one does what its maker did not mean."""
+    follow(method, f"/{bucket}/{path}", more, b"").refused(501, "NotImplemented")
+    assert keyed_gateway.s3.get_object(Bucket=bucket, Key="k")["Body"].read() == DATA
+
+
 def test_the_condition_of_an_upload_in_parts_counts(keyed_gateway, bucket, follow):
     """A parameter beside uploadId is no less signed."""
     s3 = keyed_gateway.s3
@@ -184,3 +221,12 @@ def test_what_a_link_carries_counts_without_keys_too(gateway, query):
     source = quote(f"{bucket}/from", safe="")
     assert gateway.request("PUT", f"/{bucket}/copy?{query}x-amz-copy-source={source}", b"").status == 200
     assert gateway.s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == DATA
+
+
+@pytest.mark.needs("attributes")
+def test_the_name_of_metadata_in_a_link_may_be_encoded(keyed_gateway, bucket, follow):
+    """As all of a query may be; what then is no name of a header is refused."""
+    assert follow("PUT", f"/{bucket}/m", {"x-amz-meta-a!b": "1", "x-amz-meta-c_d": "2"}, DATA).status == 200
+    assert keyed_gateway.s3.head_object(Bucket=bucket, Key="m")["Metadata"] == {"a!b": "1", "c_d": "2"}
+    for name in ("x-amz-meta-a\nb", "x-amz-meta-a:b", "x-amz-meta-ä"):
+        follow("PUT", f"/{bucket}/n", {name: "1"}, DATA).refused(400, "InvalidArgument")

@@ -57,6 +57,7 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=a_b/20260101/us-east-1/s3/aws4_request, Si
         (SIGNED.format(""), "", {"m-a-b", "m-a-b-c"}),
         ("AWS key_id:signature", "", {"m-a-b", "m-a-b-c"}),
         (None, "X-Amz-SignedHeaders=host%3Bm-a_b%3Bm-a-b_c&X-Amz-Signature=0", {"m-a_b", "m-a-b_c"}),
+        (None, "X-Amz-SignedHeaders=host%3Bm-a%5Fb&X-Amz-Signature=0", {"m-a_b", "m-a-b-c"}),
         (None, "X-Amz-SignedHeaders=%FF_", {"m-a-b", "m-a-b-c"}),
         (None, "", {"m-a-b", "m-a-b-c"}),
     ],
