@@ -16,9 +16,12 @@ from falcon_s3.pfs.embedded import EmbeddedPfs
 from tests.pfs.bodies import names
 from tests.pfs.processes import begin, run_all, start
 from tests.pfs.stores import MASTER
+from tests.pfs.waiting import until
 
 WRITERS = 2
 THREADS = 4
+# So many steps are acknowledged before a process is killed that writes, however slow the machine is.
+LEAST_STEPS = 4
 
 # path -> seed and size of what is there
 Files = dict[str, tuple[int, int]]
@@ -75,11 +78,16 @@ def run_until_killed(data: Path, journal: Path, chance: random.Random) -> None:
                 begin(child)
             for child in chance.sample(children, len(children)):
                 time.sleep(chance.random() ** 2 * 0.5)
+                until(lambda: acknowledged(journal) >= LEAST_STEPS)
                 child.kill()
     finally:
         for child in children:
             child.kill()
             child.communicate()
+
+
+def acknowledged(journal: Path) -> int:
+    return journal.read_bytes().count(b'"acknowledged"') if journal.exists() else 0
 
 
 def settle(pfs: EmbeddedPfs, journal: Path, known: Files) -> tuple[int, int]:
@@ -139,6 +147,7 @@ def check_everything_shown(pfs: EmbeddedPfs, known: Files) -> None:
 
 
 def check_it_can_be_cleaned(pfs: EmbeddedPfs, data: Path) -> None:
+    pfs._janitor.close()  # it may be about to remove the same files
     report = pfs.fsck()
     assert report.problems == []
     # A file that is still empty may have a writer that is about to lock it: let it be older than any such.
