@@ -12,6 +12,7 @@ import pytest
 
 from falcon_s3.pfs import catalog, held_file, turns
 from falcon_s3.pfs.catalog import Catalog, Connection
+from tests.pfs.waiting import until
 
 
 class Refused(Exception):
@@ -157,7 +158,7 @@ def test_a_turn_waits_for_as_many_as_the_last_had_and_not_for_more(store, monkey
     assert wanted > 1
     del sizes[:]
     add_later(1)
-    threading.Event().wait(0.05)  # time enough to begin, for one who would not wait
+    until(lambda: store._wanted == wanted - 1)  # it waits for the others
     add_later(wanted, 1)
     wait(wanted)
     assert sizes == [wanted]
@@ -227,7 +228,7 @@ def test_who_waits_for_a_turn_has_the_next_one(store):
 
         def job(_connection: Connection, other: threading.Thread = other) -> None:
             other.start()
-            threading.Event().wait(0.05)  # time enough to ask
+            until(store._next.locked)  # it has asked
 
         store.write(job)
         add(store, 3 * number + 1)
@@ -256,13 +257,17 @@ def test_a_turn_that_cannot_be_had_is_told_and_not_the_last(store, monkeypatch):
 def test_a_long_log_is_moved_to_the_database_while_jobs_go_on(store, monkeypatch, tmp_path):
     """The log stays shorter than what was written, long before SQLite itself would move it."""
     monkeypatch.setattr(catalog, "CHECKPOINT_PAGES", 50)
+    database = tmp_path / "catalog.sqlite3"
     written = 0
-    for _ in range(1000):
-        store.write(lambda connection: connection.execute("INSERT INTO done VALUES (randomblob(4000))").rowcount)
-        written += 4000
+    for _ in range(20):
+        before = written
+        for _ in range(50):
+            store.write(lambda connection: connection.execute("INSERT INTO done VALUES (randomblob(4000))").rowcount)
+            written += 4000
+        until(lambda before=before: database.stat().st_size > before)  # whenever the thread that moves it comes to it
     assert written < catalog.LOG_PAGES * 4096
     assert (tmp_path / "catalog.sqlite3-wal").stat().st_size < written // 2
-    assert (tmp_path / "catalog.sqlite3").stat().st_size > written // 2
+    assert database.stat().st_size > written // 2
 
 
 def test_what_was_moved_is_synced_before_the_turn(store, monkeypatch):
