@@ -79,9 +79,10 @@ def wait_for(happened):
 def test_a_gateway_with_a_token_discards_uploads_and_uses_it_for_nothing_else(users, upload, open_backend):
     users.called.clear()
     backend = open_backend(OWN)
-    wait_for(lambda: not upload())
+    wait_for(lambda: ("DropCommitSet", OWN) in users.called)  # the last of all
     used = {method for method, token in users.called if token == OWN}
     assert used == {"ListRepo", "InspectCommit", "ClearCommit", "DeleteBranch", "DropCommitSet"}
+    assert not upload()
     with pytest.raises(errors.AccessDenied):
         backend.gatekeeper.admit("")
 
