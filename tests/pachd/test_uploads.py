@@ -208,16 +208,16 @@ class SlowToTell(grpc.ServerInterceptor):
             return handler
 
         def late(message, context):
-            time.sleep(4.0)
+            time.sleep(6.0)
             yield from handler.unary_stream(message, context)
 
         return grpc.unary_stream_rpc_method_handler(late, handler.request_deserializer, handler.response_serializer)
 
 
 def test_parts_are_listed_though_pachd_looks_for_them_longer_than_for_other_calls(tmp_path):
-    """As it does when there are thousands: here four seconds, not one."""
+    """As it does when there are thousands: here six seconds, not three."""
     branch = Branch(Repo("default", "images"), "master")
-    with running(tmp_path, SlowToTell()) as address, contextlib.closing(PachdPfs(parse(address), deadline=1.0)) as pfs:
+    with running(tmp_path, SlowToTell()) as address, contextlib.closing(PachdPfs(parse(address), deadline=3.0)) as pfs:
         pfs.create_branch(branch)
         upload = pfs.start_upload(branch, "a").id
         part = pfs.put_part(branch, "a", upload, 1, Bytes(b"x"))
