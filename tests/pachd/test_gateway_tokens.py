@@ -174,11 +174,12 @@ def test_pachd_is_asked_who_somebody_is_once_in_a_while(by, users, bucket):
     """However many requests there are; and its word is good for a few seconds only."""
     client = by(WRITER)
     client.head_bucket(Bucket=bucket)
-    before = len(users.called)
+    before, begun = len(users.called), time.monotonic()
     for _ in range(20):
         client.head_bucket(Bucket=bucket)
+    at_most = 1 + (time.monotonic() - begun) / KNOWN_SECONDS  # on a slow machine they take longer than it knows
 
-    assert sum(method == "WhoAmI" for method, _ in users.called[before:]) <= 1
+    assert sum(method == "WhoAmI" for method, _ in users.called[before:]) <= at_most
     users.names["fleeting"] = "robot:writer"
     by("fleeting").head_bucket(Bucket=bucket)
     del users.names["fleeting"]
