@@ -99,17 +99,18 @@ def test_a_store_is_closed_whatever_its_threads_do(tmp_path, monkeypatch, relaxe
     pfs = EmbeddedPfs(tmp_path / "store", relaxed=relaxed)
     catalog = pfs._catalog
     event = catalog._late_sync._written if relaxed else catalog._checkpoint_due
-    clear, closed = event.clear, threading.Thread(target=pfs.close, daemon=True)
+    clear, closed, begun = event.clear, threading.Thread(target=pfs.close, daemon=True), threading.Event()
 
     def clear_late() -> None:
-        if not closed.ident:
+        if not begun.is_set():
             closed.start()
+            begun.set()
             assert wait_until(lambda: catalog._late_sync._closing.is_set() if relaxed else catalog._closing)
             closed.join(0.05)
         clear()
 
     event.clear = clear_late
     event.set()
-    assert wait_until(lambda: closed.ident)
+    assert begun.wait(30)
     closed.join(30)
     assert not closed.is_alive()
