@@ -83,6 +83,7 @@ class Form:
         upload.limits = limits
         content = body.VerifiedBody(upload.read, expected, None, algorithm, kept)
         file = req.store.put_file(ref, key, content, kept, check)
+        resp.set_headers(checksums.kept(kept))
         answer(req, resp, fields, file)
 
     def _allowed(self, req: S3Request, fields: Mapping[str, str]) -> Policy:

@@ -146,8 +146,12 @@ class Uploads:
             return req.store.inspect_finished(ref, req.key, upload.id)
 
     def abort(self, req: S3Request, resp: falcon.Response) -> None:
-        """AbortMultipartUpload (S3 API)."""
-        req.store.abort_upload(req.ref, req.key, req.query["uploadId"])
+        """AbortMultipartUpload (S3 API): of one that was completed, whose object stays, it is no error."""
+        ref, upload = req.ref, req.query["uploadId"]
+        try:
+            req.store.abort_upload(ref, req.key, upload)
+        except pfs.UploadNotFound:  # programs clean up behind a completion too, and S3 lets them
+            req.store.inspect_finished(ref, req.key, upload)
         resp.status = 204
 
 

@@ -216,8 +216,23 @@ def test_of_an_abort_and_a_completion_at_once_one_holds(gateway, bucket):
             done = pool.submit(complete, gateway, bucket, upload, *pairs, key=key)
             aborted = pool.submit(gateway.request, "DELETE", f"/{bucket}/{key}?uploadId={upload}")
             statuses = (done.result().status, aborted.result().status)
-        assert statuses in ((200, 404), (404, 204))
+        assert statuses in ((200, 204), (404, 204))
         assert gateway.request("GET", f"/{bucket}/{key}").status == statuses[0]
+
+
+@pytest.mark.needs("completions")
+def test_an_abort_of_what_was_completed_changes_nothing_and_is_no_error(gateway, bucket, unchanged):
+    """Programs abort behind every upload, whatever became of it; it may be a while later."""
+    upload, pairs = uploaded(gateway, bucket, [b"x"])
+    first = complete(gateway, bucket, upload, *pairs)
+    with unchanged(bucket):
+        for _ in range(2):
+            answer = gateway.request("DELETE", f"/{bucket}/k?uploadId={upload}")
+            assert (answer.status, answer.body) == (204, b"")
+        assert complete(gateway, bucket, upload, *pairs).body == first.body
+        gateway.request("DELETE", f"/{bucket}/other?uploadId={upload}").refused(404, "NoSuchUpload")
+    gateway.request("DELETE", f"/{bucket}/k")
+    assert gateway.request("DELETE", f"/{bucket}/k?uploadId={upload}").status == 204
 
 
 @pytest.mark.parametrize(

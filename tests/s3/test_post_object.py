@@ -367,9 +367,11 @@ def test_a_form_needs_a_length_and_a_bucket(gateway, bucket):
 
 
 @pytest.mark.needs("attributes")
-def test_a_checksum_is_verified_and_kept(gateway, bucket):
+def test_a_checksum_is_verified_told_and_kept(gateway, bucket):
     value = base64.b64encode(hashlib.sha256(b"bar").digest()).decode()
-    assert upload(gateway, bucket, {"x-amz-checksum-sha256": value}).status == 204
+    answer = upload(gateway, bucket, {"x-amz-checksum-sha256": value})
+    told = (answer.headers["x-amz-checksum-sha256"], answer.headers["x-amz-checksum-type"])
+    assert (answer.status, told) == (204, (value, "FULL_OBJECT"))
     head = gateway.s3.head_object(Bucket=bucket, Key="foo.txt", ChecksumMode="ENABLED")
     assert (head["ChecksumSHA256"], head["ChecksumType"]) == (value, "FULL_OBJECT")
     assert upload(gateway, bucket, {"x-amz-checksum-algorithm": "CRC32"}).status == 204
