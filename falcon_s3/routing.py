@@ -181,11 +181,13 @@ def sub_resource_beside_remarks(method: str, query: Mapping[str, str]) -> str:
 
     Where a request reads, a parameter nobody knows is a remark if it has a value, as what names an operation has not.
     """
-    values = {name.lower(): value for name, value in query.items()}
-    left = set(CONDITIONS.intersection(values)) if _sign_py.SIGNATURE in query else set()
-    if method in READS:
-        left.update(name for name, value in values.items() if value and name not in MEANT and name not in CONDITIONS)
-    return sub_resource.__wrapped__(tuple(name for name in query if name.lower() not in left))
+    is_signed, is_read = _sign_py.SIGNATURE in query, method in READS
+
+    def is_aside(name: str, value: str) -> bool:
+        lower = name.lower()
+        return is_signed if lower in CONDITIONS else is_read and value != "" and lower not in MEANT
+
+    return sub_resource.__wrapped__(tuple(name for name, value in query.items() if not is_aside(name, value)))
 
 
 def take_conditions(req: S3Request, operation: tuple[str, str, str]) -> None:

@@ -182,7 +182,7 @@ def test_whoever_reads_may_make_remarks(gateway):
     assert gateway.request("HEAD", f"/{bucket}/k?v=3").status == 200
     assert gateway.request("GET", f"/{bucket}?list-type=2&metadata=true").texts("Key") == ["k"]
     assert gateway.request("GET", "/?v=3").status == 200
-    for query in ("v", "v=", "versionid=3", "torrent=3", "v=3&somethingNew"):
+    for query in ("v", "v=", "versionid=3", "torrent=3", "v=3&somethingNew", "V&v=3", "v=3&V"):
         gateway.request("GET", f"/{bucket}/k?{query}").refused(501, "NotImplemented")
     for method in ("PUT", "DELETE"):
         gateway.request(method, f"/{bucket}/k?v=3", b"").refused(501, "NotImplemented")
