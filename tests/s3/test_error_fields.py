@@ -109,3 +109,19 @@ def test_a_part_that_an_object_has_not_is_named(gateway, bucket):
     answer = gateway.request("GET", f"/{bucket}/k?partNumber=2")
     answer.refused(400, "InvalidPart")
     assert (answer.text("PartNumberRequested"), answer.text("ActualPartCount")) == ("2", "1")
+
+
+@pytest.mark.parametrize(("size", "is_told"), [(100, True), (1000, False)])
+def test_what_was_signed_is_told_unless_it_is_long(keyed_gateway, new_signer, size, is_told):
+    """With its bytes it takes ten times the room that it had in the request."""
+    given = {"Host": "x"} | {f"x-amz-meta-{number}": '"' * size for number in range(40)}
+    headers = new_signer(keyed_gateway.access_key, "another").headers("GET", "/", given)
+    answer = keyed_gateway.request("GET", "/", headers=headers)
+    answer.refused(403, "SignatureDoesNotMatch")
+    assert bytes.fromhex(answer.text("StringToSignBytes")).decode() == answer.text("StringToSign")
+    canonical = answer.text("CanonicalRequest")
+    assert (canonical is not None) is is_told
+    if is_told:
+        assert bytes.fromhex(answer.text("CanonicalRequestBytes")).decode() == canonical
+    else:
+        assert len(answer.body) < 40 * size
