@@ -22,6 +22,9 @@ _ESCAPE = re.compile("%..")
 # those who escape only what a path cannot hold.
 _LEFT_ALONE = ("", "!*'()", "$&+,:;=@", "!$&'()*+,:;=@")
 
+# A path of more characters has no key that can be stored: it is not worth its spellings, each of which takes time.
+_LONGEST = 2048
+
 # What a request says of the headers that are signed: in the Authorization header, and in the query of a link.
 _SIGNED = re.compile("SignedHeaders=([^,&\\s]+)")
 
@@ -51,6 +54,9 @@ def spellings(path: str, bucket: str) -> Iterator[str]:
 
     `bucket` is the one that the host names; "" if the path does.
     """
+    if len(path) > _LONGEST:
+        yield quote(path)
+        return
     start = 1 if bucket else path.find("/", 1) + 1 or len(path)
     head, key = path[:start], path[start:]
     seen = set()

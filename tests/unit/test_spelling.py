@@ -39,6 +39,11 @@ def test_a_path_has_the_spellings_of_the_usual_encoders(path, bucket, found):
     assert list(spellings(path, bucket)) == found
 
 
+def test_a_path_that_no_key_has_is_not_worth_its_spellings():
+    assert len(list(spellings(f"/b/{'+' * 1024}", ""))) == 3
+    assert list(spellings(f"/b/{'+' * 4096}", "")) == [f"/b/{'%2B' * 4096}"]
+
+
 def test_parameters_are_decoded():
     assert list(parameters("a&b=%2B+c&&d=e=f&%41=")) == [("a", ""), ("b", "+ c"), ("d", "e=f"), ("A", "")]
     assert decoded("%FF") == "\ufffd"
