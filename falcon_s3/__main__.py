@@ -1,6 +1,16 @@
-"""`python -m falcon_s3` is `falcon-s3`."""
+"""`falcon-s3`, which is `python -m falcon_s3`."""
 
-from falcon_s3.cli import main
+import sys
+
+from falcon_s3 import tunables
+
+
+def main() -> None:
+    tunables.begin_anew(sys.argv[1:])
+    from falcon_s3.cli import main as command  # which takes its time to load
+
+    command(prog_name="falcon-s3")
+
 
 if __name__ == "__main__":
-    main(prog_name="falcon-s3")
+    main()

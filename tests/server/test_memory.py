@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from falcon_s3 import tunables
 from tests.server.test_listening import listeners
 from tests.server.test_workers import until, workers
 
@@ -119,3 +120,18 @@ def arenas(maps):
         and end - start == HEAP_BYTES
         and not start % HEAP_BYTES
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_workers_copy_as_the_tunables_say(start_gateway):
+    """They are begun anew where that takes it, and what the environment says of other tunables stays."""
+    setting = tunables.wanted({}, os.confstr("CS_GNU_LIBC_VERSION") or "", Path("/proc/cpuinfo").read_text())
+    with start_gateway(workers=2) as gateway:
+        until(lambda: len(workers(gateway.process.pid)) == 2)
+        for process in {gateway.process.pid, *workers(gateway.process.pid)}:
+            told = dict(
+                each.split(b"=", 1) for each in Path(f"/proc/{process}/environ").read_bytes().split(b"\0") if each
+            )
+            assert told.get(tunables.VARIABLE.encode(), b"").decode() == (
+                setting or os.environ.get(tunables.VARIABLE, "")
+            )
