@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))  # for conftest, which starts and ends the gateways of all tests
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]  # for conftest, which starts and ends the gateways of all tests
 
 import conftest  # noqa: E402
 import recorder  # noqa: E402
