@@ -15,16 +15,18 @@ from falcon_s3 import body_headers, checksums, errors, tags
 from falcon_s3.rights import Rights, check_grants
 
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
-# Kept as they are (S3 API, PutObject); Content-Encoding loses aws-chunked first.
-KEPT_HEADERS = (
+# The headers that describe the content, which a reader may have otherwise (S3 API, GetObject).
+DESCRIBING = (
     "cache-control",
     "content-disposition",
     "content-encoding",
     "content-language",
     "content-type",
     "expires",
-    "x-amz-website-redirect-location",
 )
+REDIRECT = "x-amz-website-redirect-location"
+# Kept as they are (S3 API, PutObject); Content-Encoding loses aws-chunked first.
+KEPT_HEADERS = (*DESCRIBING, REDIRECT)
 # Those that a 304 repeats (RFC 9110 section 15.4.5).
 CACHE_HEADERS = frozenset(("cache-control", "expires"))
 METADATA = "x-amz-meta-"
@@ -51,7 +53,7 @@ _REFUSED = frozenset(REFUSED_HEADERS)
 FILENAME = re.compile(r"""\bfilename=(?:"([^"\\]+)"|([^\s";,]+))""", re.IGNORECASE)
 EXTENDED = re.compile(r"\bfilename\*=", re.IGNORECASE)
 # Those that may hold other text than ASCII, and mean nothing when they are empty.
-TEXTS = ("content-disposition", "x-amz-website-redirect-location")
+TEXTS = ("content-disposition", REDIRECT)
 
 
 def refuse_headers(headers: Mapping[str, str], bucket: str, everybody: Rights) -> None:

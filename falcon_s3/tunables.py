@@ -1,9 +1,9 @@
 """Tunables: how the C library copies memory in this process, which it settles when a program starts.
 
-glibc copies more than 2 KiB with `rep movsb`. On processors of AMD that is ten times slower than its loop at times, above
-all where another core has just read what is overwritten, as the network thread of a worker does: a copy of 64 MiB then
-takes 24 ms instead of 2, and which it is changes from one moment to the next. From 2.39 on glibc does not copy so there
-(its bug 30994). Before, the program is begun anew, as the same process, with a variable that says the same.
+glibc copies more than 2 KiB with `rep movsb`. On processors of AMD that is many times slower than its loop at times: some
+downloads of large objects spent half of their processor time in it, and others of the same nearly none. From 2.39 on
+glibc does not copy so there (its bug 30994). Before, the program is begun anew, as the same process, with a variable
+that says the same.
 
 Source: glibc manual, "Tunables" and "Hardware Capability Tunables".
 """

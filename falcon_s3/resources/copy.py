@@ -5,6 +5,7 @@ from __future__ import annotations
 import falcon
 
 from falcon_s3 import attributes, buckets, checksums, conditions, copies, errors, multipart, pfs, tags, xml
+from falcon_s3.attributes import REDIRECT
 from falcon_s3.digests import HashedBody
 from falcon_s3.pfs import Check, FileInfo, Pfs, Ref
 from falcon_s3.request import S3Request
@@ -79,8 +80,8 @@ class Copy:
 
 
 METADATA, TAGGING = "x-amz-metadata-directive", "x-amz-tagging-directive"
-# Each of them, whatever it says, makes a copy of an object to itself one that changes something.
-STORAGE_CLASS, REDIRECT = "x-amz-storage-class", "x-amz-website-redirect-location"
+# It, or a redirection, whatever it says, makes a copy of an object to itself one that changes something.
+STORAGE_CLASS = "x-amz-storage-class"
 
 
 def find_source(req: S3Request, source: copies.Source) -> FileInfo:

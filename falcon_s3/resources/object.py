@@ -21,17 +21,7 @@ from falcon_s3.rights import Right
 # What is served up to this size goes out in one piece.
 ONE_PIECE_BYTES = 256 << 10
 # The parameters that say what a header of the answer is (S3 API, GetObject).
-OVERRIDES = {
-    f"response-{name}": name
-    for name in (
-        "cache-control",
-        "content-disposition",
-        "content-encoding",
-        "content-language",
-        "content-type",
-        "expires",
-    )
-}
+OVERRIDES = {f"response-{name}": name for name in attributes.DESCRIBING}
 # How often an object is looked for to which somebody writes, in an open commit, while it is read.
 TRIES = 5
 
