@@ -20,7 +20,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from falcon_s3.pfs import Changed, Unavailable
-from falcon_s3.server import exchange, listening, memory, relay, scheduling, silence
+from falcon_s3.server import affinity, exchange, listening, memory, relay, scheduling, silence
 
 if TYPE_CHECKING:
     from falcon_s3.server import Load
@@ -59,7 +59,7 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
     """
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
-        worker = super()._spawn_worker(idx, target, callback_loader)
+        worker = super()._spawn_worker(idx, target, functools.partial(callback_loader, idx))
         worker.join = functools.partial(join, worker.inner)
         return worker
 
@@ -104,7 +104,7 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
     logging.getLogger("_granian").addFilter(is_news)
     logging.getLogger("_granian.utils").addFilter(is_short)
     RUNNING.append(server)
-    loader = functools.partial(load_worker, load, os.getpid(), port, near=near)
+    loader = functools.partial(load_worker, load, os.getpid(), port, workers, near=near)
     shortens = listening.is_near(address) and hasattr(Server, "_spawn_wsgi_worker")
     server.serve(start_near if shortens else None, loader, wrap_loader=False)
 
@@ -122,13 +122,17 @@ def start_near(number: int, name: str | None, loader: Any, sockets: Any, *rest: 
     Server._spawn_wsgi_worker(number, name, loader, listening.shorten(sockets), *rest)  # noqa: SLF001  no public place
 
 
-def load_worker(load: Load, parent: int, port: int, *, near: bool) -> Callable[..., Any]:
-    """What Granian calls in each worker, of the server `parent` that listens at `port`; `near`: with `relay`."""
+def load_worker(load: Load, parent: int, port: int, workers: int, number: int, *, near: bool) -> Callable[..., Any]:
+    """What Granian calls in each worker, of the server `parent` that listens at `port`; `near`: with `relay`.
+
+    This one is the `number`th of so many `workers`, from 0.
+    """
     # Until Granian sets its own, the worker has the handlers of its parent, which would only tell the parent's copy.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.SIG_DFL)
     if any(server.interrupt_signal for server in RUNNING):
         os._exit(0)
+    place = affinity.Affinity(number, workers if near else 0)
     app, close = load()
     Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
     signal.signal(WAKING, nothing)
@@ -138,8 +142,8 @@ def load_worker(load: Load, parent: int, port: int, *, near: bool) -> Callable[.
         return app
     exchange.install()
     # With `relay` the threads of Granian's that are to come wait for their turns, as this one does from then on.
-    called = relay.Relay(app, scheduling.wait_for_turns()) if near else exchange.Direct(app)
-    chores.append(functools.partial(end_silent, called.watches, port))
+    called = relay.Relay(app, scheduling.wait_for_turns(), place) if near else exchange.Direct(app)
+    chores += functools.partial(end_silent, called.watches, port), place.look
     return called
 
 

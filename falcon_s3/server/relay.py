@@ -29,6 +29,7 @@ from typing import Any
 
 from falcon_s3.answers import Given, Headers
 from falcon_s3.deferral import DEFERRAL, VERSION, Begun, Deferral
+from falcon_s3.server.affinity import Affinity
 from falcon_s3.server.exchange import ENVIRONMENT, Body, Chunks, Exchange, Start, Watch, Watches, linger
 from falcon_s3.server.scheduling import UNCHANGED, Manners
 
@@ -42,6 +43,8 @@ READS = frozenset(("GET", "HEAD"))
 OK = 200
 # Bodies up to here are read without stepping aside: TCP sends as much at once (RFC 6928: ten segments), headers included.
 SMALL_BYTES = 8 << 10
+# The length of a large body has at least so many digits: 1,000,000 bytes.
+LARGE_DIGITS = 7
 # A parameter that does not sign: it may ask for something else than an object to be written.
 ASKING = re.compile("(?:^|&)(?!X-Amz-)(?!x-id=PutObject)")
 
@@ -74,9 +77,18 @@ class Place:
 class Relay:
     """What Granian calls with each request, in any number of threads."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], manners: Manners = UNCHANGED):
-        """`app` may have three parts, as `answers.Answers` has; `manners` are those of the threads that come."""
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        manners: Manners = UNCHANGED,
+        affinity: Affinity | None = None,
+    ):
+        """`app` may have three parts, as `answers.Answers` has; `manners` are those of the threads that come.
+
+        `affinity` is told of large bodies.
+        """
         self._manners = manners
+        self._affinity = affinity or Affinity(0, 0)
         self._app: Callable[..., Iterable[bytes]] = getattr(app, "ask", app)
         self._given: Callable[[dict[str, Any]], Given | None] = getattr(app, "given", nothing)
         self._begun: Callable[[dict[str, Any]], Begun | None] = getattr(app, "begun", nothing)
@@ -144,6 +156,9 @@ class Relay:
         env[DEFERRAL] = deferral
         if aside:
             self.step_aside(place)
+        large = "HTTP_TRANSFER_ENCODING" in env or is_large(env.get("CONTENT_LENGTH", ""))
+        if large:
+            self._affinity.begin()
         try:
             start = Start()
             body = self._app(env, start)
@@ -157,12 +172,17 @@ class Relay:
                 if not aside:
                     aside = True
                     self.step_aside(place)
+                if not large and is_large(dict(start.headers).get("content-length", "")):
+                    large = True
+                    self._affinity.begin()
                 self._manners.wait()
                 try:
                     exchange.response_iter(start.status, start.headers, Chunks(body, place.watch))
                 finally:
                     self._manners.interrupt()
         finally:
+            if large:
+                self._affinity.end()
             if aside or place.round != self._round:
                 self.arrive(place)
         return aside
@@ -267,6 +287,11 @@ def is_small_put(env: dict[str, Any]) -> bool:
         and 0 < int(length) <= SMALL_BYTES
         and env.keys().isdisjoint(("HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_X_AMZ_COPY_SOURCE"))
     )
+
+
+def is_large(length: str) -> bool:
+    """Whether a body of this length, as a header has it, is one for `affinity`."""
+    return len(length) >= LARGE_DIGITS
 
 
 def is_of_object(env: dict[str, Any]) -> bool:
