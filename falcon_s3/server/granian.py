@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -90,6 +90,7 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
         address=address,
         port=port,
         interface=Interfaces.WSGI,
+        loop=Loops.asyncio,  # nothing runs on it, and one of uvloop's, where that is installed, takes 1 MiB
         workers=workers,
         blocking_threads=threads,
         http=HTTPModes.http1,
