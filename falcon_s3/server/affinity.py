@@ -60,8 +60,9 @@ class Affinity:
 def run_on(processors: Sequence[int]) -> None:
     """All threads of this process run on these from now on; none: nothing changes."""
     seen: set[str] = set()
-    while processors and (found := set(os.listdir(TASKS)) - seen):  # some may have begun meanwhile
-        seen |= found
-        for thread in found:
-            with contextlib.suppress(OSError):  # it has ended, or this is a sandbox
-                os.sched_setaffinity(int(thread), processors)
+    with contextlib.suppress(OSError):  # no /proc here, or too many files are open: they stay where they are
+        while processors and (found := set(os.listdir(TASKS)) - seen):  # some may have begun meanwhile
+            seen |= found
+            for thread in found:
+                with contextlib.suppress(OSError):  # it has ended, or this is a sandbox
+                    os.sched_setaffinity(int(thread), processors)

@@ -114,6 +114,16 @@ def test_it_goes_home_when_no_large_body_has_come_for_a_while(restored, monkeypa
     assert processors_of(os.getpid()) == home
 
 
+@several
+def test_where_threads_cannot_be_listed_nothing_happens(restored, monkeypatch):
+    """Without /proc, or where too many files are open; in the midst of a request that must not fail for it."""
+    monkeypatch.setattr(affinity, "TASKS", "/proc/none")
+    here = affinity.Affinity(0, len(USABLE))
+    here.begin()
+    here.end()
+    assert processors_of(os.getpid()) == {frozenset(USABLE)}
+
+
 class Told:
     def __init__(self):
         self.said = []
