@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import threading
@@ -25,8 +26,14 @@ def processors_of(process):
     """Those that the threads of a process may run on."""
     found = set()
     for thread in Path(f"/proc/{process}/task").iterdir():
-        found.add(frozenset(os.sched_getaffinity(int(thread.name))))
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            found.add(frozenset(os.sched_getaffinity(int(thread.name))))
     return found
+
+
+def is_at_home(process):
+    """Whether all its threads keep to the same processor; a worker that has just begun does not yet."""
+    return [len(each) for each in processors_of(process)] == [1]
 
 
 @pytest.fixture
@@ -40,8 +47,9 @@ def test_as_many_workers_as_processors_keep_to_one_each(start_gateway):
     """All their threads, those of the store too; the gateway's first process goes anywhere."""
     with start_gateway(engine="granian", workers=len(USABLE)) as gateway:
         assert gateway.request("PUT", "/master.r").status == 200
+        until(lambda: all(map(is_at_home, workers(gateway.process.pid))))
         found = [processors_of(worker) for worker in workers(gateway.process.pid)]
-        assert sorted(map(sorted, (each for (each,) in found))) == [[each] for each in USABLE]
+        assert sorted(sorted(*each) for each in found) == [[each] for each in USABLE]
         assert processors_of(gateway.process.pid) == {frozenset(USABLE)}
 
 
@@ -60,16 +68,17 @@ def test_a_worker_goes_anywhere_while_a_large_body_comes(start_gateway):
     with start_gateway(engine="granian", workers=len(USABLE)) as gateway:
         assert gateway.request("PUT", "/master.r").status == 200
         every = workers(gateway.process.pid)
-        assert anywhere not in map(processors_of, every)
+        until(lambda: all(map(is_at_home, every)))
         with gateway.connect() as client:
             client.sendall(LARGE)
             until(lambda: anywhere in map(processors_of, every))
-        until(lambda: anywhere not in map(processors_of, every))
+        until(lambda: all(map(is_at_home, every)))
 
 
 @several
 def test_a_worker_that_is_replaced_keeps_to_the_same_processor(start_gateway):
     with start_gateway(engine="granian", workers=len(USABLE)) as gateway:
+        until(lambda: all(map(is_at_home, workers(gateway.process.pid))))
         before = {worker: processors_of(worker) for worker in workers(gateway.process.pid)}
         killed = next(iter(before))
         os.kill(killed, 9)
