@@ -1,8 +1,8 @@
 """Affinity: the processor that a worker keeps to, as long as what it serves is small.
 
-The threads of a worker hand each request to each other, and where a hand-over goes to another processor, that one is
-woken, which takes as long as much of the work that it is woken for, in a virtual machine more. So where there are as
-many workers as processors, each keeps to its own. Large bodies are different: what reads them, hashes them, and speaks
+The threads of a worker hand each request to each other, and where that goes to another processor, that one is woken,
+which takes long beside a small request, above all in a virtual machine. So where there are as many workers as
+processors, each keeps to its own. Large bodies are different: what reads them, hashes them, and speaks
 with the network goes on at the same time, and takes all processors that there are. From the beginning of one until a
 while after the last one a worker goes anywhere.
 

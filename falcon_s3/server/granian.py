@@ -133,7 +133,7 @@ def load_worker(load: Load, parent: int, port: int, workers: int, number: int, *
         signal.signal(ending, signal.SIG_DFL)
     if any(server.interrupt_signal for server in RUNNING):
         os._exit(0)
-    place = affinity.Affinity(number, workers if near else 0)
+    processor = affinity.Affinity(number, workers if near else 0)
     app, close = load()
     Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
     signal.signal(WAKING, nothing)
@@ -143,8 +143,8 @@ def load_worker(load: Load, parent: int, port: int, workers: int, number: int, *
         return app
     exchange.install()
     # With `relay` the threads of Granian's that are to come wait for their turns, as this one does from then on.
-    called = relay.Relay(app, scheduling.wait_for_turns(), place) if near else exchange.Direct(app)
-    chores += functools.partial(end_silent, called.watches, port), place.look
+    called = relay.Relay(app, scheduling.wait_for_turns(), processor) if near else exchange.Direct(app)
+    chores += functools.partial(end_silent, called.watches, port), processor.look
     return called
 
 

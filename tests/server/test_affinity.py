@@ -76,6 +76,20 @@ def test_a_worker_goes_anywhere_while_a_large_body_comes(start_gateway):
 
 
 @several
+def test_a_worker_goes_anywhere_while_a_large_body_goes(start_gateway):
+    anywhere = {frozenset(USABLE)}
+    with start_gateway(engine="granian", workers=len(USABLE)) as gateway:
+        assert gateway.request("PUT", "/master.r").status == 200
+        assert gateway.request("PUT", "/master.r/large", os.urandom(16 << 20)).status == 200
+        every = workers(gateway.process.pid)
+        until(lambda: all(map(is_at_home, every)))
+        with gateway.connect() as client:
+            client.sendall(b"GET /master.r/large HTTP/1.1\r\nHost: x\r\n\r\n")  # and nothing is read of it
+            until(lambda: anywhere in map(processors_of, every))
+        until(lambda: all(map(is_at_home, every)))
+
+
+@several
 def test_a_worker_that_is_replaced_keeps_to_the_same_processor(start_gateway):
     with start_gateway(engine="granian", workers=len(USABLE)) as gateway:
         until(lambda: all(map(is_at_home, workers(gateway.process.pid))))
