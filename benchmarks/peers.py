@@ -52,6 +52,8 @@ BIG, BIG_COUNT = 64 * MIB, 4
 LARGEST_BY_WRK = MIB
 # The longest round of such bodies: ours keeps every version, which fills some gigabytes a second.
 LARGE_SECONDS = 2
+# Before each round all servers must use less than this share of a core, looked at for so long; waited for at most so long.
+QUIET_SHARE, LOOK_SECONDS, QUIET_SECONDS = 0.1, 0.25, 30.0
 
 
 def listed(number: int, keys: int) -> str:
@@ -174,6 +176,19 @@ def median_of(rounds: list[dict[str, float]]) -> dict[str, Any]:
     return {**figures, **counts, "rounds": [each["per_second"] for each in rounds]}
 
 
+def wait_for_quiet(servers: list[Server]) -> None:
+    """Until all rest. Some still work for clients that have left: moto lists 5,000 keys for seconds, of one core of two."""
+    end = time.monotonic() + QUIET_SECONDS
+    busy = servers
+    while busy and time.monotonic() < end:
+        before = [server.use().cpu_seconds for server in busy]
+        time.sleep(LOOK_SECONDS)
+        used = [server.use().cpu_seconds - at_first for server, at_first in zip(busy, before, strict=True)]
+        busy = [server for server, some in zip(busy, used, strict=True) if some > QUIET_SHARE * LOOK_SECONDS]
+    for server in busy:
+        print(f"{server.name} is still at work: what is measured beside it is too low", file=sys.stderr)
+
+
 def takes_part(name: str, row: str) -> bool:
     return name != RELAXED or row.startswith("put")
 
@@ -194,8 +209,10 @@ def compare(servers: list[Server], nginx: tuple[Server, Request] | None, given: 
             rounds[nginx[0].name] = []
         for _ in range(given.rounds):
             for server, requests in work.items():
+                wait_for_quiet(servers)
                 rounds[server.name].append(asked(server, row, requests, given.seconds))
             if nginx and name == "get 64 MiB":
+                wait_for_quiet(servers)
                 rounds[nginx[0].name].append(asked(nginx[0], row, [nginx[1]], given.seconds))
         found[name] = {server: median_of(each) for server, each in rounds.items()}
         print(f"measured: {name}", file=sys.stderr, flush=True)
