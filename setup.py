@@ -9,7 +9,7 @@ import os
 from setuptools import Extension, setup
 
 MODULES = ("_listing_c", "_body_c", "_sign_c", "_wire_c", "_md5_c")
-HEADERS = ["_speedups/md5_lanes.h"]
+HEADERS = ["_speedups/md5_lanes.h", "_speedups/md5_queue.h"]
 
 
 def extensions() -> list[Extension]:

@@ -1,8 +1,7 @@
 /* MD5 (RFC 1321) of one message, or of several at once: two in plain registers, more in the lanes of vectors.
 
    A step of MD5 waits for the step before it, so that most of a core idles while it hashes one message; the steps of
-   other messages fit into that time. So a thread says what it has (`md5_begin`) and goes on; when it needs the state, it
-   hashes what all threads have until then (`md5_wait`), after it waited a little for as many as lately came.
+   other messages fit into that time. `md5_queue.h` has which are hashed together.
 
    Vectors are those of GCC and Clang, compiled for what every processor of a kind has and, on x86, also for AVX2 and
    AVX-512, of which the best is taken at run time. Without them, two messages are hashed at a time. */
@@ -10,18 +9,11 @@
 #ifndef MD5_LANES_H
 #define MD5_LANES_H
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
-/* A step is so many blocks: 20 us of one message. */
-enum { BLOCK = 64, MOST_LANES = 8, MOST_BLOCKS = 256 };
-
-/* So long a body waits for others to be hashed beside it, of those that lately were: as threads that share a core come in
-   their turn of some milliseconds. */
-enum { PATIENCE_NS = 3000000 };
+enum { BLOCK = 64, MOST_LANES = 8 };
 
 /* The four functions, in forms whose last operand can be the word of the step before (`b`) for as long as possible:
    that of the second round adds what cannot overlap. */
@@ -254,165 +246,6 @@ static int md5_choose(int most)
 #endif
 #endif
     return chosen;
-}
-
-/* The blocks of one message that are not hashed yet; `woken`: the thread that waits for that, there is one at most. */
-struct md5_job {
-    uint32_t *state;
-    const unsigned char *data;
-    size_t blocks;
-    int waits; /* some thread does, for this job or to lead */
-    pthread_cond_t woken;
-    struct md5_job *next;
-};
-
-static pthread_mutex_t md5_lock = PTHREAD_MUTEX_INITIALIZER; /* around what follows, for moments */
-static struct md5_job *md5_first; /* those that are not done, in the order of their coming */
-static int md5_busy; /* some thread hashes, for all */
-static int md5_count; /* of those that are not done */
-static int md5_last[4], md5_turn; /* how many there were when the last of those who hashed began */
-
-/* So many of the next blocks of each job. Without the lock: nothing is written that others read. */
-static void md5_step(struct md5_job *const jobs[], int count, size_t blocks)
-{
-    if (count == 1) {
-        md5_one(jobs[0]->state, jobs[0]->data, blocks);
-        return;
-    }
-    md5_many *many = count == 2 ? md5_two : count <= 4 ? md5_of_four : md5_of_eight;
-    uint32_t state[MOST_LANES][4];
-    const unsigned char *data[MOST_LANES];
-    for (int i = 0; i < MOST_LANES; i++) {
-        const struct md5_job *job = jobs[i < count ? i : 0]; /* a lane too many hashes the first, for nothing */
-        memcpy(state[i], job->state, sizeof state[i]);
-        data[i] = job->data;
-    }
-    many(state, data, blocks);
-    for (int i = 0; i < count; i++)
-        memcpy(jobs[i]->state, state[i], sizeof state[i]);
-}
-
-/* Take what is done out of the queue, and wake who waits for it. */
-static void md5_dismiss(void)
-{
-    struct md5_job **place = &md5_first;
-    while (*place) {
-        struct md5_job *job = *place;
-        if (job->blocks) {
-            place = &job->next;
-            continue;
-        }
-        *place = job->next;
-        md5_count--;
-        if (job->waits)
-            pthread_cond_signal(&job->woken);
-    }
-}
-
-/* Wake one of those who wait, if there is one: it hashes now. */
-static void md5_call(void)
-{
-    for (struct md5_job *job = md5_first; job; job = job->next)
-        if (job->waits) {
-            pthread_cond_signal(&job->woken);
-            return;
-        }
-}
-
-/* Whether as many are here as at any of the last times: more are not likely to come. */
-static int md5_enough(void)
-{
-    int most = 1;
-    for (int i = 0; i < 4; i++)
-        most = md5_last[i] > most ? md5_last[i] : most;
-    return md5_count >= most || md5_count >= md5_most;
-}
-
-/* Hash until the own job is done, with others beside it: step by step, so that who comes meanwhile joins. */
-static void md5_lead(struct md5_job *own)
-{
-    md5_busy = 1;
-    md5_last[md5_turn++ % 4] = md5_count;
-    while (own->blocks) {
-        struct md5_job *jobs[MOST_LANES] = {own}; /* first, so that nobody can keep it from being done */
-        size_t blocks = own->blocks < MOST_BLOCKS ? own->blocks : MOST_BLOCKS;
-        int count = 1;
-        for (struct md5_job *job = md5_first; job && count < md5_most; job = job->next) {
-            if (job == own)
-                continue;
-            blocks = job->blocks < blocks ? job->blocks : blocks;
-            jobs[count++] = job;
-        }
-        pthread_mutex_unlock(&md5_lock);
-        md5_step(jobs, count, blocks);
-        pthread_mutex_lock(&md5_lock);
-        for (int i = 0; i < count; i++) {
-            jobs[i]->data += blocks * BLOCK;
-            jobs[i]->blocks -= blocks;
-        }
-        md5_dismiss();
-    }
-    md5_busy = 0;
-    md5_call();
-}
-
-/* Say what is to be hashed; it is hashed when someone waits for it, or for another job. */
-static void md5_begin(struct md5_job *own)
-{
-    struct md5_job **place = &md5_first;
-    own->next = NULL;
-    pthread_mutex_lock(&md5_lock);
-    while (*place)
-        place = &(*place)->next;
-    *place = own;
-    md5_count++;
-    if (!md5_busy && md5_enough())
-        md5_call();
-    pthread_mutex_unlock(&md5_lock);
-}
-
-/* Returns when the job is done. `patient`: it may wait a little for others to come, as many as lately came. */
-static void md5_wait(struct md5_job *own, int patient)
-{
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec += PATIENCE_NS;
-    if (end.tv_nsec >= 1000000000)
-        end.tv_nsec -= 1000000000, end.tv_sec++;
-    pthread_mutex_lock(&md5_lock);
-    own->waits = 1;
-    while (own->blocks && (md5_busy || (patient && !md5_enough()))) {
-        if (md5_busy)
-            pthread_cond_wait(&own->woken, &md5_lock);
-        else if (pthread_cond_timedwait(&own->woken, &md5_lock, &end))
-            patient = 0;
-    }
-    own->waits = 0;
-    if (own->blocks)
-        md5_lead(own);
-    pthread_mutex_unlock(&md5_lock);
-}
-
-/* In a child, whose parent's threads are not there: what they left is taken up by whoever waits for it. */
-static void md5_forget(void)
-{
-    pthread_mutex_init(&md5_lock, NULL);
-    md5_busy = 0;
-}
-
-static void md5_init(struct md5_job *job)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&job->woken, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-static int md5_prepare(void)
-{
-    md5_choose(MD5_AVX512);
-    return pthread_atfork(NULL, NULL, md5_forget);
 }
 
 #endif

@@ -4,8 +4,8 @@ hashlib lets go of the interpreter for large chunks, so the MD5, a checksum and 
 the same time. Memory stays bounded: a chunk is handed to the threads only when they are done with the one
 before it, so a body has at most two in flight, and one that is given up leaves nothing running. Small bodies are
 hashed where they are: for them a thread is slower than the hash. So are large ones that come in small chunks, as `body`
-makes them where there is but one slow hash: with as many clients as cores, threads only take from each other, while the
-MD5s of bodies that come at one time are taken together (`_md5_py`). The MD5 of bytes that came lately is not computed
+makes them where there is but one slow hash: the MD5 is computed beside the caller anyway, and those of bodies that come
+at one time are taken together (`_md5_py`). The MD5 of bytes that came lately is not computed
 again: it goes on from where a body parts from the one before (`Remembered`), known by their BLAKE3, an eighth of the work.
 """
 
@@ -15,6 +15,7 @@ import base64
 import functools
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
@@ -100,27 +101,28 @@ class Remembered:
     """The MD5 of a body. What it comes to at the end of a chunk is looked up, if a body that came lately began so.
 
     Then the chunk is not hashed, and `_md5` stays behind until it must go on: from what was looked up last. `_states` has
-    how an MD5 stands at the end of such chunks, by the BLAKE3 of the body until there. It is put there only when the next
-    chunk comes, as an `Md5` keeps what it is given until then.
+    how an MD5 stands at the end of such chunks, by the BLAKE3 of the body until there. It is put there when an `Md5` has
+    come so far, which may be some chunks later.
     """
 
     _states: Beginnings[object] = Beginnings()
 
     def __init__(self) -> None:
         self._md5 = Md5()
-        self._beginning: bytes | None = None  # where `_md5` is, if that is to be put among the states
+        self._awaited: deque[bytes] = deque()  # the beginnings whose states `_md5` keeps
         self._state: object = None  # how an MD5 stands where the body is, if `_md5` stayed behind
 
     def update(self, data: bytes, beginning: bytes | None) -> None:
         """Take the next chunk. `beginning` is the BLAKE3 of the body until its end; None: it is not worth remembering."""
-        self._tell()
         state = beginning and self._states.get(beginning)
         if state:
             self._state = state
             return
         self._catch_up()
-        self._md5.update(data)
-        self._beginning = beginning
+        self._md5.update(data, beginning is not None)
+        if beginning is not None:
+            self._awaited.append(beginning)
+        self._tell()
 
     def digest(self) -> bytes:
         self._catch_up()
@@ -130,12 +132,13 @@ class Remembered:
 
     def _catch_up(self) -> None:
         if self._state is not None:
+            self._md5.state()
+            self._tell()
             self._md5, self._state = Md5(self._state), None
 
     def _tell(self) -> None:
-        if self._beginning is not None:
-            self._states.put(self._beginning, self._md5.state())
-            self._beginning = None
+        for state in self._md5.kept():
+            self._states.put(self._awaited.popleft(), state)
 
 
 class Hashes:
@@ -158,11 +161,10 @@ class Hashes:
             self._wait()
         if len(chunk) > INLINE_BYTES:
             self._under_way = [_threads().submit(each.update, chunk) for each in self._named.values()]
-            self._under_way.append(_threads().submit(self._md5.update, chunk, None))
         self._content.update(chunk)
         self._beginning = None
+        self._md5.update(chunk, self.beginning() if REMEMBERED_BYTES <= len(chunk) <= INLINE_BYTES else None)
         if len(chunk) <= INLINE_BYTES:
-            self._md5.update(chunk, self.beginning() if len(chunk) >= REMEMBERED_BYTES else None)
             for each in self._named.values():
                 each.update(chunk)
 

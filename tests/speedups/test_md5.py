@@ -6,6 +6,8 @@ import hashlib
 import itertools
 import os
 import random
+import subprocess
+import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +145,60 @@ def test_gone_on_with_in_many_threads(md5):
         for got, chunk in zip(digests, cut(LARGE[number * 1000 : 1 << 20], [(250 << 10) + number, 5000]), strict=True):
             expected.update(chunk)
             assert got == expected.digest()
+
+
+@given(pieces=st.lists(st.tuples(st.sampled_from(CUTS), st.booleans()), max_size=12))
+def test_states_that_are_kept(md5, pieces):
+    """Of the pieces after which that was asked for, in order, each given once; all of them when the digest is."""
+    made, expected, found, start = md5.Md5(), [], [], 0
+    for length, keep in pieces:
+        made.update(LARGE[start : start + length], keep)
+        start += length
+        if keep:
+            expected.append(hashlib.md5(LARGE[:start]).digest())
+        found += made.kept()
+        assert len(found) <= len(expected)
+    assert made.digest() == hashlib.md5(LARGE[:start]).digest()
+    found += made.kept()
+    assert [md5.Md5(state).digest() for state in found] == expected
+    assert made.kept() == []
+
+
+@pytest.mark.parametrize("length", [100_000, 256 << 10, 1 << 20])
+def test_little_waits(md5, length):
+    """Of a body half a MiB is held until it is hashed, or one piece; with the digest nothing is."""
+    pieces = [bytes(length) for _ in range(12)]  # each of its own
+
+    def references():
+        return [sys.getrefcount(piece) for piece in pieces]
+
+    (free,) = set(references())
+    made = md5.Md5()
+    for number in range(len(pieces)):
+        made.update(pieces[number])
+        held = sum(count > free for count in references())
+        assert held * length <= max(512 << 10, length)
+    made.digest()
+    assert set(references()) == {free}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
+def test_where_no_thread_can_be_had(md5):
+    """It is hashed by who waits for it."""
+    program = f"""
+import hashlib, resource
+from {md5.__name__} import Md5
+data = bytes(range(256)) * 4096
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (4 << 20),) * 2)
+made = Md5()
+for start in range(0, len(data), 100_000):
+    made.update(data[start:start + 100_000])
+assert made.digest() == hashlib.md5(data).digest()
+print(open("/proc/self/status").read().split("Threads:")[1].split()[0])
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("1\n", "")
 
 
 @pytest.mark.parametrize("wrong", ["text", 1, bytearray(24)])

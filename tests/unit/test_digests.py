@@ -197,13 +197,15 @@ def test_an_error_on_a_thread_is_raised_by_the_next_step(monkeypatch):
         hashes.digest("crc32")
 
 
-@pytest.mark.parametrize("chunks", [[b"small"], [BLOCK[: 2 * INLINE_BYTES]]])
-def test_small_chunks_need_no_threads(chunks, monkeypatch):
-    """For them a thread is slower than the hash; large ones go to the threads."""
+@pytest.mark.parametrize("length", [5, INLINE_BYTES, INLINE_BYTES + 1])
+def test_small_chunks_need_no_threads(length, monkeypatch):
+    """For them a thread is slower than the hash; the checksums of large ones go to the threads."""
     asked = []
     monkeypatch.setattr(digests, "_threads", lambda real=digests._threads: asked.append(1) or real())
-    hashed(chunks).finish()
-    assert bool(asked) == (len(chunks[0]) > INLINE_BYTES)
+    hashed([BLOCK[:length]]).finish()
+    assert asked == []
+    hashed([BLOCK[:length]], "sha256").finish()
+    assert bool(asked) == (length > INLINE_BYTES)
 
 
 def test_one_chunk_is_under_way_at_a_time(monkeypatch):
@@ -341,9 +343,12 @@ class Counted:
 
     hashed = 0
 
-    def update(self, data):
+    def update(self, data, keep=False):
         Counted.hashed += len(data)
-        self._md5.update(data)
+        self._md5.update(data, keep)
+
+    def kept(self):
+        return self._md5.kept()
 
     def state(self):
         return self._md5.state()
