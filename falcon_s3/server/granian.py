@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import functools
 import logging
 import os
@@ -57,6 +58,12 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
 
     And it waits for each worker in two threads, of which the kernel tells one of its end: here both know.
     """
+
+    def signal_handler_interrupt(self, *_: Any) -> None:
+        # Granian's sets the event here, in the midst of whatever this thread does: of setting it for another signal, or of
+        # waiting for it, where its lock, that is of no use twice, may be held. Then the gateway would never end.
+        self.interrupt_signal = True
+        _thread.start_new_thread(self.main_loop_interrupt.set, ())
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
         worker = super()._spawn_worker(idx, target, functools.partial(callback_loader, idx))

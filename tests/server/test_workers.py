@@ -57,6 +57,17 @@ def test_a_worker_is_replaced_however_often_it_dies(start_gateway):
         assert gateway.process.poll() is None
 
 
+def test_any_number_of_signals_ends_the_gateway(start_gateway):
+    """As from a terminal and from make at one time; each may come while the one before is looked at."""
+    for _ in range(3):
+        with start_gateway(engine="granian", workers=2) as gateway:
+            for number in range(300):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(gateway.process.pid, (signal.SIGTERM, signal.SIGINT)[number % 2])
+                    time.sleep(0.0001)
+            gateway.process.wait(20)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_gateway_ends_on_a_signal_that_comes_while_a_worker_is_replaced(start_gateway, number):
     """The signal is not lost between the death and the successor."""
