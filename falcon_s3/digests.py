@@ -5,8 +5,8 @@ the same time. Memory stays bounded: a chunk is handed to the threads only when 
 before it, so a body has at most two in flight, and one that is given up leaves nothing running. Small bodies are
 hashed where they are: for them a thread is slower than the hash. So are large ones that come in small chunks, as `body`
 makes them where there is but one slow hash: the MD5 is computed beside the caller anyway, and those of bodies that come
-at one time are taken together (`_md5_py`). The MD5 of bytes that came lately is not computed
-again: it goes on from where a body parts from the one before (`Remembered`), known by their BLAKE3, an eighth of the work.
+at one time are taken together (`_md5_py`). The MD5 of bytes that came lately is not computed again: it goes on from where
+a body parts from the one before (`Remembered`), known by their BLAKE3, an eighth of the work.
 """
 
 from __future__ import annotations

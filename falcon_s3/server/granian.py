@@ -60,8 +60,8 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
     """
 
     def signal_handler_interrupt(self, *_: Any) -> None:
-        # Granian's sets the event here, in the midst of whatever this thread does: of setting it for another signal, or of
-        # waiting for it, where its lock, that is of no use twice, may be held. Then the gateway would never end.
+        # Granian's sets the event itself, in the midst of whatever this thread does: it may be setting it for another signal,
+        # or waiting for it, and hold its lock, which no thread can take twice. Then the gateway would never end.
         self.interrupt_signal = True
         _thread.start_new_thread(self.main_loop_interrupt.set, ())
 

@@ -433,6 +433,15 @@ def test_what_was_not_used_for_longest_is_forgotten():
     assert [beginnings.get(each) for each in (b"c", b"d")] == [None, None]
 
 
+def test_of_many_some_are_forgotten_at_a_time():
+    """Those not used for longest, an eighth; all others stay."""
+    beginnings = Beginnings(16)
+    for number in range(17):
+        assert beginnings.get(b"0") == (0 if number else None)
+        beginnings.put(b"%d" % number, number)
+    assert [beginnings.get(b"%d" % number) for number in range(17)] == [0, None, None, *range(3, 17)]
+
+
 def test_a_body_begins_with_what_came_of_it():
     """Its BLAKE3, at any time, also of chunks that are hashed on threads."""
     hashes = Hashes("sha256")
