@@ -12,7 +12,7 @@ cdef extern from "md5_lanes.h" nogil:
     enum:
         BLOCK
     const uint32_t MD5_START[4]
-    void md5_one(uint32_t* state, const unsigned char* data, size_t blocks)
+    void md5_blocks(uint32_t* state, const unsigned char* data, size_t blocks)
     int md5_choose(int most)
 
 cdef extern from "md5_queue.h" nogil:
@@ -98,13 +98,13 @@ cdef class Md5:
             some = min(length, BLOCK - held)
             memcpy(self.rest + held, start, some)
             if held + some == BLOCK:
-                md5_one(self.words, self.rest, 1)
+                md5_blocks(self.words, self.rest, 1)
             start += some
             length -= some
         if not held or held + some == BLOCK:
             memcpy(self.rest, start + length // BLOCK * BLOCK, length % BLOCK)
         if length < SHORT_BYTES:
-            md5_one(self.words, start, length // BLOCK)
+            md5_blocks(self.words, start, length // BLOCK)
         else:
             self.add(data, start, length, keep)
         if keep and (length < SHORT_BYTES or length % BLOCK):
@@ -133,7 +133,7 @@ cdef class Md5:
         last[held] = 0x80
         for i in range(8):
             last[whole - 8 + i] = <unsigned char> (bits >> 8 * i)
-        md5_one(words, last, whole // BLOCK)
+        md5_blocks(words, last, whole // BLOCK)
         for i in range(16):
             digest[i] = <unsigned char> (words[i // 4] >> 8 * (i % 4))
         return digest[:16]

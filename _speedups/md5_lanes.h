@@ -1,7 +1,9 @@
 /* MD5 (RFC 1321) of one message, or of several at once: two in plain registers, more in the lanes of vectors.
 
    A step of MD5 waits for the step before it, so that most of a core idles while it hashes one message; the steps of
-   other messages fit into that time. `md5_queue.h` has which are hashed together.
+   other messages fit into that time. `md5_queue.h` has which are hashed together. AVX-512 has any function of three words
+   as one instruction, so that a step waits for four instead of four or five in plain registers: there one message is
+   hashed in a lane too, in seven eighths of the time.
 
    Vectors are those of GCC and Clang, compiled for what every processor of a kind has and, on x86, also for AVX2 and
    AVX-512, of which the best is taken at run time. Without them, two messages are hashed at a time. */
@@ -87,16 +89,19 @@ static inline uint32_t md5_word(const unsigned char *data, int i)
     MD5_ADD(a, data, i, constant) \
     MD5_TURN(f, a, b, c, d, turn)
 
-/* `blocks` blocks of one message. */
-static void md5_one(uint32_t state[4], const unsigned char *data, size_t blocks)
+/* As many blocks of each of some messages: the first of their states, and where they are. */
+typedef void md5_some(uint32_t state[][4], const unsigned char *const messages[], size_t blocks);
+
+static void md5_one(uint32_t state[][4], const unsigned char *const messages[], size_t blocks)
 {
-    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t a = state[0][0], b = state[0][1], c = state[0][2], d = state[0][3];
+    const unsigned char *data = messages[0];
     for (; blocks; blocks--, data += BLOCK) {
         uint32_t a0 = a, b0 = b, c0 = c, d0 = d;
         MD5_BLOCK(MD5_STEP_ONE)
         a += a0, b += b0, c += c0, d += d0;
     }
-    state[0] = a, state[1] = b, state[2] = c, state[3] = d;
+    state[0][0] = a, state[0][1] = b, state[0][2] = c, state[0][3] = d;
 }
 
 #define MD5_STEP_TWO(f, a, b, c, d, i, constant, turn) \
@@ -105,15 +110,12 @@ static void md5_one(uint32_t state[4], const unsigned char *data, size_t blocks)
     MD5_TURN(f, a##0, b##0, c##0, d##0, turn) \
     MD5_TURN(f, a##1, b##1, c##1, d##1, turn)
 
-/* As many blocks of each of several messages. */
-typedef void md5_many(uint32_t state[][4], const unsigned char *const data[], size_t blocks);
-
 /* As md5_one, for two: in an eighth more time. */
-static void md5_two(uint32_t state[][4], const unsigned char *const data[], size_t blocks)
+static void md5_two(uint32_t state[][4], const unsigned char *const messages[], size_t blocks)
 {
     uint32_t a0 = state[0][0], b0 = state[0][1], c0 = state[0][2], d0 = state[0][3];
     uint32_t a1 = state[1][0], b1 = state[1][1], c1 = state[1][2], d1 = state[1][3];
-    const unsigned char *data0 = data[0], *data1 = data[1];
+    const unsigned char *data0 = messages[0], *data1 = messages[1];
     for (; blocks; blocks--, data0 += BLOCK, data1 += BLOCK) {
         uint32_t old[8] = {a0, b0, c0, d0, a1, b1, c1, d1};
         MD5_BLOCK(MD5_STEP_TWO)
@@ -140,6 +142,12 @@ typedef uint32_t vector8 __attribute__((vector_size(32)));
 #define MD5_INLINE static inline __attribute__((always_inline))
 
 /* A block of each message, so that w[i] has word i of each. */
+MD5_INLINE void turned1(vector4 w[16], const unsigned char *const data[], size_t offset)
+{
+    for (int i = 0; i < 16; i++)
+        w[i] = (vector4) {md5_word(data[0] + offset, i)};
+}
+
 MD5_INLINE void turned4(vector4 w[16], const unsigned char *const data[], size_t offset)
 {
     for (int part = 0; part < 4; part++) {
@@ -194,13 +202,13 @@ MD5_INLINE void turned8(vector8 w[16], const unsigned char *const data[], size_t
     MD5_LANES_APART(a); \
     MD5_TURN(f, a, b, c, d, turn)
 
-/* As md5_one, for as many messages as the vector has lanes. That nothing is known of `sines` keeps GCC from making the
+/* As md5_one, for so many messages as there are `lanes` taken. That nothing is known of `sines` keeps GCC from making the
    vectors of them anew for each block. */
 #define MD5_MANY(name, target, vector, lanes, turned) \
     target static void name(uint32_t state[][4], const unsigned char *const data[], size_t blocks) \
     { \
         const uint32_t *sines = MD5_SINES; \
-        vector a, b, c, d, w[16]; \
+        vector a = {0}, b = {0}, c = {0}, d = {0}, w[16]; \
         MD5_APART("r", sines); \
         for (int i = 0; i < lanes; i++) \
             a[i] = state[i][0], b[i] = state[i][1], c[i] = state[i][2], d[i] = state[i][3]; \
@@ -216,15 +224,23 @@ MD5_INLINE void turned8(vector8 w[16], const unsigned char *const data[], size_t
 
 MD5_MANY(md5_four, , vector4, 4, turned4)
 #if defined(__x86_64__)
+MD5_MANY(md5_one_avx512, __attribute__((target("avx512vl"))), vector4, 1, turned1)
 MD5_MANY(md5_four_avx512, __attribute__((target("avx512vl"))), vector4, 4, turned4)
 MD5_MANY(md5_eight_avx2, __attribute__((target("avx2"))), vector8, 8, turned8)
 MD5_MANY(md5_eight_avx512, __attribute__((target("avx512vl"))), vector8, 8, turned8)
 #endif
 #endif
 
-/* For three or four, and for five to eight messages, as far as `md5_most` goes. */
-static md5_many *md5_of_four, *md5_of_eight;
-static int md5_most; /* so many are hashed at a time */
+/* What hashes so many messages at a time, up to the most that are worth it. */
+static md5_some *md5_of[MOST_LANES + 1];
+static int md5_most;
+
+static void md5_take(md5_some *some, int fewest, int most)
+{
+    for (int count = fewest; count <= most; count++)
+        md5_of[count] = some;
+    md5_most = most > md5_most ? most : md5_most;
+}
 
 /* Sets of instructions, each with what those before have. */
 enum { MD5_NONE, MD5_BASELINE, MD5_AVX2, MD5_AVX512 };
@@ -233,19 +249,35 @@ enum { MD5_NONE, MD5_BASELINE, MD5_AVX2, MD5_AVX512 };
 static int md5_choose(int most)
 {
     int chosen = MD5_NONE;
-    md5_most = 2;
+    md5_most = 0;
+    md5_take(md5_one, 1, 1);
+    md5_take(md5_two, 2, 2);
 #ifdef MD5_VECTORS
     if (most >= MD5_BASELINE)
-        md5_of_four = md5_four, md5_most = 4, chosen = MD5_BASELINE;
+        md5_take(md5_four, 3, 4), chosen = MD5_BASELINE;
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (most >= MD5_AVX2 && __builtin_cpu_supports("avx2"))
-        md5_of_eight = md5_eight_avx2, md5_most = 8, chosen = MD5_AVX2;
-    if (most >= MD5_AVX512 && __builtin_cpu_supports("avx512vl"))
-        md5_of_four = md5_four_avx512, md5_of_eight = md5_eight_avx512, md5_most = 8, chosen = MD5_AVX512;
+        md5_take(md5_eight_avx2, 5, 8), chosen = MD5_AVX2;
+    if (most >= MD5_AVX512 && __builtin_cpu_supports("avx512vl")) {
+        md5_take(md5_four_avx512, 3, 4);
+        md5_take(md5_eight_avx512, 5, 8);
+        chosen = MD5_AVX512;
+        /* Others may take two cycles for what takes Intel's one, in vectors. */
+        if (__builtin_cpu_is("intel")) {
+            md5_take(md5_one_avx512, 1, 1);
+            md5_take(md5_four_avx512, 2, 2);
+        }
+    }
 #endif
 #endif
     return chosen;
+}
+
+/* `blocks` blocks of one message. */
+static void md5_blocks(uint32_t *state, const unsigned char *data, size_t blocks)
+{
+    md5_of[1]((uint32_t (*)[4]) state, &data, blocks);
 }
 
 #endif

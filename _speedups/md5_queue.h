@@ -133,10 +133,7 @@ static void md5_step(struct md5_job *own)
         data[i] = piece->data;
     }
     pthread_mutex_unlock(&md5_lock);
-    if (count == 1)
-        md5_one(state[0], data[0], blocks);
-    else
-        (count == 2 ? md5_two : count <= 4 ? md5_of_four : md5_of_eight)(state, data, blocks);
+    md5_of[count](state, data, blocks);
     pthread_mutex_lock(&md5_lock);
     for (int i = 0; i < count; i++) {
         struct md5_job *job = jobs[i];
