@@ -20,6 +20,7 @@ import socket
 import struct
 import sys
 import termios
+from collections.abc import Iterator
 
 # S3 gives a client some 20 to 30 seconds ("RequestTimeout: not read from or written to within the timeout period").
 SILENT_SECONDS = 30.0
@@ -42,7 +43,7 @@ def end_silent(port: int, seconds: float, most: int) -> int:
     ended = 0
     for silence, handle in sorted(found, reverse=True)[:most]:
         if silence >= seconds:
-            with contextlib.suppress(OSError), _duplicate(handle) as connection:
+            with contextlib.suppress(OSError), _socket(handle) as connection:
                 connection.shutdown(socket.SHUT_RDWR if _is_sending(connection) else socket.SHUT_RD)
                 ended += 1
     return ended
@@ -50,21 +51,25 @@ def end_silent(port: int, seconds: float, most: int) -> int:
 
 def _silence(handle: int, port: int) -> float:
     """For how many seconds nothing came and nothing was sent on a connection at the port; -1 for what is none."""
-    with contextlib.suppress(OSError), _duplicate(handle) as connection:
+    with contextlib.suppress(OSError), _socket(handle) as connection:
         if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.getsockname()[1] == port:
             state, sent, came = INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO.size))
             return min(sent, came) / 1000 if state == ESTABLISHED else -1
     return -1
 
 
-def _duplicate(handle: int) -> socket.socket:
-    """The socket of a handle, which may be closed meanwhile by those who own it. Raises OSError."""
-    copy = os.dup(handle)
+@contextlib.contextmanager
+def _socket(handle: int) -> Iterator[socket.socket]:
+    """The socket of a handle, which may be closed meanwhile by those who own it. Raises OSError where it is none.
+
+    Not over a handle of our own: the files of SQLite are among those that are looked at, and to close another handle of
+    one would take the locks of this process from it (fcntl(2), "Record locking").
+    """
+    found = socket.socket(fileno=handle)
     try:
-        return socket.socket(fileno=copy)
-    except OSError:
-        os.close(copy)
-        raise
+        yield found
+    finally:
+        found.detach()
 
 
 def _is_sending(connection: socket.socket) -> bool:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import subprocess
 import sys
 import threading
 import time
 
 import pytest
 
+from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.server import exchange, silence
 from falcon_s3.server.relay import Relay
 from tests.conftest import read_answer
+from tests.pfs.bodies import get, put
+from tests.pfs.stores import MASTER
 from tests.server.test_listening import ESTABLISHED, sockets
 from tests.server.test_relay import Exchange
 from tests.server.test_workers import until
@@ -65,6 +69,25 @@ def test_those_that_were_silent_longest_are_ended(pairs):
     until(lambda: silence._silence(third[1].fileno(), port) > 0.1)
     assert silence.end_silent(port, 0.1, 1) == 1
     assert silence.end_silent(port, 0.1, 0) == 0
+
+
+# Opens and closes a store, as any command does.
+VISIT = "import sys; from pathlib import Path; from falcon_s3.pfs.embedded import EmbeddedPfs as P; P(Path(sys.argv[1])).close()"
+
+
+def test_the_locks_on_other_files_stay(pairs, tmp_path):
+    """Whoever looked for connections still holds the locks of its store: else the next who closes it removes its log."""
+    store = EmbeddedPfs(tmp_path)
+    store.create_branch(MASTER)
+    server = pairs()[1]
+    until(lambda: silence._silence(server.fileno(), server.getsockname()[1]) >= 0.1)
+    assert silence.end_silent(server.getsockname()[1], 0.1, 1) == 1
+    subprocess.run([sys.executable, "-c", VISIT, tmp_path], check=True)
+    put(store, MASTER, "a", b"1")
+    again = EmbeddedPfs(tmp_path)
+    assert get(again, MASTER, "a") == b"1"
+    again.close()
+    store.close()
 
 
 def test_a_client_that_takes_nothing_gets_no_more(pairs):
