@@ -245,8 +245,8 @@ class Catalog(Turns):
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
             failure = unavailable(ex) if isinstance(ex, sqlite3.Error) else ex
-            for job in jobs:
-                job.error = job.error or failure
+            for job in jobs:  # also those that ran, before the commit failed
+                job.result, job.error = None, job.error or failure
             if not isinstance(ex, Exception):
                 raise
 
@@ -282,7 +282,7 @@ class Catalog(Turns):
             if not self._writer.in_transaction:
                 raise  # SQLite gave up the whole transaction, as on a full disk
             self._writer.execute("ROLLBACK TO job")
-            job.error = told(ex)
+            job.result, job.error = None, told(ex)  # it may have run before, together with others
         self._writer.execute("RELEASE job")
 
     def read(self) -> Reader:

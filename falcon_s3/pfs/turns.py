@@ -169,7 +169,7 @@ class Turns(ABC):
                 self._run(jobs)
         except BaseException as ex:
             for job in jobs:
-                job.error = job.error or ex
+                job.result, job.error = None, job.error or ex
             if not isinstance(ex, Exception):
                 raise
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import resource
 import threading
 
 import pytest
@@ -12,7 +13,7 @@ from falcon_s3.app import create_app
 from falcon_s3.pfs import BranchNotFound, DiskFull
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.server.relay import Relay, is_of_object, is_small_put
-from tests.pfs.bodies import get, put
+from tests.pfs.bodies import get, names, put
 from tests.pfs.stores import MASTER
 
 PATIENT_SECONDS = 30
@@ -129,6 +130,22 @@ def test_a_store_that_cannot_write_is_told(store, ask, monkeypatch):
     assert status == 507
     assert b"<Message>The disk is full" in body
     assert "x-amz-version-id" not in headers
+
+
+def test_a_commit_that_fails_is_told(store, ask, tmp_path):
+    """The write ran, and was undone: no answer may say that it is there."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with store._catalog.turn():
+        exchanges = [ask(f"{number}", b"x") for number in range(2)]
+        resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "catalog.sqlite3-wal").stat().st_size, hard))
+    try:
+        answers = [each.wait() for each in exchanges]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [status for status, _, _ in answers] == [503, 503]
+    assert not any("x-amz-version-id" in headers for _, headers, _ in answers)
+    assert names(store, MASTER) == []
+    assert ask("0", b"x").wait()[0] == 200
 
 
 def test_an_answer_that_fails_is_an_answer_too(ask, monkeypatch):
