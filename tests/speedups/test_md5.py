@@ -285,6 +285,22 @@ def test_given_up_while_others_go_on(md5):
     assert digests == {hashlib.md5(LARGE).digest()}
 
 
+def test_given_up_in_a_cycle(md5):
+    """What is collected as garbage, as with the traceback of an error, is not freed while it is hashed."""
+    program = f"""
+import gc
+from {md5.__name__} import Md5
+for number in range(50):
+    made, cycle = Md5(), []
+    cycle += [cycle, made]
+    made.update(bytes([number]) * (8 << 20))
+    del made, cycle
+    gc.collect()
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 def test_after_a_fork(md5):
     """A child of a process whose threads hash goes on with what it has, and with new ones."""
     ends = threading.Event()
