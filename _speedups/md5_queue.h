@@ -39,6 +39,7 @@ struct md5_job {
     unsigned came, done; /* how many pieces, and how many of them are hashed */
     int64_t last; /* when the last one came; 0: none did */
     int waits;
+    unsigned wanted; /* it waits until so many pieces are hashed */
     pthread_cond_t woken;
     struct md5_job *next, *next_open;
 };
@@ -98,13 +99,14 @@ static void md5_remove(struct md5_job *job)
     md5_count--;
 }
 
-/* Wake the hasher if it is its turn, and one of those who wait: one of the two hashes now. */
+/* Wake the hasher if it is its turn, and one of those who wait: one of the two hashes now. Not one that has what it waits
+   for, and was only not woken yet: it goes its way, and all others would wait on. */
 static void md5_call(void)
 {
     if (md5_has_hasher && md5_is_few())
         pthread_cond_signal(&md5_called);
     for (struct md5_job *job = md5_first; job; job = job->next)
-        if (job->waits) {
+        if (job->waits && (int) (job->done - job->wanted) < 0) {
             pthread_cond_signal(&job->woken);
             return;
         }
@@ -222,6 +224,7 @@ static void md5_wait(struct md5_job *job, unsigned done, int patient)
     struct timespec end = {until / SECOND_NS, until % SECOND_NS};
     pthread_mutex_lock(&md5_lock);
     job->waits = 1;
+    job->wanted = done;
     while ((int) (job->done - done) < 0) {
         if (md5_busy) {
             pthread_cond_wait(&job->woken, &md5_lock);

@@ -6,11 +6,13 @@ import hashlib
 import itertools
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -283,6 +285,70 @@ def test_given_up_while_others_go_on(md5):
         for each in running:
             each.result(30)
     assert digests == {hashlib.md5(LARGE).digest()}
+
+
+# One whose piece is hashed sleeps on, as a busy system has it, while another begins to wait, and who hashed for all ends.
+WAKING = """
+#include <semaphore.h>
+#include "md5_queue.h"
+static sem_t stopped, go_on, done;
+static struct md5_job first, second;
+static uint32_t states[2][4];
+static unsigned char data[6400];
+static void stop(int number) { sem_post(&stopped); while (sem_wait(&go_on)) {} }
+static void *wait_for_first(void *nothing) { md5_wait(&first, 1, 0); return nothing; }
+static void *wait_for_second(void *nothing) { md5_wait(&second, 1, 0); sem_post(&done); return nothing; }
+static void until_it_waits(struct md5_job *job)
+{
+    for (int waits = 0; !waits; usleep(1000)) {
+        pthread_mutex_lock(&md5_lock);
+        waits = job->waits;
+        pthread_mutex_unlock(&md5_lock);
+    }
+}
+int main(void)
+{
+    pthread_t threads[2];
+    struct timespec end;
+    sem_init(&stopped, 0, 0); sem_init(&go_on, 0, 0); sem_init(&done, 0, 0);
+    signal(SIGUSR1, stop);
+    md5_prepare();
+    md5_processors = 0; /* so that the hasher rests */
+    md5_begin(&first, states[0]);
+    md5_begin(&second, states[1]);
+    md5_busy = 1; /* this thread hashes */
+    md5_add(&first, data, 100);
+    md5_add(&first, data, 100);
+    pthread_create(&threads[0], NULL, wait_for_first, NULL);
+    until_it_waits(&first);
+    pthread_kill(threads[0], SIGUSR1);
+    sem_wait(&stopped);
+    pthread_mutex_lock(&md5_lock);
+    md5_step(&first);
+    pthread_mutex_unlock(&md5_lock);
+    md5_add(&second, data, 100);
+    pthread_create(&threads[1], NULL, wait_for_second, NULL);
+    until_it_waits(&second);
+    pthread_mutex_lock(&md5_lock);
+    md5_busy = 0;
+    md5_call();
+    pthread_mutex_unlock(&md5_lock);
+    sem_post(&go_on);
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 10;
+    return sem_timedwait(&done, &end) ? 1 : 0;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no compiler")
+def test_who_ends_wakes_one_that_waits_still(tmp_path):
+    """Not one that has what it waited for: nobody would hash for the others."""
+    program = tmp_path / "waking"
+    sources = Path(__file__).parents[2] / "_speedups"
+    options = ["-O1", "-w", "-I", sources, "-x", "c", "-", "-o", program, "-pthread"]
+    subprocess.run(["cc", *options], input=WAKING, text=True, check=True)
+    assert subprocess.run([program], check=False).returncode == 0
 
 
 def test_given_up_in_a_cycle(md5):
