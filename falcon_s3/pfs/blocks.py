@@ -66,15 +66,16 @@ class BlockFile:
     """
 
     def __init__(self, path: Path):
+        # First, as it raises where no memory is left: there is no handle to be closed yet.
+        try:
+            self._buffer: Buffer | None = _buffers.pop()
+        except IndexError:
+            self._buffer = Buffer()
         self.handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._direct = False
         self._size = 0  # bytes that came
         self._begun = 0  # of these, what the queue has or had
         self._written = 0  # of these, what is written
-        try:
-            self._buffer: Buffer | None = _buffers.pop()
-        except IndexError:
-            self._buffer = Buffer()
 
     def write(self, chunk: bytes) -> None:
         """Take the next bytes, which are written later, or are being written when it returns."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import resource
+import subprocess
+import sys
 
 import pytest
 
@@ -47,6 +49,26 @@ def test_a_file_that_is_given_up_leaves_its_buffer_to_the_next(tmp_path):
     given_up.close()
     assert written(tmp_path / "file", b"next", 4) == b"next"
     assert len(blocks._buffers) <= blocks.KEPT_BUFFERS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
+def test_where_no_memory_is_left_no_file_is(tmp_path):
+    """Neither made nor held open."""
+    program = """
+import os, resource, sys
+from falcon_s3.pfs.blocks import BlockFile
+pages = int(open("/proc/self/statm").read().split()[0])
+before = len(os.listdir("/proc/self/fd"))
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(),) * 2)
+try:
+    BlockFile(sys.argv[1])
+except OSError:
+    print(len(os.listdir("/proc/self/fd")) - before, os.path.exists(sys.argv[1]))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "file"], capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.stderr) == ("0 False\n", "")
 
 
 def test_what_the_disk_refuses_is_raised(tmp_path):
