@@ -274,8 +274,9 @@ def render(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[st
     error = req.told_of(ex)
     resp.status = error.status
     resp.stream = None
-    resp.content_length = None
-    for name in ("ETag", "Last-Modified", "x-amz-version-id", "Accept-Ranges"):
+    # What was said of an object by then is not true of the document: with its Content-Encoding no client could read that,
+    # and with its Cache-Control a proxy would keep it.
+    for name in resp.headers.keys() - {REQUEST_ID}:
         resp.delete_header(name)
     for name, value in error.headers.items():
         resp.set_header(name, value)

@@ -142,6 +142,19 @@ def test_an_override_cannot_split_the_answer(gateway, bucket, value):
     assert answer.status == 400 or (value == "%E2%82%AC" and answer.body == b"x")
 
 
+@pytest.mark.needs("attributes")
+@pytest.mark.parametrize("query", ["response-content-disposition=%E2%82%AC", "response-content-encoding=%E2%82%AC"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_error_has_no_header_of_the_object(gateway, bucket, method, query):
+    """Its Content-Encoding would keep clients from reading the document, its Cache-Control would let proxies keep it."""
+    kept = {"Content-Encoding": "gzip", "Cache-Control": "public", "Content-Language": "fr", "x-amz-meta-a": "b"}
+    gateway.request("PUT", f"/{bucket}/k", b"x", kept)
+    answer = gateway.request(method, f"/{bucket}/k?response-cache-control=max-age=9&response-expires=0&{query}")
+    assert answer.status == 400
+    assert [name for name in (*kept, "Content-Disposition", "Expires", "ETag") if name in answer.headers] == []
+    assert (answer.headers["Content-Type"], bool(answer.headers["x-amz-request-id"])) == ("application/xml", True)
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_is_not_there_is_not_found(gateway, bucket, method):
     gateway.request("PUT", f"/{bucket}/a/b", b"x")
