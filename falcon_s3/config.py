@@ -33,6 +33,10 @@ REGION = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 # ASCII without spaces, and without what stands between it and other parts of a signature.
 ACCESS_KEY = re.compile(r"[!-+.0-9;-~-]+", re.ASCII)
 
+# As good as for ever. Of times that no 64 bits hold in milliseconds, or nanoseconds, SQLite would take none, and gRPC would
+# take each for one that is over.
+LONGEST = 1_000_000
+
 # What a setting of this type is in the file, in words.
 WORDS: dict[type, str] = {str: "text in quotes", int: "a whole number", bool: "true or false"}
 
@@ -106,9 +110,12 @@ class Config:
     def check(self) -> None:
         """Raise ConfigError for what cannot work, whatever is stored."""
         split_listen(self.listen)
-        for name, least in (("workers", 1), ("threads", 1), ("upload_days", 1), ("pachd_seconds", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for name in ("workers", "threads", "upload_days", "pachd_seconds"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("upload_days", "pachd_seconds"):
+            if getattr(self, name) > LONGEST:
+                raise ConfigError(f"{name} must be at most {LONGEST}, not {getattr(self, name)}")
         if self.engine not in ENGINES:
             raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, not {self.engine}")
         if self.durability not in DURABILITIES:

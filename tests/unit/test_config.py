@@ -75,6 +75,8 @@ def test_half_a_key_is_refused(keys, missing):
         ({"workers": 0}, "workers must be at least 1"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"upload_days": 0}, "upload_days must be at least 1"),
+        ({"upload_days": 1_000_001}, "upload_days must be at most 1000000"),
+        ({"pachd_seconds": 1_000_001}, "pachd_seconds must be at most 1000000"),
         ({"durability": "none"}, "durability must be one of strict, relaxed, not none"),
         ({"engine": "gunicorn"}, "granian, meinheld"),
         ({"log_level": "loud"}, "debug, info, warning, error"),
