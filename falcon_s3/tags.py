@@ -27,12 +27,17 @@ Tags = dict[str, str]
 
 
 def of_header(text: str) -> Tags:
-    """The tags in a header, which is a query string; a name alone has an empty value. Raises InvalidArgument, InvalidTag."""
+    """The tags in a header, which is a query string; a name alone has an empty value. Raises InvalidArgument, InvalidTag.
+
+    A name that is empty, or there twice, is an InvalidArgument here, as on S3; in a document it is an InvalidTag.
+    """
     if not text:
         return {}
     try:
         text.encode("ascii")  # all else is encoded
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
+        if len({name for name, _ in pairs} - {""}) < len(pairs):
+            raise ValueError
     except ValueError as ex:
         raise errors.InvalidArgument(
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag"

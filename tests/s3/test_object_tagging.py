@@ -113,7 +113,8 @@ def test_tags_that_cannot_be_change_nothing(gateway, s3, filled, body, code):
     ("header", "code"),
     [
         ("a=%FF", "InvalidArgument"),
-        ("a=1&a=2", "InvalidTag"),
+        ("a=1&a=2", "InvalidArgument"),
+        ("=", "InvalidArgument"),
         ("aws:a=1", "InvalidTag"),
         ("a=%00", "InvalidTag"),
         ("a=1,b=2", "InvalidTag"),
