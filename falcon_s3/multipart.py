@@ -57,7 +57,7 @@ ELEMENTS = {checksums.element(name): name for name in CHECKSUMS}
 
 
 def read_complete(body: bytes) -> list[NamedPart]:
-    """CompleteMultipartUpload's body, the last of each number; raises MalformedXML, InvalidPartOrder.
+    """CompleteMultipartUpload's body, the last of each number; raises MalformedXML, InvalidArgument, InvalidPartOrder.
 
     A client that sent a part twice may name it twice.
     """
@@ -65,10 +65,15 @@ def read_complete(body: bytes) -> list[NamedPart]:
     for child in xml_reader.elements_in(xml_reader.read_root(body, "CompleteMultipartUpload")):
         fields = xml_reader.read_fields(child, ("PartNumber", "ETag", *ELEMENTS))
         number = fields.get("PartNumber", "").strip()
-        if xml_reader.name_of(child) != "Part" or not (number.isascii() and number.isdigit() and len(number) < 10):
+        digits = number.isascii() and number.isdigit() and len(number) < 10
+        if xml_reader.name_of(child) != "Part" or not digits or "ETag" not in fields:
             raise errors.MalformedXML
+        if int(number) < 1:
+            raise errors.InvalidArgument(
+                "PartNumber must be >= 1", fields={"ArgumentName": "PartNumber", "ArgumentValue": number}
+            )
         values = {ELEMENTS[name]: value.strip() for name, value in fields.items() if name in ELEMENTS}
-        parts.append(NamedPart(int(number), fields.get("ETag", "").strip().strip('"'), values))
+        parts.append(NamedPart(int(number), fields["ETag"].strip().strip('"'), values))
     if not 0 < len(parts) <= MOST_PARTS:
         raise errors.MalformedXML("You must specify at least one part, and at most 10,000.")
     if any(first.number > second.number for first, second in pairwise(parts)):

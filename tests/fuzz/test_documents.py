@@ -57,7 +57,13 @@ def read_all(body):
     for read in READERS:
         try:
             read(body)
-        except (errors.MalformedXML, errors.NotImplemented, errors.InvalidPartOrder, errors.InvalidTag):
+        except (
+            errors.MalformedXML,
+            errors.NotImplemented,
+            errors.InvalidArgument,
+            errors.InvalidPartOrder,
+            errors.InvalidTag,
+        ):
             continue
 
 

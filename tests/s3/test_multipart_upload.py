@@ -293,6 +293,7 @@ def test_of_many_conditional_completions_exactly_one_succeeds(gateway, bucket, s
         ([(1, quoted(b"x")), (5, quoted(b"z"))], "EntityTooSmall"),
         ([], "MalformedXML"),
         ([("a", quoted(b"x"))], "MalformedXML"),
+        ([(0, quoted(b"x"))], "InvalidArgument"),
     ],
 )
 def test_a_completion_that_is_wrong_changes_nothing(gateway, bucket, unchanged, named, code):

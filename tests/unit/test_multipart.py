@@ -134,6 +134,7 @@ def test_completion_documents(body, parts):
         document(row("9" * 5000)),
         document("<Part/>"),
         document("<Part><ETag>e</ETag></Part>"),
+        document("<Part><PartNumber>1</PartNumber></Part>"),
         document("<Other><PartNumber>1</PartNumber><ETag>e</ETag></Other>"),
         document(row(1, more="<ETag>f</ETag>")),
         document(row(1, more="<PartNumber>1</PartNumber>")),
@@ -149,6 +150,12 @@ def test_completion_documents(body, parts):
 def test_what_is_no_completion_document_is_malformed(body):
     with pytest.raises(errors.MalformedXML):
         multipart.read_complete(body)
+
+
+@pytest.mark.parametrize("number", ["0", "000"])
+def test_parts_are_numbered_from_one(number):
+    with pytest.raises(errors.InvalidArgument, match="PartNumber must be >= 1"):
+        multipart.read_complete(document(row(number), row(1)))
 
 
 @pytest.mark.parametrize("numbers", [(2, 1), (1, 3, 2), (1, 2, 1), (2, 2, 1), (10_000, 1)])
