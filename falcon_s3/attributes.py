@@ -25,6 +25,8 @@ DESCRIBING = (
     "expires",
 )
 REDIRECT = "x-amz-website-redirect-location"
+# What a redirection begins with (S3 API, PutObject); the last is what `in_ascii` makes of other text than ASCII.
+REDIRECTS = ("/", "http://", "https://", "=?utf-8?")
 # Kept as they are (S3 API, PutObject); Content-Encoding loses aws-chunked first.
 KEPT_HEADERS = (*DESCRIBING, REDIRECT)
 # Those that a 304 repeats (RFC 9110 section 15.4.5).
@@ -106,7 +108,7 @@ def _filename(found: re.Match[str], *, beside: bool) -> str:
 
 
 def of_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """What is kept of the headers of a write. Raises MetadataTooLarge, InvalidArgument, InvalidTag."""
+    """What is kept of the headers of a write. Raises what `described` raises, InvalidArgument, InvalidTag."""
     kept = described(headers)
     found = tags.of_header(headers.get(tags.ATTRIBUTE, ""))
     if found:
@@ -115,8 +117,10 @@ def of_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def described(headers: Mapping[str, str]) -> dict[str, str]:
-    """Of the headers those that describe the content, and user metadata. Raises MetadataTooLarge."""
+    """Of the headers those that describe the content, and user metadata. Raises MetadataTooLarge, InvalidRedirectLocation."""
     kept = {name: headers[name] for name in KEPT_HEADERS if headers.get(name)}
+    if not kept.get(REDIRECT, "/").startswith(REDIRECTS):
+        raise errors.InvalidRedirectLocation
     if "content-encoding" in kept:
         encoding = body_headers.stored_encoding(kept.pop("content-encoding"))
         if encoding:

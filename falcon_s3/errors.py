@@ -156,6 +156,10 @@ class InvalidRange(S3Error):
     message = "The requested range is not satisfiable"
 
 
+class InvalidRedirectLocation(S3Error):
+    message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."
+
+
 class InvalidRequest(S3Error):
     message = "The request is not valid."
 

@@ -333,6 +333,7 @@ def test_a_redirection_is_not_copied(gateway, s3, filled):
         ({"x_amz_tagging_directive": ""}, 400, "InvalidArgument"),
         ({"x_amz_checksum_algorithm": "MD4"}, 400, "InvalidRequest"),
         ({"x_amz_storage_class": "GLACIER"}, 400, "InvalidStorageClass"),
+        ({"x_amz_website_redirect_location": "x"}, 400, "InvalidRedirectLocation"),
         ({"x_amz_server_side_encryption": "AES256"}, 501, "NotImplemented"),
         ({"x_amz_copy_source_server_side_encryption_customer_algorithm": "AES256"}, 501, "NotImplemented"),
         ({"x_amz_acl": "log-delivery-write"}, 501, "NotImplemented"),

@@ -134,6 +134,12 @@ def test_a_header_that_asks_for_more_never_fails_the_server(gateway, bucket, hea
     assert answer.status in (200, 400, 501)
 
 
+def test_a_redirection_to_no_address_is_refused(gateway, bucket):
+    headers = {"x-amz-website-redirect-location": "other"}
+    gateway.request("PUT", f"/{bucket}/k", DATA, headers).refused(400, "InvalidRedirectLocation")
+    gateway.request("GET", f"/{bucket}/k").refused(404, "NoSuchKey")
+
+
 def test_a_write_to_nowhere_is_refused(gateway):
     gateway.request("PUT", "/none/k", DATA).refused(404, "NoSuchBucket")
 

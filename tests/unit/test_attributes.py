@@ -13,7 +13,7 @@ from falcon_s3.rights import ALL, Rights
     [
         ({}, {}),
         ({"host": "x", "content-length": "5", "content-md5": "x", "range": "x", "x-amz-date": "x"}, {}),
-        *(({name: "v"}, {name: "v"}) for name in attributes.KEPT_HEADERS),
+        *(({name: "/v"}, {name: "/v"}) for name in attributes.KEPT_HEADERS),
         ({"content-type": ""}, {}),
         ({"content-encoding": "aws-chunked"}, {}),
         ({"content-encoding": "gzip,aws-chunked"}, {"content-encoding": "gzip"}),
@@ -36,11 +36,18 @@ def test_what_is_kept(headers, kept):
         ({f"x-amz-meta-{n:03d}": "v" * 100 for n in range(20)}, errors.MetadataTooLarge),
         ({"x-amz-tagging": "a=%FF"}, errors.InvalidArgument),
         ({"x-amz-tagging": "aws:a=1"}, errors.InvalidTag),
+        *(({attributes.REDIRECT: text}, errors.InvalidRedirectLocation) for text in ("x", "http:/x", "ftp://x/", " /")),
     ],
 )
 def test_what_cannot_be_kept_is_refused(headers, error):
     with pytest.raises(error):
         attributes.of_headers(headers)
+
+
+@pytest.mark.parametrize("text", ["/", "/x", "http://x/", "https://x/", "/ü", "https://x/ü"])
+def test_a_redirection_leads_to_an_address_or_within_the_bucket(text):
+    redirection = {attributes.REDIRECT: attributes.in_ascii(attributes.REDIRECT, text)}
+    assert attributes.described(redirection) == redirection
 
 
 @pytest.mark.parametrize(
