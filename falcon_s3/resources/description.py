@@ -20,11 +20,16 @@ class Description:
 
     def get_attributes(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObjectAttributes (S3 API): those that x-amz-object-attributes names."""
-        wanted = {name.strip() for name in req.lower_headers.get("x-amz-object-attributes", "").split(",")}
+        named = req.lower_headers.get("x-amz-object-attributes", "").strip()
+        if not named:
+            raise errors.InvalidRequest(
+                "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty"
+            )
+        wanted = {name.strip() for name in named.split(",")}
         if not wanted <= set(ATTRIBUTES):
             raise errors.InvalidArgument(
-                f"x-amz-object-attributes must name some of {', '.join(ATTRIBUTES)}.",
-                fields={"ArgumentName": "x-amz-object-attributes"},
+                f"Invalid attribute name specified: there are {', '.join(ATTRIBUTES)}.",
+                fields={"ArgumentName": "x-amz-object-attributes", "ArgumentValue": named},
             )
         behind = multipart.marker(req.lower_headers, "x-amz-part-number-marker")
         most = min(multipart.marker(req.lower_headers, "x-amz-max-parts") or MOST_PARTS, MOST_PARTS)
