@@ -18,7 +18,7 @@ from falcon_s3.server import expiry
 from falcon_s3.server import pachd as server
 from tests.pachd.test_gateway_start import refused
 from tests.pachd.users import Users, running
-from tests.pfs.bodies import put
+from tests.pfs.bodies import Bytes, get, put
 
 WRITER, OWN, READER = "token-of-the-writer", "token-of-the-gateway", "token-of-a-reader"
 NAMES = {WRITER: "robot:writer", OWN: "robot:gateway", READER: "robot:reader"}
@@ -125,6 +125,19 @@ def test_what_an_interrupted_deletion_left_goes_after_a_day(pfs, branch, monkeyp
     monkeypatch.setattr(branches, "ASIDE_SECONDS", 0)
     pfs.expire_uploads()
     assert len(left()) == len(content)
+
+
+def test_files_that_an_interrupted_deletion_left_outlive_the_last_bucket_of_the_repo(pfs, branch, monkeypatch):
+    """Their hidden name is the last that leads to them; without any the repo goes with its last bucket."""
+    beside = Branch(branch.repo, "beside")
+    pfs.create_branch(beside)
+    commit = put(pfs, branch, "a", b"x").commit
+    monkeypatch.setattr(branches, "_is_empty", is_interrupted := Interrupted(branches._is_empty))
+    with pytest.raises(KeyboardInterrupt):
+        pfs.delete_branch(branch, if_empty=True)
+    is_interrupted.over = True
+    pfs.delete_branch(beside, if_empty=True)
+    assert get(pfs, commit, "a") == b"x"
 
 
 class Interrupted:

@@ -130,7 +130,7 @@ def delete_branch(calls: Calls, branch: Branch, *, if_empty: bool) -> None:
             calls.change(methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=info.branch, force=True))
         repo = calls.read(methods.INSPECT_REPO, wire.InspectRepoRequest(repo=names.repo_message(branch.repo)))
         left = [each.name for each in repo.branches]
-        if any(not names.HIDDEN_BRANCH.match(name) for name in left):
+        if any(not names.HIDDEN_BRANCH.match(name) for name in left) or _has_files_aside(calls, branch.repo, left):
             uploads.discard_all(calls, branch, left)
             lock.discard(calls, branch)
             if aside is not None:
@@ -167,6 +167,20 @@ def _set_aside(calls: Calls, branch: Branch) -> Branch:
     return aside
 
 
+def _has_files_aside(calls: Calls, repo: Repo, there: Sequence[str]) -> bool:
+    """Whether a branch has files while it is set aside, or since that was interrupted: nothing else leads to them."""
+    for name in there:
+        if _is_aside(name):
+            with suppress(NotFound):  # it was brought back, or deleted, just now
+                if not _is_empty(calls, _head_aside(calls, Branch(repo, name))):
+                    return True
+    return False
+
+
+def _is_aside(name: str) -> bool:
+    return name.startswith(ASIDE) and names.HIDDEN_BRANCH.match(name) is not None
+
+
 def _head_aside(calls: Calls, aside: Branch) -> Commit:
     with failures.about(aside):
         request = wire.InspectBranchRequest(branch=names.branch_message(aside))
@@ -197,7 +211,7 @@ def _rename(calls: Calls, branch: Branch, name: Branch) -> None:
 def _collect_aside(calls: Calls, repo: Repo, there: Sequence[str]) -> None:
     """Delete the branches that were set aside long ago. One with files stays: its name is the last that leads to them."""
     for name in there:
-        if not (name.startswith(ASIDE) and names.HIDDEN_BRANCH.match(name)):
+        if not _is_aside(name):
             continue
         if time.time() - int(name[len(ASIDE) : len(ASIDE) + TIME_DIGITS], 16) < ASIDE_SECONDS:
             continue
