@@ -219,6 +219,17 @@ def test_an_open_commit_is_changed_by_who_has_the_right_alone(by, users, bucket,
     assert [each["Key"] for each in by(READER).list_objects_v2(Bucket=opened)["Contents"]] == ["k"]
 
 
+def test_who_may_only_read_aborts_no_upload(by, bucket):
+    """Nor clears its parts on the way: pachd itself lets whoever may read a commit do that."""
+    upload = by(WRITER).create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    place = {"Bucket": bucket, "Key": "m", "UploadId": upload}
+    part = by(WRITER).upload_part(PartNumber=1, Body=b"x", **place)["ETag"]
+    assert "robot:reader is not authorized" in refused(403, "AccessDenied", by(READER).abort_multipart_upload, **place)
+    listed = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+    by(WRITER).complete_multipart_upload(MultipartUpload=listed, **place)
+    assert by(READER).get_object(Bucket=bucket, Key="m")["Body"].read() == b"x"
+
+
 def test_each_call_is_made_with_the_token_of_who_asked(by, users, bucket):
     before = len(users.called)
     by(WRITER).put_object(Bucket=bucket, Key="k", Body=b"content")

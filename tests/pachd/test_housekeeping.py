@@ -37,16 +37,17 @@ def where(users, tmp_path_factory):
 
 @pytest.fixture
 def upload(where):
-    """An upload that nobody completes; gives what tells whether it is there."""
+    """An upload that nobody completes; gives what tells whether it is there, with its part."""
     with contextlib.closing(PachdPfs(parse(where))) as store:
         view = store.as_user(WRITER)
         branch = Branch(Repo("default", f"t{uuid.uuid4().hex[:8]}"), "master")
         view.create_branch(branch)
         identity = view.start_upload(branch, "a").id
+        part = view.put_part(branch, "a", identity, 1, Bytes(b"x"))
 
         def is_there():
             try:
-                return bool(view.inspect_upload(branch, "a", identity))
+                return view.list_parts(branch, "a", identity) == [part]
             except UploadNotFound:
                 return False
 
@@ -81,7 +82,7 @@ def test_a_gateway_with_a_token_discards_uploads_and_uses_it_for_nothing_else(us
     backend = open_backend(OWN)
     wait_for(lambda: ("DropCommitSet", OWN) in users.called)  # the last of all
     used = {method for method, token in users.called if token == OWN}
-    assert used == {"ListRepo", "InspectCommit", "ClearCommit", "DeleteBranch", "DropCommitSet"}
+    assert used == {"ListRepo", "InspectCommit", "Authorize", "ClearCommit", "DeleteBranch", "DropCommitSet"}
     assert not upload()
     with pytest.raises(errors.AccessDenied):
         backend.gatekeeper.admit("")

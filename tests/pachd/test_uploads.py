@@ -303,6 +303,48 @@ def test_an_upload_that_is_aborted_while_it_is_put_together_makes_no_file(open_p
     assert names(other, branch) == []
 
 
+def before(pfs, wanted, doing):
+    """Have something happen just before the next call of a method."""
+    real = pfs._calls.change
+
+    def change(method, request):
+        if method is wanted:
+            pfs._calls.change = real
+            doing()
+        return real(method, request)
+
+    pfs._calls.change = change
+
+
+@pytest.mark.parametrize("step", [methods.CLEAR_COMMIT, methods.DELETE_BRANCH, methods.DROP_COMMIT_SET])
+@pytest.mark.parametrize("discard", ["abort", "expire", "delete"])
+def test_of_two_who_discard_an_upload_at_one_time_neither_fails(open_pfs, pfs, branch, monkeypatch, step, discard):
+    other = open_pfs()
+    upload = pfs.start_upload(branch, "a").id
+    pfs.create_branch(Branch(branch.repo, "beside"))
+    found = uploads.find(other._calls, branch, "a", upload)
+    before(pfs, step, lambda: uploads.discard(other._calls, found))
+    monkeypatch.setattr(pfs, "_upload_ms", 0)
+    if discard == "abort":
+        pfs.abort_upload(branch, "a", upload)
+    elif discard == "expire":
+        pfs.expire_uploads()
+    else:
+        pfs.delete_branch(branch, if_empty=True)
+    assert hidden(pfs, branch) == []
+
+
+def test_an_upload_that_is_completed_while_it_is_aborted_is_no_more_under_way(open_pfs, pfs, branch):
+    other = open_pfs()
+    upload = pfs.start_upload(branch, "a").id
+    part = pfs.put_part(branch, "a", upload, 1, Bytes(b"x"))
+    before(pfs, methods.CLEAR_COMMIT, lambda: other.finish_upload(branch, "a", upload, [(1, part.etag)], ""))
+    with pytest.raises(UploadNotFound):
+        pfs.abort_upload(branch, "a", upload)
+    assert pfs.inspect_finished(branch, "a", upload).size == 1
+    assert get(pfs, branch, "a") == b"x"
+
+
 def test_a_part_that_is_replaced_while_they_are_put_together_changes_nothing(open_pfs, pfs, branch):
     """The file has the parts that were asked for, whose ETags were compared."""
     other = open_pfs()

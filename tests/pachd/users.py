@@ -15,10 +15,10 @@ from falcon_s3.pfs.wire import auth_pb2
 from tests.conftest import free_port
 
 CHANGES = {
-    "CreateRepo", "DeleteRepo", "CreateBranch", "DeleteBranch", "StartCommit", "FinishCommit", "ModifyFile", "ClearCommit",
+    "CreateRepo", "DeleteRepo", "CreateBranch", "DeleteBranch", "StartCommit", "FinishCommit", "ModifyFile",
     "DropCommitSet", "CreateProject", "BatchTransaction",
 }  # fmt: skip
-# No right is needed for AddFileSet, though it changes what an open commit shows.
+# No right is needed for AddFileSet and ClearCommit, though they change what an open commit shows.
 # Answered without a token (src/internal/middleware/auth/interceptor.go).
 OPEN = {"GetVersion", "InspectCluster"}
 

@@ -255,6 +255,8 @@ class PachdPfs:
         return uploads.finished(self._calls, ref, path, upload)
 
     def abort_upload(self, ref: Ref, path: str, upload: str) -> None:
+        names.check_ref(ref)
+        self._check_rights(ref.repo)
         uploads.abort(self._calls, ref, path, upload)
 
     def expire_uploads(self) -> int:

@@ -60,7 +60,7 @@ MEANINGS: tuple[tuple[re.Pattern[str], type[PfsError]], ...] = (
     (re.compile(r"path \(.*\) invalid|path collision", re.DOTALL), InvalidPath),
     (re.compile(r"name \(.*\) invalid|project name", re.DOTALL), InvalidName),
 )
-FINISHED, OUTPUT = "has already finished", "output branch"
+FINISHED, OUTPUT = re.compile("has already finished|cannot clear finished commit"), "output branch"
 # What a commit shows was thrown away, or is not put together yet.
 FORGOTTEN = "the commit is forgotten"
 # What may be otherwise when it is asked again.
@@ -88,7 +88,7 @@ def meaning(error: grpc.RpcError, ref: Ref, path: str | None = None) -> PfsError
         return FileNotFound(path, ref) if path is not None and NO_FILE.search(text) else not_found(ref)
     if FORGOTTEN in text:
         return not_found(ref)
-    if FINISHED in text and isinstance(ref, Commit):
+    if FINISHED.search(text) and isinstance(ref, Commit):
         return CommitFinished(ref)
     if OUTPUT in text and isinstance(ref, Branch):
         return OutputBranch(ref)

@@ -29,6 +29,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from falcon_s3.pfs import (
@@ -50,8 +51,8 @@ from falcon_s3.pfs import (
     Upload,
     UploadNotFound,
 )
-from falcon_s3.pfs.pachd import failures, layers, locking, methods, names, parts, reading, writing
-from falcon_s3.pfs.pachd.calls import Calls
+from falcon_s3.pfs.pachd import failures, layers, locking, methods, names, parts, reading, users, writing
+from falcon_s3.pfs.pachd.calls import Calls, Method
 from falcon_s3.pfs.pachd.leases import Leases
 from falcon_s3.pfs.pachd.locking import Condition
 from falcon_s3.pfs.pachd.writing import Content
@@ -254,18 +255,30 @@ def finished(calls: Calls, ref: Ref, path: str, identity: str) -> FileInfo:
 
 def abort(calls: Calls, ref: Ref, path: str, identity: str) -> None:
     """Raises UploadNotFound."""
-    discard(calls, find(calls, ref, path, identity))
+    staged = find(calls, ref, path, identity)
+    try:
+        discard(calls, staged)
+    except CommitFinished:  # it was completed just now
+        raise UploadNotFound(identity) from None
 
 
 def discard(calls: Calls, staged: Staged) -> None:
-    """The bytes go first: should the rest fail, what is left is small."""
+    """The bytes go first: should the rest fail, what is left is small. Others may discard it at the same time.
+    Raises CommitFinished for one that was completed meanwhile.
+
+    Whoever calls this has looked at the user's rights: pachd lets everybody who may read an open commit clear it.
+    """
     branch = branch_of(staged.commit.repo, staged.upload.id)
-    with failures.about(staged.commit):
-        if not staged.finished:
-            calls.change(methods.CLEAR_COMMIT, wire.ClearCommitRequest(commit=names.ref_message(staged.commit)))
-        calls.change(methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=names.branch_message(branch), force=True))
-        drop = wire.DropCommitSetRequest(commit_set=wire.CommitSet(id=staged.commit.id))
-        calls.change(methods.DROP_COMMIT_SET, drop)
+    steps: list[tuple[Method, object]] = [
+        (methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=names.branch_message(branch), force=True)),
+        (methods.DROP_COMMIT_SET, wire.DropCommitSetRequest(commit_set=wire.CommitSet(id=staged.commit.id))),
+    ]
+    if not staged.finished:
+        clear = wire.ClearCommitRequest(commit=names.ref_message(staged.commit))
+        steps.insert(0, (methods.CLEAR_COMMIT, clear))
+    for method, request in steps:
+        with suppress(NotFound), failures.about(staged.commit):
+            calls.change(method, request)
 
 
 def discard_all(calls: Calls, ref: Ref, branches: Sequence[str]) -> None:
@@ -273,11 +286,12 @@ def discard_all(calls: Calls, ref: Ref, branches: Sequence[str]) -> None:
     for name in branches:
         staged = _look(calls, ref.repo, name.removeprefix(PREFIX)) if _is_for(name, ref) else None
         if staged is not None:
-            discard(calls, staged)
+            with suppress(CommitFinished):  # its result goes after a while
+                discard(calls, staged)
 
 
 def collect(calls: Calls, repo: Repo, branches: Sequence[str], upload_ms: int | None) -> int:
-    """Discard uploads that began longer ago than `upload_ms`, and old results; how many."""
+    """Discard uploads that began longer ago than `upload_ms`, and old results; how many. Raises Denied before the first."""
     now, count = time.time_ns() // 1_000_000, 0
     for name in branches:
         if not names.UPLOAD_BRANCH.match(name):
@@ -288,6 +302,9 @@ def collect(calls: Calls, repo: Repo, branches: Sequence[str], upload_ms: int | 
             continue
         staged = _look(calls, repo, identity)
         if staged is not None and (staged.finished or (upload_ms is not None and age >= upload_ms)):
-            discard(calls, staged)
-            count += 1
+            if not count:
+                users.check_rights(calls, repo)
+            with suppress(CommitFinished):
+                discard(calls, staged)
+                count += 1
     return count
