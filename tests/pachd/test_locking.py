@@ -134,6 +134,24 @@ def test_a_lock_whose_owner_died_is_taken_over(pfs, branch, monkeypatch):
         pfs.inspect_commit(held)
 
 
+def test_a_lock_is_given_back_though_the_connection_broke_meanwhile(far, pfs, branch, proxy, monkeypatch):
+    """Nobody else would know for minutes that it has no owner."""
+    real = lock.drop
+
+    def drop(calls, commit):
+        proxy.refuse()
+        proxy.cut()
+        threading.Timer(0.5, proxy.accept).start()
+        real(calls, commit)
+
+    monkeypatch.setattr(lock, "drop", drop)
+    put(far, branch, "a", b"1", None, must_be_missing)
+    monkeypatch.setattr(lock, "drop", real)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
+    put(pfs, branch, "b", b"1", None, must_be_missing)
+    assert listed(pfs, branch) == ["a", "b"]
+
+
 def test_a_lock_is_nobody_elses_business(pfs, branch):
     """It is no bucket and hinders no plain write; it goes with its branch."""
     hidden = lock.branch_of(branch)
