@@ -130,7 +130,7 @@ def delete_branch(calls: Calls, branch: Branch, *, if_empty: bool) -> None:
             calls.change(methods.DELETE_BRANCH, wire.DeleteBranchRequest(branch=info.branch, force=True))
         repo = calls.read(methods.INSPECT_REPO, wire.InspectRepoRequest(repo=names.repo_message(branch.repo)))
         left = [each.name for each in repo.branches]
-        if any(not names.HIDDEN_BRANCH.match(name) for name in left) or _has_files_aside(calls, branch.repo, left):
+        if any(not names.HIDDEN_BRANCH.match(name) for name in left) or _have_files(calls, branch.repo, left, aside):
             uploads.discard_all(calls, branch, left)
             lock.discard(calls, branch)
             if aside is not None:
@@ -167,10 +167,10 @@ def _set_aside(calls: Calls, branch: Branch) -> Branch:
     return aside
 
 
-def _has_files_aside(calls: Calls, repo: Repo, there: Sequence[str]) -> bool:
-    """Whether a branch has files while it is set aside, or since that was interrupted: nothing else leads to them."""
+def _have_files(calls: Calls, repo: Repo, there: Sequence[str], empty: Branch | None) -> bool:
+    """Whether another has files that is set aside, or was when that was interrupted: nothing else leads to them."""
     for name in there:
-        if _is_aside(name):
+        if _is_aside(name) and (empty is None or name != empty.name):
             with suppress(NotFound):  # it was brought back, or deleted, just now
                 if not _is_empty(calls, _head_aside(calls, Branch(repo, name))):
                     return True
