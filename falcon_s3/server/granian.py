@@ -60,9 +60,16 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
     """
 
     def signal_handler_interrupt(self, *_: Any) -> None:
-        # Granian's sets the event itself, in the midst of whatever this thread does: it may be setting it for another signal,
-        # or waiting for it, and hold its lock, which no thread can take twice. Then the gateway would never end.
         self.interrupt_signal = True
+        self._wake()
+
+    def signal_handler_reload(self, *_: Any) -> None:
+        self.reload_signal = True
+        self._wake()
+
+    def _wake(self) -> None:
+        # Granian's handlers set the event themselves, in the midst of whatever this thread does: it may be setting it for
+        # another signal, or waiting for it, and hold its lock, which no thread can take twice. Then the gateway would never end.
         _thread.start_new_thread(self.main_loop_interrupt.set, ())
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
@@ -71,8 +78,11 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
         return worker
 
     def _respawn_workers(self, workers: Sequence[int], spawn_target: Any, target_loader: Any, delay: float = 0) -> None:
-        logger.error("a worker has died; it is replaced")
-        time.sleep(RESPAWN_SECONDS)
+        if delay:  # Granian waits only where those that are replaced still serve
+            logger.info("SIGHUP came: all workers are replaced, one after the other")
+        else:
+            logger.error("a worker has died; it is replaced")
+            time.sleep(RESPAWN_SECONDS)
         super()._respawn_workers(workers, spawn_target, target_loader, delay=delay)
         self.respawned_wrks.clear()
         # What came while the event was cleared (a signal, another death) would wait for the next one.

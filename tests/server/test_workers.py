@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from falcon_s3.server.granian import join
+from falcon_s3.server.granian import Prefork, join
 from tests.conftest import read_answer
 
 pytestmark = pytest.mark.skipif(
@@ -66,6 +66,34 @@ def test_any_number_of_signals_ends_the_gateway(start_gateway):
                     os.kill(gateway.process.pid, (signal.SIGTERM, signal.SIGINT)[number % 2])
                     time.sleep(0.0001)
             gateway.process.wait(20)
+
+
+@pytest.mark.parametrize("name", ["signal_handler_interrupt", "signal_handler_reload"])
+def test_a_signal_that_comes_while_the_main_loop_wakes_holds_up_nothing(name):
+    """As SIGHUP right after SIGTERM, which systemd sends where it is told to (SendSIGHUP=): the gateway never ended."""
+    server = Prefork("any")
+
+    def come():
+        with server.main_loop_interrupt._cond:  # as the main loop does on its way from waiting
+            getattr(server, name)()
+
+    coming = threading.Thread(target=come, daemon=True)
+    coming.start()
+    coming.join(5)
+    assert not coming.is_alive()
+    assert server.main_loop_interrupt.wait(5)
+
+
+def test_sighup_replaces_workers_that_are_well(start_gateway):
+    """And does not say that they have died."""
+    with start_gateway(engine="granian", workers=1) as gateway:
+        (old,) = workers(gateway.process.pid)
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: old not in workers(gateway.process.pid))
+        until(lambda: answers(gateway))
+        log = gateway.log.read_text()
+    assert "SIGHUP" in log
+    assert "has died" not in log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
