@@ -70,7 +70,10 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
     def _wake(self) -> None:
         # Granian's handlers set the event themselves, in the midst of whatever this thread does: it may be setting it for
         # another signal, or waiting for it, and hold its lock, which no thread can take twice. Then the gateway would never end.
-        _thread.start_new_thread(self.main_loop_interrupt.set, ())
+        try:
+            _thread.start_new_thread(self.main_loop_interrupt.set, ())
+        except RuntimeError:  # the system has no more threads: to set it here fails seldom, and not to set it always
+            self.main_loop_interrupt.set()
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:
         worker = super()._spawn_worker(idx, target, functools.partial(callback_loader, idx))
@@ -83,11 +86,28 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
         else:
             logger.error("a worker has died; it is replaced")
             time.sleep(RESPAWN_SECONDS)
-        super()._respawn_workers(workers, spawn_target, target_loader, delay=delay)
+        for number in workers:
+            before = list(self.wrks)
+            try:
+                check_fork()
+                super()._respawn_workers([number], spawn_target, target_loader, delay=delay)
+            except OSError as ex:  # too little memory, say: later there may be enough, and until then others serve
+                logger.error("a worker could not be started: %s", ex)  # noqa: TRY400  it says all
+                self.wrks[:] = before
+                if not delay:
+                    self.interrupt_children.append(number)
         self.respawned_wrks.clear()
         # What came while the event was cleared (a signal, another death) would wait for the next one.
         if self.interrupt_signal or self.interrupt_children:
             self.main_loop_interrupt.set()
+
+
+def check_fork() -> None:
+    """Raise OSError where no process can be started now: multiprocessing would leave four pipe ends open each time."""
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def join(process: BaseProcess, timeout: float | None = None) -> None:

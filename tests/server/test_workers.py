@@ -84,6 +84,45 @@ def test_a_signal_that_comes_while_the_main_loop_wakes_holds_up_nothing(name):
     assert server.main_loop_interrupt.wait(5)
 
 
+def test_a_signal_is_heard_where_no_thread_can_be_started(monkeypatch):
+    """As where a service is at its limit of tasks: it must end all the same."""
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    server = Prefork("any")
+    monkeypatch.setattr("_thread.start_new_thread", refuse)
+    server.signal_handler_interrupt()
+    assert server.main_loop_interrupt.is_set()
+
+
+FORKS_FAIL = """
+import os, sys
+from falcon_s3.cli import main
+fork = os.fork
+def failing():
+    if os.path.exists(sys.argv[-1] + "/no-forks"):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+os.fork = failing
+main(sys.argv[1:])
+"""
+
+
+def test_a_worker_is_replaced_once_the_system_lets_it(start_gateway, tmp_path):
+    """At the limit of processes, say: the gateway went on without, and would not end."""
+    program = ("-c", FORKS_FAIL.replace("sys.argv[-1]", repr(str(tmp_path))))
+    with start_gateway(engine="granian", workers=1, program=program) as gateway:
+        (victim,) = workers(gateway.process.pid)
+        (tmp_path / "no-forks").touch()
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: "could not be started" in gateway.log.read_text() or "Traceback" in gateway.log.read_text())
+        (tmp_path / "no-forks").unlink()
+        until(lambda: answers(gateway), 10)
+        gateway.process.terminate()
+        assert gateway.process.wait(20) in (0, 1)
+
+
 def test_sighup_replaces_workers_that_are_well(start_gateway):
     """And does not say that they have died."""
     with start_gateway(engine="granian", workers=1) as gateway:
