@@ -205,7 +205,7 @@ def size(connection: Connection, view: View, prefix: str = "") -> int:
     stop = after_prefix(prefix)
     position: str | None = prefix
     while position is not None and (stop is None or position < stop):
-        page, number, _, end = covering(connection, view, position)
+        page, number, _, end, _ = covering(connection, view, position)
         upper = stop if end is None or (stop is not None and stop < end) else end
         (found,) = connection.execute(
             f"SELECT coalesce(sum({SIZE}), 0) FROM entry"

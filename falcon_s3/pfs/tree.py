@@ -160,6 +160,7 @@ class Cover(NamedTuple):
     number: int
     low: str
     high: str | None
+    total: int  # entries of the page
 
 
 def covering(connection: Connection, view: View, path: str) -> Cover:
@@ -172,23 +173,23 @@ def covering(connection: Connection, view: View, path: str) -> Cover:
     while step is not None:
         line, number, base = step
         row = connection.execute(
-            "SELECT id, low, high FROM page WHERE line = ? AND low <= ? AND first <= ? AND last > ?"
+            "SELECT id, low, high, total FROM page WHERE line = ? AND low <= ? AND first <= ? AND last > ?"
             " ORDER BY low DESC, first DESC LIMIT 1",
             (line, path, number, number),
         ).fetchone()
         if row is not None and (row[2] is None or row[2] > path):
-            return Cover(row[0], number, row[1], row[2])
+            return Cover(row[0], number, *row[1:])
         step = base
-    return Cover(0, 0, "", None)
+    return Cover(0, 0, "", None, 0)
 
 
 def _rows(connection: Connection, view: View, start: str, stop: str | None, most: int) -> tuple[bytes, int, str | None]:
     """Rows of entries from `start` on, packed, at most `most`, of one page; how many; and where to go on, if anywhere."""
-    page, number, _, end = covering(connection, view, start)
+    page, number, _, end, total = covering(connection, view, start)
     if stop is not None and (end is None or end > stop):
         end = stop
     span = (page, start, END if end is None else end, number, number)
-    if most >= PAGE_ENTRIES:  # no page has more
+    if most >= total:  # of a page to which removed versions gave back what they hid, PAGE_ENTRIES may be less
         rows, count = connection.execute(WHOLE, span).fetchone()
     else:
         rows, count = connection.execute(FIRST, (*span, most)).fetchone()
@@ -284,7 +285,7 @@ def shows_any(connection: Connection, view: View) -> bool:
     """Whether the view shows a file at all."""
     position: str | None = ""
     while position is not None:
-        page, number, _, position = covering(connection, view, position)
+        page, number, _, position, _ = covering(connection, view, position)
         if connection.execute(
             "SELECT 1 FROM entry WHERE page = ? AND first <= ? AND last > ? LIMIT 1", (page, number, number)
         ).fetchone():

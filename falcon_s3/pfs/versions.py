@@ -229,7 +229,8 @@ def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
     line, row, latest = found
     number = -row.age
     connection.execute("DELETE FROM version WHERE line = ? AND path = ? AND number = ?", (line, row.path, number))
-    connection.execute("INSERT INTO removed (line, path, number) VALUES (?, ?, ?)", (line, row.path, number))
+    # An open commit may have written the path again, after its version was removed.
+    connection.execute("INSERT OR IGNORE INTO removed (line, path, number) VALUES (?, ?, ?)", (line, row.path, number))
     connection.execute("UPDATE repo SET purged = purged + 1 WHERE id = ?", (repo_id,))
     if row.content is not None:
         release(connection, row.content)

@@ -98,6 +98,22 @@ def test_pages_of_a_branch_that_stands_on_another(pfs):
         check(pfs, branch, "", after, "0", 1000)
 
 
+@pytest.mark.needs("versions")
+def test_a_page_is_no_longer_where_removals_were_removed(pfs):
+    """The files that are back come to the pages of the few that were left, more than these may have otherwise."""
+    every = [f"{number // 100:02}/{number:04}" for number in range(1800)]
+    fill_in_one_commit(pfs, every)
+    removal = pfs.delete_files(MASTER, every[:1790])
+    pfs.delete_versions(MASTER, [(path, removal.id) for path in every[:1790]])
+    for most in (1, 511, 512, 513, 1000, 1799, 1800):
+        check(pfs, MASTER, "", "", "", most)
+        check(pfs, MASTER, "", every[700], "", most)
+        check(pfs, MASTER, "", "", "/", most)
+    put(pfs, MASTER, "18/1800")
+    assert [entry.path for entry in pfs.list_files(MASTER)] == [*every, "18/1800"]
+    check(pfs, removal, "", "", "", 1000)
+
+
 def test_a_page_of_nothing_there_raises(pfs):
     with pytest.raises(BranchNotFound):
         pfs.list_page(Branch(REPO, "gone"), "", "", "", 10)

@@ -180,6 +180,18 @@ def test_without_its_removal_a_file_is_back(pfs):
     assert [entry.path for entry in pfs.list_files(MASTER)] == ["a"]
 
 
+def test_what_an_open_commit_wrote_again_can_be_removed_again(pfs):
+    """Under the same name, which it has already lost one version of."""
+    commit = pfs.start_commit(MASTER)
+    for _ in range(2):
+        put(pfs, MASTER, "a")
+        assert pfs.delete_versions(MASTER, [("a", commit.id)]) != [None]
+    pfs.finish_commit(MASTER)
+    assert lines(pfs) == []
+    with pytest.raises(FileNotFound):
+        pfs.inspect_version(commit, "a")
+
+
 def test_a_version_goes_from_every_branch_that_stands_on_it(pfs):
     """Also where the branch has pages of its own that were copied from its base."""
     first = put(pfs, MASTER, "a", b"1")
