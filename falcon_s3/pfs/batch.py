@@ -201,9 +201,11 @@ class Batch:
                 (entry.path, into + entry.path[len(prefix) :])
                 for entry in tree.entries(Moment(connection), source, prefix, "", "")
             ]
-        for source_path, path in wanted:
+        # All is looked up first: what is put may be a source too, where a folder comes below itself in an open commit.
+        found = [(path, _used(connection, source, source_path)) for source_path, path in wanted]
+        for path, given in found:
             check_path(path)
-            self._put(connection, place, path, _used(connection, source, source_path), append=copy.append)
+            self._put(connection, place, path, given, append=copy.append)
 
     def _difference(self, connection: Connection, place: Place, change: Difference) -> None:
         target = filesets.resolve(connection, change.source)

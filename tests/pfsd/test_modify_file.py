@@ -108,6 +108,14 @@ def test_files_and_folders_are_copied(pfsd, repo):
     assert pfsd.call("Fsck", pfs_pb2.FsckRequest()) == []
 
 
+def test_a_folder_is_copied_below_itself_as_it_was(pfsd, repo):
+    """Not with what the copy has put there already."""
+    pfsd.write(head(repo), ("a/x", b"1"), ("a/z/x", b"2"))
+    pfsd.write(head(repo), copy(head(repo), "a", "a/z"))
+    assert [pfsd.read(head(repo), path) for path in ("a/x", "a/z/x", "a/z/z/x")] == [b"1", b"1", b"2"]
+    assert pfsd.call("Fsck", pfs_pb2.FsckRequest()) == []
+
+
 @pytest.mark.parametrize(
     "path, text",
     [
