@@ -189,7 +189,9 @@ def _rows(connection: Connection, view: View, start: str, stop: str | None, most
     if stop is not None and (end is None or end > stop):
         end = stop
     span = (page, start, END if end is None else end, number, number)
-    if most >= total:  # of a page to which removed versions gave back what they hid, PAGE_ENTRIES may be less
+    # A page to which removed versions gave back what they hid has more than PAGE_ENTRIES. Not `total` alone: another may
+    # write to an open commit between the two statements.
+    if most >= max(total, PAGE_ENTRIES):
         rows, count = connection.execute(WHOLE, span).fetchone()
     else:
         rows, count = connection.execute(FIRST, (*span, most)).fetchone()
