@@ -3,7 +3,7 @@
    A step of MD5 waits for the step before it, so that most of a core idles while it hashes one message; the steps of
    other messages fit into that time. `md5_queue.h` has which are hashed together. AVX-512 has any function of three words
    as one instruction, so that a step waits for four instead of four or five in plain registers: there one message is
-   hashed in a lane too, in seven eighths of the time.
+   hashed in a lane too, in nine tenths of the time (`benchmarks/bench_speedups.py`).
 
    Vectors are those of GCC and Clang, compiled for what every processor of a kind has and, on x86, also for AVX2 and
    AVX-512, of which the best is taken at run time. Without them, two messages are hashed at a time. */
