@@ -59,6 +59,8 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
     And it waits for each worker in two threads, of which the kernel tells one of its end: here both know.
     """
 
+    fork_failed = False  # the last time that a worker was to be started again
+
     def signal_handler_interrupt(self, *_: Any) -> None:
         self.interrupt_signal = True
         self._wake()
@@ -89,9 +91,12 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
         for number in workers:
             before = list(self.wrks)
             try:
-                check_fork()
+                if self.fork_failed:
+                    check_fork()
                 super()._respawn_workers([number], spawn_target, target_loader, delay=delay)
+                self.fork_failed = False
             except OSError as ex:  # too little memory, say: later there may be enough, and until then others serve
+                self.fork_failed = True
                 logger.error("a worker could not be started: %s", ex)  # noqa: TRY400  it says all
                 self.wrks[:] = before
                 if not delay:
@@ -103,7 +108,10 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
 
 
 def check_fork() -> None:
-    """Raise OSError where no process can be started now: multiprocessing would leave four pipe ends open each time."""
+    """Raise OSError where no process can be started now: multiprocessing would leave four pipe ends open each time.
+
+    Only after it failed once: this child would be taken for a worker by who looks.
+    """
     child = os.fork()
     if not child:
         os._exit(0)
