@@ -214,10 +214,11 @@ class Pfs(Protocol):
         Raises BranchNotFound, CommitFinished if `ref` is a commit, OutputBranch.
         """
 
-    def set_attributes(self, file: FileInfo, attributes: Mapping[str, str]) -> None:
+    def set_attributes(self, ref: Ref, file: FileInfo, attributes: Mapping[str, str]) -> None:
         """Replace the attributes of exactly that version, wherever it shows; makes no commit.
 
-        Raises FileNotFound if the version has since been removed from history.
+        Raises FileNotFound if `ref`'s history has no such version (any more), Changed if an open commit has written the
+        file again since it was found, BranchNotFound, CommitNotFound.
         """
 
     def check_write(self, ref: Ref, path: str) -> None:

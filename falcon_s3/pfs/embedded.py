@@ -239,9 +239,9 @@ class EmbeddedPfs(Uploads):
         wanted = list(wanted)
         return self._catalog.write(lambda connection: versions.delete_all(connection, ref, wanted, check))
 
-    def set_attributes(self, file: FileInfo, attributes: Mapping[str, str]) -> None:
+    def set_attributes(self, ref: Ref, file: FileInfo, attributes: Mapping[str, str]) -> None:
         encoded = files.encoded(attributes)
-        self._catalog.write(lambda connection: versions.set_attributes(connection, file, encoded))
+        self._catalog.write(lambda connection: versions.set_attributes(connection, ref, file, encoded))
 
     def open_file(self, file: FileInfo, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """As the protocol says; a file of many parts stays readable for `janitor.GRACE_MS` after it was deleted."""

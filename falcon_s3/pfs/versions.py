@@ -13,6 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from falcon_s3.pfs import (
+    Changed,
     Check,
     Commit,
     CommitFinished,
@@ -239,16 +240,18 @@ def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
     return _file_version(row, latest)
 
 
-def set_attributes(connection: Connection, file: FileInfo, attributes: str | None) -> None:
-    """Inside a job: replace the attributes of a version. Raises FileNotFound."""
-    place = number_of(connection, history.point(connection, file.commit).repo_id, file.commit.id)
-    assert place is not None  # the commit was found just now
-    changed = connection.execute(
-        "UPDATE version SET attributes = ? WHERE line = ? AND path = ? AND number = ? AND content IS NOT NULL",
-        (attributes, place[0], file.path, place[1]),
-    )
-    if not changed.rowcount:
+def set_attributes(connection: Connection, ref: Ref, file: FileInfo, attributes: str | None) -> None:
+    """Inside a job: replace the attributes of a version; see `Pfs.set_attributes`."""
+    place = history.point(connection, ref)
+    found = find(connection, place.repo_id, history.view_at(connection, place), file.path, file.commit.id)
+    if found is None or found.row.content is None:
         raise FileNotFound(file.path, file.commit)
+    if found.row.content != file.content:
+        raise Changed(f"the file {file.path} of {file.commit} was written meanwhile")
+    connection.execute(
+        "UPDATE version SET attributes = ? WHERE line = ? AND path = ? AND number = ?",
+        (attributes, found.line, file.path, -found.row.age),
+    )
 
 
 def lines_on(connection: Connection, repo_id: int, line: int, number: int) -> list[int]:

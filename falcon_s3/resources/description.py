@@ -96,8 +96,20 @@ class Description:
             raise version.only_deletable(ex, req.method) from ex
 
     def _set_tags(self, req: S3Request, resp: falcon.Response, file: FileInfo, given: tags.Tags) -> None:
-        kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}
-        if given:
-            kept[tags.ATTRIBUTE] = tags.header_of(given)
-        req.store.set_attributes(file, kept)
+        """Of a version in the history of the bucket: whoever may write to one branch may not to all of its repo."""
+        for left in reversed(range(version.TRIES)):
+            kept = {name: value for name, value in file.attributes.items() if name != tags.ATTRIBUTE}
+            if given:
+                kept[tags.ATTRIBUTE] = tags.header_of(given)
+            try:
+                req.store.set_attributes(req.ref, file, kept)
+                break
+            except pfs.Changed:
+                if not left:
+                    raise
+                file = self._tagged(req)
+            except pfs.FileNotFound:
+                if "versionId" in req.query:
+                    raise version.missing(req.key, req.query["versionId"]) from None
+                raise
         resp.set_header("x-amz-version-id", file.commit.id)

@@ -22,8 +22,6 @@ from falcon_s3.rights import Right
 ONE_PIECE_BYTES = 256 << 10
 # The parameters that say what a header of the answer is (S3 API, GetObject).
 OVERRIDES = {f"response-{name}": name for name in attributes.DESCRIBING}
-# How often an object is looked for to which somebody writes, in an open commit, while it is read.
-TRIES = 5
 
 
 class Object:
@@ -37,7 +35,7 @@ class Object:
 
     def get(self, req: S3Request, resp: falcon.Response) -> None:
         """GetObject (S3 API)."""
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(version.TRIES)):
             try:
                 self._get(req, resp)
             except pfs.Changed:

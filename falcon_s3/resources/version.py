@@ -14,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 # The version that S3 has where versioning never was; here it always is.
 NO_VERSION = "null"
+# How often an object is looked for to which somebody writes, in an open commit, while it is read or tagged.
+TRIES = 5
 
 
 def asked_for(req: S3Request) -> FileInfo:
@@ -36,7 +38,11 @@ def find(store: Pfs, ref: Ref, key: str, version: str | None, method: str) -> Fi
         require_bucket(store, ref)
         if isinstance(ex, pfs.FileRemoved) and ex.commit.id == version:
             raise only_deletable(ex, method) from None
-        raise errors.NoSuchVersion(fields={"Key": key, "VersionId": version}) from None
+        raise missing(key, version) from None
+
+
+def missing(key: str, version: str) -> errors.NoSuchVersion:
+    return errors.NoSuchVersion(fields={"Key": key, "VersionId": version})
 
 
 def only_deletable(ex: pfs.FileRemoved, method: str) -> errors.MethodNotAllowed:

@@ -104,7 +104,7 @@ def test_changes_of_versions_branches_and_attributes_are_seen(stores):
     assert read(other) == b"2"
     one.delete_versions(MASTER, [("a", second.commit.id)])
     assert read(other) == b"1"
-    one.set_attributes(first, {"x": "y"})
+    one.set_attributes(MASTER, first, {"x": "y"})
     assert other.inspect_file(MASTER, "a").attributes == {"x": "y"}
     one.delete_branch(MASTER)
     one.create_branch(MASTER)

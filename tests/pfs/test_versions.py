@@ -10,6 +10,7 @@ import pytest
 from falcon_s3.pfs import (
     Branch,
     BranchNotFound,
+    Changed,
     Commit,
     CommitFinished,
     CommitNotFound,
@@ -213,6 +214,28 @@ def test_only_versions_of_the_branchs_own_history_can_be_removed(pfs):
     nothing = [("a", later.commit.id), ("a", own.commit.id), ("x", first.commit.id), ("a", "nonsense"), ("\ud800", "")]
     assert pfs.delete_versions(DEV, nothing) == [None] * 5
     assert len(lines(pfs)) == 2
+
+
+def test_only_versions_of_the_branchs_own_history_get_other_attributes(pfs):
+    first = put(pfs, MASTER, "a", b"1")
+    pfs.create_branch(DEV, first.commit)
+    later = put(pfs, MASTER, "a", b"2")
+    with pytest.raises(FileNotFound):
+        pfs.set_attributes(DEV, later, {"x": "y"})
+    assert pfs.inspect_file(MASTER, "a") == later
+    pfs.set_attributes(DEV, first, {"x": "y"})
+    assert pfs.inspect_version(first.commit, "a").attributes == {"x": "y"}
+
+
+def test_attributes_are_not_given_to_what_an_open_commit_has_written_since(pfs):
+    """They may tell of the bytes, as a checksum does."""
+    pfs.start_commit(MASTER)
+    before = put(pfs, MASTER, "a", b"1")
+    after = put(pfs, MASTER, "a", b"2")
+    assert after.commit == before.commit
+    with pytest.raises(Changed):
+        pfs.set_attributes(MASTER, before, {"x": "y"})
+    assert pfs.inspect_file(MASTER, "a") == after
 
 
 @pytest.mark.parametrize("kind", ["commit", "output", "missing"])

@@ -107,6 +107,22 @@ def buckets(secured):
     return names
 
 
+def test_tags_of_another_branchs_version_are_not_for_who_may_write_to_one(secured, new_key, buckets):
+    """Which whoever may read the repo may read; those of the branch's own history are."""
+    master, dev, _ = buckets
+    client = new_key("--write", dev, "--purge", dev)
+    version = secured.s3.put_object(Bucket=master, Key="k", Body=DATA, Tagging="a=1")["VersionId"]
+    given = {"TagSet": [{"Key": "b", "Value": "2"}]}
+    named = {"Bucket": dev, "Key": "k", "VersionId": version}
+    assert code(client.put_object_tagging, Tagging=given, **named) == "NoSuchVersion"
+    assert code(client.delete_object_tagging, **named) == "NoSuchVersion"
+    assert code(client.delete_object, **named) is None
+    assert secured.s3.get_object_tagging(Bucket=master, Key="k")["TagSet"] == [{"Key": "a", "Value": "1"}]
+    own = client.head_object(Bucket=dev, Key="k")["VersionId"]
+    assert code(client.put_object_tagging, Bucket=dev, Key="k", VersionId=own, Tagging=given) is None
+    assert client.get_object_tagging(Bucket=dev, Key="k")["TagSet"] == given["TagSet"]
+
+
 def test_a_key_is_taken_and_dropped_while_the_gateway_runs(secured, new_key, buckets):
     """By all workers: created, disabled, enabled, deleted."""
     client = unpooled(new_key())

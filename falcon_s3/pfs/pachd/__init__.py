@@ -199,7 +199,7 @@ class PachdPfs:
     ) -> list[FileVersion | None]:
         raise Unsupported(NO_DELETION)
 
-    def set_attributes(self, file: FileInfo, attributes: Mapping[str, str]) -> None:
+    def set_attributes(self, ref: Ref, file: FileInfo, attributes: Mapping[str, str]) -> None:
         raise Unsupported(NO_ATTRIBUTES)
 
     def parts_of(self, file: FileInfo) -> list[Part]:
