@@ -126,8 +126,7 @@ class PlainPuts:
         recorder = Recorder(env["wsgi.input"].read)
         try:
             if self._authentication is not None:
-                if not self._authentication.rights_of(env, headers, link).allows(bucket, Right.WRITE):
-                    return None
+                self._authentication.rights_of(env, headers, link).check_change(self._starts, bucket, Right.WRITE)
             branch = buckets.parse(bucket)
             if not isinstance(branch, pfs.Branch):
                 return None

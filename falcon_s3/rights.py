@@ -77,16 +77,14 @@ class Rights:
             raise errors.AccessDenied(f"Access Denied: {who} may not {rights[0].value} {name}.")
 
     def check_change(self, store: pfs.Pfs, bucket: str, *rights: Right) -> None:
-        """What `check` does, for what changes the bucket: that of an open commit takes a right to two branches.
+        """What `check` does, for what changes the bucket: into an open commit that takes a right to two branches.
 
         They are the one in the bucket's name and the one that the commit is on, which the change is seen on.
         """
         self.check(bucket, *rights)
-        ref = buckets.parse(bucket)
-        if isinstance(ref, pfs.Commit) and not any(self.is_unlimited(right) for right in rights):
-            with contextlib.suppress(pfs.CommitNotFound):  # which is told in another way
-                branch = pfs.Branch(ref.repo, store.inspect_commit(ref).branch)
-                self.check(buckets.name_of(branch), *rights)
+        if not any(self.is_unlimited(right) for right in rights):
+            with contextlib.suppress(pfs.NotFound):  # which is told in another way
+                self.check(buckets.name_of(store.written_branch(buckets.parse(bucket))), *rights)
 
 
 ALL = Rights((ANY,), (ANY,), (ANY,))

@@ -221,6 +221,13 @@ class Pfs(Protocol):
         file again since it was found, BranchNotFound, CommitNotFound.
         """
 
+    def written_branch(self, ref: Ref) -> Branch:
+        """The branch that a write to `ref` belongs to: its own, or that of the open commit which takes the write.
+
+        Several branches may be at one open commit; it is of the one that it was started on. Raises BranchNotFound,
+        CommitNotFound.
+        """
+
     def check_write(self, ref: Ref, path: str) -> None:
         """Raise what `put_file` would raise before it takes the first byte; reads no body.
 

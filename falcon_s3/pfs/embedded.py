@@ -273,6 +273,16 @@ class EmbeddedPfs(Uploads):
             return _small(data[start:stop])
         return self._contents.open(file, size, start, stop)
 
+    def written_branch(self, ref: Ref) -> Branch:
+        kept, asked = self._catalog.kept_branches, ("written", ref)
+        branch: Branch | None = kept.get(asked)
+        if branch is None:
+            state = kept.state()
+            with self._catalog.read() as connection:
+                branch = records.written_branch(connection, ref)
+            kept.keep(asked, branch, 0, state)
+        return branch
+
     def check_write(self, ref: Ref, path: str) -> None:
         check_path(path)
         kept = self._catalog.kept_branches

@@ -14,6 +14,7 @@ from falcon_s3.pfs import (
     Commit,
     CommitInfo,
     CommitNotFound,
+    Ref,
     Repo,
     RepoNotFound,
 )
@@ -83,6 +84,14 @@ def inspect_commit(connection: Connection, commit: Commit) -> CommitInfo:
     if row is None:
         raise CommitNotFound(commit)
     return _commit_info(commit.repo, row)
+
+
+def written_branch(connection: Connection, ref: Ref) -> Branch:
+    """See `Pfs.written_branch`."""
+    found = point(connection, ref)
+    if isinstance(ref, Branch) and not found.open:
+        return ref
+    return Branch(ref.repo, commit_info(connection, ref.repo, found.number).branch)
 
 
 def commit_info(connection: Connection, repo: Repo, number: int) -> CommitInfo:

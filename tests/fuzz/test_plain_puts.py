@@ -196,14 +196,15 @@ def test_what_is_not_plain_is_not_begun(gateways, asked):
 
 
 def test_who_may_not_write_begins_nothing(tmp_path):
-    """Rights are those of the key, to the bucket."""
+    """Rights are those of the key, to the bucket; and to the branch of the open commit that a write would join."""
     store, keys = EmbeddedPfs(tmp_path / "data"), KeyStore(tmp_path / "data")
     store.create_branch(BRANCH)
     store.create_branch(buckets.parse("other"))
+    store.create_branch(buckets.parse("at-it.b"), store.start_commit(BRANCH))
     keyring = Keyring({}, keys)
-    key, secret = keys.create("one", Rights(read=("*",), write=("master.other",)))
+    key, secret = keys.create("one", Rights(read=("*",), write=("master.other", "at-it.b")))
     app = create_app(store, keyring, "us-east-1", kept=store.kept, starts=store)
-    for bucket, status in (("b", 403), ("other", 200)):
+    for bucket, status in (("b", 403), ("other", 200), ("at-it.b", 403)):
         request = AWSRequest("PUT", f"http://h/{bucket}/k")
         S3SigV4QueryAuth(Credentials(key.rights.holder, secret), "s3", "us-east-1").add_auth(request)
         asked = ("PUT", f"/{bucket}/k", request.url.partition("?")[2], {"host": "h"}, BODY)

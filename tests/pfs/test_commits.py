@@ -221,6 +221,26 @@ def test_two_branches_at_one_open_commit_part_when_it_is_finished(pfs):
     assert names(pfs, MASTER) == ["a", "b", "master"]
 
 
+@pytest.mark.needs("branches of commits")
+def test_a_write_belongs_to_the_branch_of_the_open_commit_that_takes_it(pfs):
+    """Whichever branch is named, as long as the commit is open."""
+    finished = put(pfs, MASTER, "a").commit
+    assert pfs.written_branch(MASTER) == pfs.written_branch(finished) == MASTER
+    commit = pfs.start_commit(MASTER)
+    pfs.create_branch(DEV, commit)
+    assert pfs.written_branch(DEV) == pfs.written_branch(MASTER) == pfs.written_branch(commit) == MASTER
+    put(pfs, DEV, "b")
+    pfs.finish_commit(DEV)
+    assert pfs.written_branch(DEV) == DEV
+    put(pfs, DEV, "c")
+    assert pfs.written_branch(DEV) == DEV
+    pfs.delete_branch(DEV)
+    with pytest.raises(BranchNotFound):
+        pfs.written_branch(DEV)
+    with pytest.raises(CommitNotFound):
+        pfs.written_branch(Commit(REPO, "0" * 12 + "4000" + "8" + "0" * 15))
+
+
 def test_a_commit_belongs_to_its_repo(pfs):
     other = Branch(Repo("default", "other"), "master")
     pfs.create_branch(other)

@@ -282,6 +282,25 @@ def test_an_open_commit_is_not_written_in_the_name_of_another_branch(secured, ne
     store.close()
 
 
+def test_an_open_commit_is_not_written_through_another_branch_that_is_at_it(secured, new_keys, buckets):
+    """What is written there shows on the branch that the commit was started on."""
+    from falcon_s3.buckets import name_of, parse
+    from falcon_s3.pfs import Branch
+    from falcon_s3.pfs.embedded import EmbeddedPfs
+
+    store = EmbeddedPfs(secured.data)
+    mine = parse(buckets[0])
+    at_it = Branch(mine.repo, "at-it")
+    store.create_branch(at_it, store.start_commit(mine, ""))
+    client, both = new_keys(["--write", name_of(at_it)], ["--write", name_of(at_it), "--write", buckets[0]])
+    assert codes(client, name_of(at_it), WRITES) == denied(WRITES)
+    assert code(client.head_object, Bucket=name_of(at_it), Key="k2") == "404"
+    assert codes(both, name_of(at_it), WRITES[:1]) == allowed(WRITES[:1])
+    store.finish_commit(mine)
+    assert codes(client, name_of(at_it), WRITES) == allowed(WRITES)
+    store.close()
+
+
 def test_a_copy_needs_the_right_to_read_its_source(new_key, buckets):
     """Whole or as a part of an upload, from the branch as it is or from a version."""
     mine, beside, other = buckets

@@ -125,6 +125,10 @@ class PachdPfs:
 
     # Writing
 
+    def written_branch(self, ref: Ref) -> Branch:
+        info = self.inspect_commit(self.inspect_branch(ref).head if isinstance(ref, Branch) else ref)
+        return ref if isinstance(ref, Branch) and info.finished_ms is not None else Branch(ref.repo, info.branch)
+
     def check_write(self, ref: Ref, path: str) -> None:
         self._checked.note(ref, path, self._look(ref, path))
 
