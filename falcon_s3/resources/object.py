@@ -16,7 +16,7 @@ from falcon_s3.deferral import DEFERRAL, VERSION, Deferral, Starts
 from falcon_s3.pfs import FileInfo
 from falcon_s3.request import S3Request
 from falcon_s3.resources import version
-from falcon_s3.rights import Right
+from falcon_s3.rights import ALL, Right
 
 # What is served up to this size goes out in one piece.
 ONE_PIECE_BYTES = 256 << 10
@@ -63,6 +63,7 @@ class Object:
     def _answer(self, req: S3Request, resp: falcon.Response, file: FileInfo) -> tuple[int, int] | None:
         """Set status and headers; gives the bytes [start, stop) to be sent, None for an answer without any."""
         headers, kept = req.lower_headers, file.attributes
+        overrides = override(req)
         answer = {
             "ETag": f'"{file.etag}"',
             "Last-Modified": http_date(file.modified_ms // 1000),
@@ -89,9 +90,7 @@ class Object:
             resp.set_headers(attributes.told(kept))
         if checksum and headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
             resp.set_headers(checksums.kept(checksum))
-        for name, value in req.query.items():
-            if name in OVERRIDES:
-                resp.set_header(OVERRIDES[name], header_value(name, value))
+        resp.set_headers(overrides)
         if wanted is not None:
             resp.status = 206
             if stop > start:  # of a part of no bytes there is nothing that a Content-Range could say
@@ -192,6 +191,18 @@ def delete_check(headers: Mapping[str, str]) -> pfs.Check | None:
         headers.get("x-amz-if-match-size"),
         headers.get("x-amz-if-match-last-modified-time"),
     )
+
+
+def override(req: S3Request) -> dict[str, str]:
+    """The headers that a request wants to be other ones.
+
+    Not in the name of nobody, as on S3 (GetObject): else anybody could make links to an object that all may read, in which
+    it is a page. Raises InvalidRequest, InvalidArgument.
+    """
+    found = {OVERRIDES[name]: header_value(name, value) for name, value in req.query.items() if name in OVERRIDES}
+    if found and not req.access_key and req.rights != ALL:
+        raise errors.InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
+    return found
 
 
 def header_value(name: str, text: str) -> str:

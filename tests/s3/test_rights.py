@@ -435,6 +435,12 @@ def test_what_anybody_may_read_needs_no_key(secured, new_key, buckets):
         assert [each["Name"] for each in anybody.list_buckets()["Buckets"]] == [mine]
         message = secured.request("PUT", f"/{mine}/k", DATA).refused(403, "AccessDenied")
         assert message == f"Access Denied: Whoever does not sign the request may not write to {mine}."
+        for method in ("GET", "HEAD"):  # else a link of anybody's could make a page of it
+            answered = secured.request(method, f"/{mine}/k?response-content-type=text/html")
+            assert (answered.status, answered.headers["Content-Type"]) == (400, "application/xml")
+        secured.request("GET", f"/{mine}/k?response-expires=0").refused(400, "InvalidRequest")
+        own = secured.s3.get_object(Bucket=mine, Key="k", ResponseContentType="text/html")
+        assert own["ContentType"] == "text/html"
         assert code(stranger.get_object, Bucket=mine, Key="k") == "InvalidAccessKeyId"
         assert code(client.get_object, Bucket=mine, Key="k") == "AccessDenied"
     finally:
