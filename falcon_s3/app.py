@@ -36,6 +36,7 @@ from falcon_s3.rights import Right
 from falcon_s3.routing import BUCKET, COPY, OBJECT, OWN, SERVICE, Responder, S3Router, split_path
 
 FIRST_REGION = xml.FIRST_REGION
+NO_ORIGINS = Origins(())
 CONTINUE = "100-continue"
 HTTP_1_1 = "HTTP/1.1"
 # A body up to here that nobody wanted is read, to keep the connection.
@@ -122,13 +123,14 @@ def operations(
     gatekeeper: Gatekeeper | None = None,
     check: Callable[[], None] | None = None,
     starts: Starts | None = None,
+    origins: Origins = NO_ORIGINS,
 ) -> dict[Operation, Responder]:
     """Everything that is answered; all else in S3 is refused by `routing`. What each needs `needed` tells."""
     service, bucket, listing = Service(region, check), Bucket(region), Listing()
     thing, deletion, versions = Object(starts), Deletion(), Versions()
     uploads, copy, description = Uploads(), Copy(), Description()
     configuration = Configuration()
-    form = Form(gatekeeper, region)
+    form = Form(gatekeeper, region, origins)
     return {
         **{(BUCKET, verb, sub): responder for verb, sub, responder in configuration.of_buckets()},
         **{(OBJECT, verb, sub): responder for verb, sub, responder in configuration.of_objects()},
@@ -193,8 +195,11 @@ def needed(operation: Operation) -> tuple[Right, ...]:
     return NEEDED.get(operation, (Right.READ,) if verb in ("GET", "HEAD") else (Right.WRITE,))
 
 
-def authorised(responder: Responder, rights: tuple[Right, ...]) -> Responder:
-    """The responder for those who have one of the rights: AccessDenied for others, before a body is read."""
+def authorised(responder: Responder, rights: tuple[Right, ...], origins: Origins = NO_ORIGINS) -> Responder:
+    """The responder for those who have one of the rights: AccessDenied for others, before a body is read.
+
+    Where all have them, AccessForbidden for pages of other sites than `origins`.
+    """
     if not rights:
         return responder
 
@@ -204,6 +209,8 @@ def authorised(responder: Responder, rights: tuple[Right, ...]) -> Responder:
         responder(req, resp)
 
     def change(req: S3Request, resp: falcon.Response) -> None:
+        if req.everybody.is_unlimited(Right.WRITE):
+            origins.check_change(req.lower_headers)
         req.rights.check_change(req.store, req.place, *rights)
         responder(req, resp)
 
@@ -234,10 +241,10 @@ def create_app(
     authentication = None if gatekeeper is None else Authentication(gatekeeper, region, domains)
     if authentication is not None:
         middleware.append(authentication)
-    answered = operations(region, gatekeeper, check, starts)
+    answered = operations(region, gatekeeper, check, starts, allowed)
     if job is not None:
         answered = operations_of_job(job, answered)
-    table = {each: authorised(answer, needed(each)) for each, answer in answered.items()}
+    table = {each: authorised(answer, needed(each), allowed) for each, answer in answered.items()}
     router: Any = S3Router(
         table, domains, None if job is None else job.places
     )  # Falcon's types know its own router only

@@ -54,6 +54,19 @@ class Origins:
             return ANY
         return origin if self and self._allowed.fullmatch(origin) else None
 
+    def check_change(self, headers: Mapping[str, str]) -> None:
+        """Refuse what a page of another site wants changed; for gateways on which everybody may do everything.
+
+        There no signature tells that its maker meant it, and a browser sends any page's POST without asking first (Fetch
+        standard, "CORS-safelisted method"), with the origin of the page. Raises AccessForbidden.
+        """
+        origin = headers.get("origin")
+        if origin is None or self.allow(origin) is not None or origin.partition("://")[2] == headers.get("host"):
+            return
+        raise errors.AccessForbidden(
+            f"CORSResponse: Pages of {origin} may change nothing: the gateway was not started with this origin."
+        )
+
     def preflight(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers that answer a browser which asks whether it may send a request; `headers` by lower-case name.
 

@@ -22,6 +22,7 @@ from falcon.media.multipart import BodyPart, MultipartFormHandler
 
 from falcon_s3 import attributes, body, body_headers, checksums, conditions, errors, policy, tags, xml
 from falcon_s3.admission import Gatekeeper
+from falcon_s3.cors import Origins
 from falcon_s3.pfs import FileInfo
 from falcon_s3.policy import Policy
 from falcon_s3.request import S3Request
@@ -53,9 +54,10 @@ DROPPED_BYTES = 64 << 10
 class Form:
     """A form upload, allowed to who signed the policy and may write to the bucket."""
 
-    def __init__(self, gatekeeper: Gatekeeper | None, region: str):
+    def __init__(self, gatekeeper: Gatekeeper | None, region: str, origins: Origins):
         self._gatekeeper = gatekeeper
         self._region = region
+        self._origins = origins
 
     def upload(self, req: S3Request, resp: falcon.Response) -> None:
         """PostObject (S3 API)."""
@@ -93,6 +95,8 @@ class Form:
                 raise errors.InvalidRequest("Only one auth mechanism allowed: a form is signed in its fields.")
             req.access_key = policy.signer(fields, self._gatekeeper.secret_of, self._region)
             req.admit(self._gatekeeper.admit(req.access_key))
+        if req.everybody.is_unlimited(Right.WRITE):
+            self._origins.check_change(req.lower_headers)
         req.rights.check_change(req.store, req.place, Right.WRITE)
         if "policy" not in fields:
             return policy.ANYTHING

@@ -120,3 +120,39 @@ def test_any_origin_may_be_allowed(start_gateway):
         assert granted(running.request("OPTIONS", "/b/k", None, PREFLIGHT)) == "*"
         assert granted(running.request("GET", "/", headers={"Origin": "https://any"})) == "*"
         assert granted(running.request("GET", "/")) is None
+
+
+FORM = (
+    b'--B\r\nContent-Disposition: form-data; name="key"\r\n\r\nnew\r\n'
+    b'--B\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n1\r\n--B--\r\n'
+)
+
+
+@pytest.mark.needs("no signature")
+@pytest.mark.parametrize(
+    ("query", "body", "kind"),
+    [
+        ("", FORM, "multipart/form-data; boundary=B"),
+        ("?delete", b"<Delete><Object><Key>k</Key></Object></Delete>", "text/plain"),
+        ("/k?uploads", b"", "text/plain"),
+    ],
+)
+def test_where_nobody_signs_pages_of_other_sites_change_nothing(gateway, bucket, query, body, kind):
+    """What browsers send for any page without a preflight. Programs name no origin, and pages of the gateway its own."""
+    gateway.s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    before = gateway.s3.list_objects_v2(Bucket=bucket)["Contents"]
+    for origin in ("https://evil.example", "null", f"http://evil.example:{gateway.port}"):
+        answer = gateway.request("POST", f"/{bucket}{query}", body, {"Content-Type": kind, "Origin": origin})
+        answer.refused(403, "AccessForbidden")
+    assert gateway.s3.list_objects_v2(Bucket=bucket)["Contents"] == before
+    for own in ({}, {"Origin": f"http://127.0.0.1:{gateway.port}"}):
+        assert gateway.request("POST", f"/{bucket}{query}", body, {"Content-Type": kind} | own).status in (200, 204)
+
+
+def test_where_nobody_signs_pages_of_allowed_origins_send_forms(start_gateway):
+    with start_gateway(arguments=["--cors-origin", ORIGIN]) as running:
+        bucket = running.new_bucket()
+        kind = {"Content-Type": "multipart/form-data; boundary=B"}
+        running.request("POST", f"/{bucket}", FORM, kind | {"Origin": "https://x"}).refused(403, "AccessForbidden")
+        answer = running.request("POST", f"/{bucket}", FORM, kind | {"Origin": ORIGIN})
+        assert (answer.status, granted(answer)) == (204, ORIGIN)
