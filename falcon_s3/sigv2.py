@@ -101,8 +101,17 @@ def _amazon_headers(headers: Mapping[str, str]) -> Iterable[str]:
 
 
 def canonical_resource(bucket: str, path: str, query: str) -> str:
-    """`bucket` is the one that the host names, or ""; `path` is as the client wrote it."""
+    """`bucket` is the one that the host names, or ""; `path` is as the client wrote it.
+
+    Values are signed decoded, so one with & in it may read as two parameters: a link for an old version would be good for the
+    newest too, with its versionId hidden in another value. Raises SignatureDoesNotMatch for such.
+    """
     signed = sorted((name, value) for name, value in parameters(query) if name in SIGNED_PARAMETERS)
+    for name, value in signed:
+        if any(part.partition("=")[0] in SIGNED_PARAMETERS for part in value.split("&")[1:]):
+            raise errors.SignatureDoesNotMatch(
+                f"The value of {name} reads as another parameter in what is signed: use Signature Version 4."
+            )
     text = "&".join(f"{name}={value}" if value else name for name, value in signed)
     return f"{f'/{bucket}' if bucket else ''}{path}{f'?{text}' if text else ''}"
 

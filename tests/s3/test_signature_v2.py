@@ -193,6 +193,19 @@ def test_the_links_of_boto3_carry_headers(keyed_gateway, old, bucket):
 
 
 @pytest.mark.needs("unequal keys")
+def test_a_link_for_an_old_version_is_not_one_for_the_newest(keyed_gateway, old, bucket):
+    """Though the value of another parameter may hold what makes the same text to be signed."""
+    version = keyed_gateway.s3.put_object(Bucket=bucket, Key="v", Body=b"old")["VersionId"]
+    keyed_gateway.s3.put_object(Bucket=bucket, Key="v", Body=b"new")
+    asked = {"Bucket": bucket, "Key": "v", "VersionId": version, "ResponseContentType": "a/b"}
+    link = urlsplit(old.generate_presigned_url("get_object", asked))
+    assert keyed_gateway.request("GET", f"{link.path}?{link.query}").body == b"old"
+    rest = link.query.replace(f"versionId={version}&", "").replace("response-content-type=a%2Fb&", "")
+    assert len(rest.split("&")) == 3
+    hidden = f"response-content-type=a%2Fb%26versionId%3D{version}&{rest}"
+    keyed_gateway.request("GET", f"{link.path}?{hidden}").refused(403, "SignatureDoesNotMatch")
+
+
 def test_without_a_key_links_and_signatures_of_any_kind_are_welcome(gateway):
     name = gateway.new_bucket()
     gateway.client(signature_version="s3").put_object(Bucket=name, Key="k", Body=DATA)

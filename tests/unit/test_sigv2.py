@@ -254,6 +254,28 @@ def test_sub_resources_belong_to_the_resource_sorted_and_decoded(query, resource
 
 
 @pytest.mark.parametrize(
+    ("query", "hidden"),
+    [
+        ("response-content-type=a&versionId=3", "response-content-type=a%26versionId%3D3"),
+        ("response-content-type=a&versionId=3&uploads", "response-content-type=a%26uploads&versionId=3"),
+        ("partNumber=1&uploadId=u", "partNumber=1%26uploadId%3Du"),
+    ],
+)
+def test_a_parameter_that_is_hidden_in_the_value_of_another_is_not_signed(query, hidden):
+    """Else whoever has a link for a version could read another one."""
+    for each in (hidden, f"{hidden}&prefix=a"):
+        with pytest.raises(errors.SignatureDoesNotMatch, match="reads as another"):
+            sigv2.canonical_resource("", "/b/k", each)
+    assert sigv2.canonical_resource("", "/b/k", query)
+
+
+@pytest.mark.parametrize("name", ['"R&D".txt', "a&b=c.txt", "a&prefix=b", "&"])
+def test_a_value_may_hold_an_ampersand(name):
+    query = f"response-content-disposition={quote(name)}"
+    assert sigv2.canonical_resource("", "/b/k", query) == f"/b/k?response-content-disposition={name}"
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         (GET_DATE, GET_MOMENT),
