@@ -90,12 +90,15 @@ def in_ascii(name: str, text: str) -> str:
     The name of a file is written as RFC 6266 says, so that browsers know it, and all else by RFC 2047, as S3 keeps metadata
     (S3 user guide, "User-defined object metadata").
     """
-    if text.isascii():
-        return text
     if name == "content-disposition":
-        beside = not EXTENDED.search(text)  # where the client has not written it itself
-        text = FILENAME.sub(lambda found: _filename(found, beside=beside), text, count=1)
+        text = disposition_in_ascii(text)
     return text if text.isascii() else Charset("utf-8").header_encode(text)
+
+
+def disposition_in_ascii(text: str) -> str:
+    """A Content-Disposition with the name of the file as RFC 6266 has it where that is not ASCII; all else as it is."""
+    beside = not EXTENDED.search(text)  # where the client has not written it itself
+    return FILENAME.sub(lambda found: _filename(found, beside=beside), text, count=1)
 
 
 def _filename(found: re.Match[str], *, beside: bool) -> str:

@@ -93,8 +93,10 @@ class Authentication:
         except errors.SignatureDoesNotMatch as ex:
             path_of(env["PATH_INFO"])  # what is not UTF-8 has no spelling to be signed
             ex.message = f"{ex.message} {self._gatekeeper.about_secrets}".rstrip()
-            for name in [each for each, value in headers.items() if value == ""][:1]:
-                ex.message += f" The header {name} {errors.LOST_TEXT}"
+            empty = [name for name, value in headers.items() if value == ""]
+            if empty:  # some clients send an empty Accept-Encoding
+                which = f"Each of the headers {', '.join(empty)}" if len(empty) > 1 else f"The header {empty[0]}"
+                ex.message += f" {which} {errors.LOST_TEXT}"
             raise
 
     def _bucket_of(self, env: dict[str, Any]) -> str:

@@ -46,6 +46,13 @@ class Deletion(NamedTuple):
     quiet: bool
 
 
+class AccessControl(NamedTuple):
+    """A PutBucketAcl or PutObjectAcl request: IDs of users, "" for a group and whoever has none."""
+
+    owner: str
+    grants: frozenset[tuple[str, str]]  # a user and a permission
+
+
 class Versioning(NamedTuple):
     """A PutBucketVersioning request."""
 
@@ -61,6 +68,19 @@ def read_create_bucket(body: bytes) -> str | None:
         read_root(body, "CreateBucketConfiguration"), ("LocationConstraint",), refused=("Location", "Bucket", "Tags")
     )
     return fields.get("LocationConstraint") or None
+
+
+def read_access_control(body: bytes) -> AccessControl:
+    """PutBucketAcl's and PutObjectAcl's body; raises MalformedXML."""
+    owner, grants = "", []
+    for child in elements_in(read_root(body, "AccessControlPolicy")):
+        if name_of(child) == "Owner":
+            owner = read_fields(child, ("ID", "DisplayName")).get("ID", "")
+        elif name_of(child) == "AccessControlList":
+            grants += [_grant(each) for each in elements_in(child)]
+        else:
+            raise errors.MalformedXML
+    return AccessControl(owner, frozenset(grants))
 
 
 def read_versioning(body: bytes) -> Versioning:
@@ -160,6 +180,14 @@ def read_fields(parent: Element, names: Sequence[str], refused: Sequence[str] = 
             raise errors.MalformedXML
         fields[name] = child.text or ""
     return fields
+
+
+def _grant(element: Element) -> tuple[str, str]:
+    given = {name_of(each): each for each in elements_in(element)}
+    if name_of(element) != "Grant" or given.keys() != {"Grantee", "Permission"}:
+        raise errors.MalformedXML
+    grantee = read_fields(given["Grantee"], ("ID", "DisplayName", "URI", "EmailAddress"))
+    return grantee.get("ID", ""), given["Permission"].text or ""
 
 
 def _boolean(element: Element) -> bool:

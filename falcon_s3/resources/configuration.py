@@ -20,8 +20,10 @@ from falcon_s3.request import S3Request
 from falcon_s3.resources import version
 from falcon_s3.rights import check_grants
 
-# No VersioningConfiguration comes near this.
+# No AccessControlPolicy, of at most 100 grants, and no VersioningConfiguration comes near this.
 LARGEST_DOCUMENT = 64 << 10
+# What GetBucketAcl and GetObjectAcl tell, as clients send it back.
+ACL = xml_reader.AccessControl(xml.OWNER.id, frozenset({(xml.OWNER.id, "FULL_CONTROL")}))
 
 # What a verb and a sub-resource are answered with: a document, the error that says there is none, or b"" for 204.
 Answer = bytes | type[errors.S3Error]
@@ -93,25 +95,30 @@ class Configuration:
             resp.content_type = xml.CONTENT_TYPE
 
     def _put_acl(self, find: Callable[[S3Request], Any], req: S3Request, resp: falcon.Response) -> None:
-        """PutBucketAcl and PutObjectAcl (S3 API): only a canned one that changes nothing."""
+        """PutBucketAcl and PutObjectAcl (S3 API): only one that changes nothing."""
         headers = req.lower_headers
         find(req)
         check_grants(headers, req.place, req.everybody)
         if has_body(headers):
-            raise errors.NotImplemented("Access control lists are not implemented; only their canned names are known.")
-        if not headers.get("x-amz-acl"):
+            if xml_reader.read_access_control(self._document(req)) != ACL:
+                raise errors.NotImplemented(
+                    "Access control lists are not implemented; only the one that is told is taken."
+                )
+        elif not headers.get("x-amz-acl"):
             raise errors.MissingSecurityHeader("Your request was missing a required header: x-amz-acl")
 
     def _put_versioning(self, req: S3Request, resp: falcon.Response) -> None:
         """PutBucketVersioning (S3 API): it is on, and stays so."""
         self._find_bucket(req)
-        expected = body_headers.expected_of(req.lower_headers)
-        document = body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
-        wanted = xml_reader.read_versioning(document)
+        wanted = xml_reader.read_versioning(self._document(req))
         if wanted.mfa_delete == "Enabled":
             raise errors.NotImplemented("MFA delete is not implemented.")
         if wanted.status != "Enabled":
             raise errors.InvalidBucketState("Versioning is always on: every write is a commit. It cannot be suspended.")
+
+    def _document(self, req: S3Request) -> bytes:
+        expected = body_headers.expected_of(req.lower_headers)
+        return body.read_small(req.open_body(), expected, LARGEST_DOCUMENT, req.chunk_verifier)
 
 
 def has_body(headers: Mapping[str, str]) -> bool:

@@ -207,6 +207,8 @@ def override(req: S3Request) -> dict[str, str]:
 
 def header_value(name: str, text: str) -> str:
     """A header's value from a query; raises InvalidArgument for what cannot stand in a header (RFC 9110, 5.5)."""
+    if name == "response-content-disposition":
+        text = attributes.disposition_in_ascii(text)
     if not text.isprintable() or not text.isascii():
         raise errors.InvalidArgument(
             f"The parameter {name} holds a character that no header can hold.",

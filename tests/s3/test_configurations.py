@@ -125,6 +125,55 @@ def test_an_acl_that_changes_nothing_is_taken(s3, gateway, filled, unchanged, ca
 
 
 @pytest.mark.parametrize("target", ["/{}?acl", "/{}/k?acl"])
+def test_the_acl_that_was_told_is_taken(gateway, filled, unchanged, target):
+    """boto 2 and libs3 send back as a document what they were told, to give a copy the same rights."""
+    told = gateway.request("GET", target.format(filled)).body
+    with unchanged(filled):
+        assert gateway.request("PUT", target.format(filled), told).status == 200
+
+
+ID = "0" * 32
+GRANTED = "<Grant><Grantee>{}</Grantee><Permission>{}</Permission></Grant>"
+EVERYBODY = "<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>"
+OURS = GRANTED.format(f"<ID>{ID}</ID>", "FULL_CONTROL")
+
+
+@pytest.mark.parametrize("target", ["/{}?acl", "/{}/k?acl"])
+@pytest.mark.parametrize(
+    ("owner", "grants"),
+    [
+        (ID, ""),
+        (ID, GRANTED.format(f"<ID>{ID}</ID>", "READ")),
+        (ID, GRANTED.format("<ID>1</ID>", "FULL_CONTROL")),
+        (ID, GRANTED.format(EVERYBODY, "FULL_CONTROL")),
+        (ID, OURS + GRANTED.format(EVERYBODY, "READ")),
+        ("1", OURS),
+    ],
+)
+def test_an_acl_that_grants_otherwise_is_refused(gateway, filled, unchanged, target, owner, grants):
+    told = f"<Owner><ID>{owner}</ID></Owner><AccessControlList>{grants}</AccessControlList>"
+    with unchanged(filled):
+        answer = gateway.request(
+            "PUT", target.format(filled), f"<AccessControlPolicy>{told}</AccessControlPolicy>".encode()
+        )
+        answer.refused(501, "NotImplemented")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no document",
+        b"<AccessControlPolicy><Other/></AccessControlPolicy>",
+        b"<AccessControlPolicy><AccessControlList><Grant/></AccessControlList></AccessControlPolicy>",
+        b"<AccessControlPolicy><AccessControlList><Other/></AccessControlList></AccessControlPolicy>",
+    ],
+)
+def test_an_acl_that_is_no_document_of_s3_is_refused(gateway, filled, unchanged, body):
+    with unchanged(filled):
+        gateway.request("PUT", f"/{filled}?acl", body).refused(400, "MalformedXML")
+
+
+@pytest.mark.parametrize("target", ["/{}?acl", "/{}/k?acl"])
 @pytest.mark.parametrize(
     ("headers", "body"),
     [

@@ -134,6 +134,20 @@ def test_a_reader_can_override_headers(gateway, bucket, method):
     assert gateway.request(method, f"/{bucket}/k").headers["Content-Type"] == "text/plain"
 
 
+@pytest.mark.parametrize("signature", ["s3", "s3v4"])
+@pytest.mark.parametrize("name", ["Grüße€.txt", '"Grüße€.txt"'])
+def test_a_link_names_the_download_in_any_letters(keyed_gateway, signature, name):
+    """S3 takes what ISO 8859-1 has; here browsers get any name, as RFC 6266 has it."""
+    bucket = keyed_gateway.new_bucket()
+    s3 = keyed_gateway.client(signature_version=signature)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    wanted = {"ResponseContentDisposition": f"attachment; filename={name}"}
+    link = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "k"} | wanted)
+    answer = keyed_gateway.request("GET", link.removeprefix(keyed_gateway.url))
+    told = "attachment; filename=\"Gr__e_.txt\"; filename*=UTF-8''Gr%C3%BC%C3%9Fe%E2%82%AC.txt"
+    assert (answer.status, answer.headers["Content-Disposition"]) == (200, told)
+
+
 @pytest.mark.parametrize("value", ["a%0D%0AX-Injected:%20yes", "a%0Ab", "a%00b", "%E2%82%AC"])
 def test_an_override_cannot_split_the_answer(gateway, bucket, value):
     gateway.request("PUT", f"/{bucket}/k", b"x")
