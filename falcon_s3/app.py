@@ -288,4 +288,7 @@ def render(req: S3Request, resp: falcon.Response, ex: Exception, params: dict[st
     for name, value in error.headers.items():
         resp.set_header(name, value)
     resp.content_type = xml.CONTENT_TYPE
-    resp.data = xml.error_document(error, req.path, req.request_id)
+    if isinstance(error, errors.InvalidAction):
+        resp.data = xml.action_error_document(error, req.request_id)
+    else:
+        resp.data = xml.error_document(error, req.path, req.request_id)

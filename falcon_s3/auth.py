@@ -35,8 +35,10 @@ class Authentication:
         self._domains = domains
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
-        """Raises what `identity_of` and `Gatekeeper.admit` raise."""
+        """Raises InvalidAction, and what `identity_of` and `Gatekeeper.admit` raise."""
         env = req.env
+        if is_action(req) and not self._bucket_of(env):
+            raise errors.InvalidAction
         if env["PATH_INFO"].startswith("/~/") and not self._bucket_of(env):
             return
         if self._gatekeeper.is_open:
@@ -128,6 +130,16 @@ def is_form(req: S3Request) -> bool:
     What else it may be is refused.
     """
     return req.method == "POST" and not req.env["QUERY_STRING"] and not req.lower_headers.get("authorization")
+
+
+def is_action(req: S3Request) -> bool:
+    """Whether the request is one of STS or IAM, of a client that takes this for the address of all services.
+
+    They are POSTs of a form to the root (AWS_ENDPOINT_URL names the address of each service that has none of its own).
+    """
+    if req.method != "POST" or req.env["PATH_INFO"] != "/" or req.env["QUERY_STRING"]:
+        return False
+    return req.lower_headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
 
 
 def identify(request: SignedRequest, secret_of: SecretOf, region: str | None) -> Identity:

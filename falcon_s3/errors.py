@@ -115,6 +115,14 @@ class InvalidAccessKeyId(S3Error):
     message = "The AWS access key ID you provided does not exist in our records."
 
 
+class InvalidAction(S3Error):
+    """What STS and IAM say of an action that they do not know (IAM API reference, "Common errors")."""
+
+    message = (
+        "There is no service but S3 here: no users, roles or temporary credentials. Access keys are used as they are."
+    )
+
+
 class InvalidArgument(S3Error):
     message = "Invalid Argument"
 

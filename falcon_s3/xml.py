@@ -238,6 +238,14 @@ def error_document(error: S3Error, resource: str, request_id: str) -> bytes:
     return f"{_DECLARATION}<Error>{''.join(element(*field) for field in fields.items())}</Error>".encode()
 
 
+def action_error_document(error: S3Error, request_id: str) -> bytes:
+    """An error as STS and IAM tell it, whose clients read no other."""
+    told = f"{element('Type', 'Sender')}{element('Code', error.code)}{element('Message', error.message)}"
+    return (
+        f"{_DECLARATION}<ErrorResponse><Error>{told}</Error>{element('RequestId', request_id)}</ErrorResponse>".encode()
+    )
+
+
 def document(root: str, content: str) -> bytes:
     """A document of S3 around ready XML."""
     return f'{_DECLARATION}<{root} xmlns="{NAMESPACE}">{content}</{root}>'.encode()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from falcon_s3.pfs import Branch, Repo
 
@@ -49,3 +51,23 @@ def test_every_answer_has_a_request_id_of_its_own(gateway, bucket):
 def test_health_is_answered_beside_the_buckets(gateway):
     assert gateway.request("GET", "/~/health").status == 200
     assert gateway.request("HEAD", "/~/health").status == 200
+
+
+@pytest.mark.parametrize("fixture", ["gateway", "keyed_gateway"])
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("get_caller_identity", {}),
+        ("assume_role_with_web_identity", {"RoleArn": "a" * 20, "RoleSessionName": "me", "WebIdentityToken": "1234"}),
+    ],
+)
+def test_who_takes_it_for_sts_is_told(request, fixture, call, arguments):
+    """AWS_ENDPOINT_URL is of all services: `aws sts get-caller-identity` knew an unknown error, "Unknown"."""
+    gateway = request.getfixturevalue(fixture)
+    keys = {"aws_access_key_id": gateway.access_key, "aws_secret_access_key": gateway.secret_key}
+    sts = boto3.session.Session().client("sts", endpoint_url=gateway.url, region_name="us-east-1", **keys)
+    with pytest.raises(ClientError, match="no service but S3 here") as raised:
+        getattr(sts, call)(**arguments)
+    answer = raised.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == ("InvalidAction", 400)
+    assert answer["ResponseMetadata"]["RequestId"]
