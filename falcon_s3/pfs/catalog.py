@@ -178,24 +178,27 @@ class Catalog(Turns):
         settle(self._log, self._log.mark())
 
     def _checkpoint(self) -> None:
-        connection = self._connect()
+        connection, reader = self._connect(), self._connect()
         while self._checkpoint_due.wait():
             self._checkpoint_due.clear()
             if self._closing:  # looked at after that: else who closes would say it unheard
                 break
-            self._move_log(connection)
+            self._move_log(connection, reader)
         connection.close()
+        reader.close()
 
-    def _move_log(self, connection: Connection) -> None:
+    def _move_log(self, connection: Connection, reader: Connection) -> None:
         """Move the log to the database: most of it while others write, the rest in a turn, so that it begins anew.
 
         SQLite syncs the database only when it has moved the whole log, and so in the turn: synced before, little is
         left for that, the second time what was written while the first sync took place.
         """
         try:
-            for _ in range(2):
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-                held_file.sync(self._path)
+            with suppress(sqlite3.Error):  # what is left is moved in the turn, or it is told there why not
+                for _ in range(2):
+                    with self._log_goes_on(reader):
+                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                    held_file.sync(self._path)
             with self.turn():
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except (sqlite3.Error, OSError) as ex:  # a full disk, say: what is in the log is safe there
@@ -203,6 +206,26 @@ class Catalog(Turns):
             if str(ex) != reason or now - when >= SAID_AGAIN_SECONDS:
                 self._said = (str(ex), now)
                 logger.warning("the log of the catalog was not moved: %s", ex)
+
+    @contextmanager
+    def _log_goes_on(self, reader: Connection) -> Iterator[None]:
+        """Inside, no writer begins the log anew, since the `reader` reads what stands at its end.
+
+        Rule: without a turn the log is moved only here. SQLite before 3.51.3 reads how long the log is, and then how much
+        of it was moved. If it begins anew in between, as much of the new one is taken for moved, and never is: the database
+        is damaged (https://sqlite.org/wal.html#walresetbug).
+        """
+        reader.execute("PRAGMA wal_autocheckpoint = 0")
+        reader.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self.turn():
+                # A page more, which was not moved yet: where all was, who reads holds up nobody.
+                reader.execute("PRAGMA application_id = 0")
+                reader.execute("BEGIN")
+                reader.execute("SELECT 1 FROM repo").fetchone()
+            yield
+        finally:
+            reader.rollback()
 
     def _begin_log_anew(self) -> None:
         """In a turn: move the log, so that what is written next takes its place, unless somebody reads what is there."""

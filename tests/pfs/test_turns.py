@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import resource
+import sqlite3
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
@@ -280,10 +282,46 @@ def test_what_was_moved_is_synced_before_the_turn(store, monkeypatch):
 
     monkeypatch.setattr(held_file, "sync", watched)
     add(store, 1)
-    connection = store._connect()
-    store._move_log(connection)
+    connection, reader = store._connect(), store._connect()
+    store._move_log(connection, reader)
     connection.close()
+    reader.close()
     assert seen == [(True, False)] * 2
+
+
+class Beside:
+    """A connection that moves the log; before it does so without a turn, others move it too, and write."""
+
+    def __init__(self, store: Catalog, log: Path):
+        self._store, self._log = store, log
+        self._connection, self._other = store._connect(), store._connect()
+        self.begun_anew: list[bool] = []
+
+    def execute(self, statement: str) -> sqlite3.Cursor:
+        if not self._store._turn.locked():
+            before = self._salt()
+            self._other.execute(statement).fetchall()
+            add(self._store, 1)
+            self.begun_anew.append(self._salt() != before)
+        return self._connection.execute(statement)
+
+    def _salt(self) -> bytes:
+        """What each log has another of (https://sqlite.org/fileformat2.html#the_write_ahead_log)."""
+        return self._log.read_bytes()[16:24]
+
+    def close(self) -> None:
+        self._connection.close()
+        self._other.close()
+
+
+def test_the_log_does_not_begin_anew_while_it_is_moved_without_a_turn(store, tmp_path):
+    """SQLite before 3.51.3 damages the database then, where it happens in the moment in which it begins to move it."""
+    beside, reader = Beside(store, tmp_path / "catalog.sqlite3-wal"), store._connect()
+    for _ in range(2):
+        store._move_log(beside, reader)
+    beside.close()
+    reader.close()
+    assert beside.begun_anew == [False] * 4
 
 
 def test_a_log_that_cannot_be_moved_is_told_once(store, monkeypatch, caplog):
@@ -293,19 +331,20 @@ def test_a_log_that_cannot_be_moved_is_told_once(store, monkeypatch, caplog):
         return sum("was not moved" in each.message for each in caplog.records)
 
     add(store, 1)
-    connection = store._connect()
+    connection, reader = store._connect(), store._connect()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
     try:
         for _ in range(3):
-            store._move_log(connection)
+            store._move_log(connection, reader)
         assert told() == 1
         monkeypatch.setattr(catalog, "SAID_AGAIN_SECONDS", 0)
-        store._move_log(connection)
+        store._move_log(connection, reader)
         assert told() == 2
         monkeypatch.undo()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     connection.close()
-    store._move_log(connection)
+    store._move_log(connection, reader)
+    reader.close()
     assert told() == 3
