@@ -275,16 +275,22 @@ def list_anew(connection: Connection, line: int, path: str, number: int) -> None
         (line, path, path, end, number),
     ).fetchall()
     for page, last in pages:
-        connection.execute("DELETE FROM entry WHERE page = ? AND path = ? AND first = ?", (page, path, number))
+        # What did not end while the page was read has no end in it, as `growth` leaves it.
+        shown = None
         if before is not None and before.content is not None:
-            # What did not end while the page was read has no end in it, as `growth` leaves it.
             shown = (-before.age, end if end < last else NEVER, about(before.size, before.etag, before.modified_ms))
-            connection.execute(
-                "INSERT OR REPLACE INTO entry (page, path, first, last, about) VALUES (?, ?, ?, ?, ?)",
-                (page, path, *shown),
+        entries = (page, path, number, number if shown is None else shown[0])
+        gone = [
+            ended
+            for (ended,) in connection.execute(
+                "SELECT last FROM entry WHERE page = ? AND path = ? AND first IN (?, ?)", entries
             )
-        connection.execute(
-            "UPDATE page SET total = (SELECT count(*) FROM entry WHERE entry.page = page.id),"
-            f" live = (SELECT count(*) FROM entry WHERE entry.page = page.id AND entry.last = {NEVER}) WHERE id = ?",
-            (page,),
-        )
+        ]
+        connection.execute("DELETE FROM entry WHERE page = ? AND path = ? AND first IN (?, ?)", entries)
+        total, live = -len(gone), -gone.count(NEVER)
+        if shown is not None:
+            connection.execute(
+                "INSERT INTO entry (page, path, first, last, about) VALUES (?, ?, ?, ?, ?)", (page, path, *shown)
+            )
+            total, live = total + 1, live + (shown[1] == NEVER)
+        connection.execute("UPDATE page SET total = total + ?, live = live + ? WHERE id = ?", (total, live, page))

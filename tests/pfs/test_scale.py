@@ -262,6 +262,18 @@ def test_a_page_costs_the_same_when_one_of_its_files_has_many_versions(few, vers
     assert few.steps(few.page(branch, "", "/")) < few.steps(few.page(few.branch, "", "/")) * 3
 
 
+def test_a_version_taken_out_costs_the_same_however_long_the_page_becomes(few):
+    """Of files that were all removed one page is left, to which each delete marker that goes gives a file back."""
+    branch = fresh_branch(few)
+    few.pfs.create_branch(branch, few.full)
+    few.pfs.delete_files(branch, few.paths)
+    markers = [(each.path, each.commit) for each in few.pfs.list_versions(branch) if each.is_removal]
+    first = few.steps(lambda: few.pfs.delete_versions(branch, markers[:1]))
+    few.pfs.delete_versions(branch, markers[1:-1])
+    assert few.steps(lambda: few.pfs.delete_versions(branch, markers[-1:])) < first * 2
+    assert few.page(branch)() == few.paths[:PAGE]
+
+
 def test_the_store_is_sound_after_all_this(many):
     report = many.pfs.fsck()
     assert (report.problems, report.orphans) == ([], 0)
