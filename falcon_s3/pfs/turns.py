@@ -39,7 +39,7 @@ class Job(Generic[Item, Result]):
     A thread waits for it, or `told` is called with it, by whoever ran it.
     """
 
-    __slots__ = ("error", "item", "leads", "result", "run", "told", "woken")
+    __slots__ = ("ended", "error", "item", "leads", "result", "run", "told", "woken")
 
     def __init__(
         self,
@@ -53,10 +53,12 @@ class Job(Generic[Item, Result]):
         self.result: Result | None = None
         self.error: BaseException | None = None
         self.leads = False  # it did not run yet: its thread runs what waits
+        self.ended = False
         self.woken = threading.Lock()  # held until it ran or leads
         self.woken.acquire()
 
     def end(self) -> None:
+        self.ended = True
         if self.told is None:
             self.woken.release()
             return
@@ -113,7 +115,11 @@ class Turns(ABC):
             else:
                 self._led = job.leads = True
         if not job.leads:
-            job.woken.acquire()
+            try:
+                job.woken.acquire()
+            except BaseException:  # the thread is interrupted
+                self._give_up(job)
+                raise
         if job.leads:
             self._lead(job)
         if job.error is not None:
@@ -184,11 +190,22 @@ class Turns(ABC):
         with self._queue:
             following = self._waiting.popleft() if self._waiting else None
             self._led = following is not None
-        if following is not None and following.told is None:
-            following.leads = True
-            following.woken.release()
-        elif following is not None:
+            if following is not None and following.told is None:
+                following.leads = True
+                following.woken.release()
+        if following is not None and following.told is not None:
             self._called.put(following)
+
+    def _give_up(self, job: Job[Any, Any]) -> None:
+        """Nobody waits for the job any more. Afterwards it has run to its end, or never runs."""
+        with self._queue:
+            if job in self._waiting:
+                self._waiting.remove(job)
+                return
+        if not (job.leads or job.ended):
+            job.woken.acquire()
+        if job.leads:  # the next one does, in its place
+            self._hand_over()
 
     def close(self) -> None:
         """Returns when those who are told later have been told."""

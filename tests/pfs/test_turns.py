@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
+import signal
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ import pytest
 
 from falcon_s3.pfs import catalog, held_file, turns
 from falcon_s3.pfs.catalog import Catalog, Connection
-from tests.pfs.waiting import until
+from tests.pfs.waiting import PATIENCE_SECONDS, until
 
 
 class Refused(Exception):
@@ -62,6 +64,70 @@ def test_a_job_that_raises_takes_no_other_with_it(store):
         else:
             assert result.result() == number
     assert done(store) == [1, 2, 4, 5, 7, 8]
+
+
+@pytest.fixture
+def interrupt():
+    """A function that interrupts the main thread, whatever that waits for."""
+
+    def raise_it(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR2, raise_it)
+    main = threading.main_thread().ident
+    assert main is not None
+    yield lambda: signal.pthread_kill(main, signal.SIGUSR2)
+    signal.signal(signal.SIGUSR2, before)
+
+
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals come to the main thread")
+def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(store, interrupt):
+    """Its turn to lead would never end, and nobody else could write."""
+    with ThreadPoolExecutor(2) as threads:
+        with store.turn():
+            leader = threads.submit(add, store, 1)
+            until(lambda: store._led)
+
+            def interrupt_it() -> None:
+                until(lambda: store._waiting)
+                interrupt()
+
+            interrupting = threads.submit(interrupt_it)
+            with pytest.raises(KeyboardInterrupt):
+                add(store, 2)
+            interrupting.result()
+        assert leader.result() == 1
+        assert threads.submit(add, store, 4).result(timeout=PATIENCE_SECONDS) == 4
+    assert done(store) == [1, 4]
+
+
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals come to the main thread")
+def test_a_thread_that_is_interrupted_while_its_job_runs_is_let_go_when_it_has_run(store, interrupt):
+    """What was staged for it would be removed, and then named."""
+    running, interrupted = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        running.set()
+        assert interrupted.wait(PATIENCE_SECONDS)
+        connection.execute("INSERT INTO done (number) VALUES (2)")
+
+    def interrupt_it() -> None:
+        running.wait(PATIENCE_SECONDS)
+        interrupt()
+        interrupted.set()
+
+    with ThreadPoolExecutor(2) as threads:
+        with contextlib.ExitStack() as turn:
+            turn.enter_context(store.turn())
+            leader = threads.submit(add, store, 1)
+            until(lambda: store._led)
+            threads.submit(lambda: (until(lambda: store._waiting), turn.close()))
+            interrupting = threads.submit(interrupt_it)
+            with pytest.raises(KeyboardInterrupt):
+                store.write(slow)
+            assert done(store) == [1, 2]
+        interrupting.result()
+        assert leader.result() == 1
 
 
 def test_jobs_that_wait_are_one_transaction(store):
