@@ -7,9 +7,9 @@ all of it or nothing. A stream that ends otherwise leaves nothing behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from falcon_s3.pfs import Branch, Unavailable, check_path, filesets, growth, is_commit_id, lineage, targets, tree
 from falcon_s3.pfs.catalog import Catalog, Connection
@@ -20,6 +20,8 @@ from falcon_s3.pfs.lineage import Refused
 from falcon_s3.pfs.schema import now_ms
 from falcon_s3.pfs.targets import Named, Target
 from falcon_s3.pfs.tree import Version, View
+
+Result = TypeVar("Result")
 
 # Staged files each hold a file open, and small ones memory: when there are so many they are moved to their places.
 STAGED_AT_ONCE = 128
@@ -86,6 +88,7 @@ class Batch:
         self._changes: list[Change] = []
         self._open: list[Staged] = []
         self._moved: set[int] = set()  # which Staged have been moved to their places, by identity
+        self._failed = False
 
     def add(self, path: str, chunks: Iterable[bytes]) -> None:
         """Walks the chunks to their end. Raises InvalidPath, Unavailable, and what the walk raises."""
@@ -111,16 +114,23 @@ class Batch:
                 for staged in waiting:
                     release(connection, self._contents.acquire(connection, staged))
 
-        self._catalog.write(job)
+        self._write(job)
         for staged in waiting:
             self._contents.discard(staged)
             staged.data = None
             self._moved.add(id(staged))
         self._open = []
 
+    def _write(self, job: Callable[[Connection], Result]) -> Result:
+        try:
+            return self._catalog.write(job)
+        except BaseException:
+            self._failed = True
+            raise
+
     def close(self) -> None:
         while self._open:
-            self._contents.discard(self._open.pop())
+            self._contents.discard(self._open.pop(), failed=self._failed)
 
     def apply(self, named: Named, *, only_open: bool = False) -> Target:
         """Write everything to the open commit `named` is, or as one new commit of the branch that it names.
@@ -133,7 +143,7 @@ class Batch:
             self._apply_all(connection, Place(targets.view_of(connection, target), None))
             return target
 
-        return self._catalog.write(job)
+        return self._write(job)
 
     def keep(self, ttl_seconds: int) -> str:
         """Make everything a new file set, which lives so long, 0: the usual time. Gives its id.
@@ -146,7 +156,7 @@ class Batch:
             self._apply_all(connection, Place(made.view, made))
             return made.id
 
-        return self._catalog.write(job)
+        return self._write(job)
 
     def _apply_all(self, connection: Connection, place: Place) -> None:
         with _naming(self._open):

@@ -119,6 +119,7 @@ class Contents:
         """`find` tells the file of the content with a digest, and its size, if a row names it and it is in use."""
         self._room = Room(data)
         self._repeats = Repeats(find)
+        self.has_left = False  # a file was let go of that a row may name, or none: `orphans` tells
         self._incoming = data / "incoming"
         self._contents = data / "contents"
         self._incoming.mkdir(exist_ok=True)
@@ -206,10 +207,12 @@ class Contents:
             new.path = new.path.rename(self.path(new.path.name))
             sync_folder(new.path.parent)
 
-    def discard(self, staged: Staged) -> None:
-        """Let go of what was staged, whether it got its name or not."""
+    def discard(self, staged: Staged, *, failed: bool = False) -> None:
+        """Let go of what was staged, whether it got its name or not; `failed`: the write did that was to name it."""
         if staged.file is not None and not staged.named:
             _remove(staged.file)
+        elif staged.file is not None and failed:
+            self.has_left = True
         staged.file = None
         if staged.lock is not None:
             staged.lock.close()

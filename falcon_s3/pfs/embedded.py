@@ -302,9 +302,12 @@ class EmbeddedPfs(Uploads):
     ) -> FileInfo:
         put = self._staged(ref, path, body, attributes, check)
         try:
-            return put.file(self._catalog.write_together(puts.run, put))
-        finally:
-            self._contents.discard(put.staged)
+            named = self._catalog.write_together(puts.run, put)
+        except BaseException:
+            self._contents.discard(put.staged, failed=True)
+            raise
+        self._contents.discard(put.staged)
+        return put.file(named)
 
     def start_put(
         self,

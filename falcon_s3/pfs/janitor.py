@@ -63,6 +63,8 @@ class Janitor:
             self._work.clear()
             if self._closing.is_set():
                 return
+            if self._contents.has_left:
+                self._contents.has_left, orphans = False, True
             try:
                 with alone(self._lock) as mine:
                     if mine:
@@ -74,7 +76,8 @@ class Janitor:
                             orphans=orphans,
                             stop=self._closing.is_set,
                         )
-                orphans = False  # killed writers are few: a start is often enough to look for what they left
+                        # Killed writers are few: a start is often enough to look for what they left.
+                        orphans = False
             except (Unavailable, OSError) as ex:  # a full disk, say: the next time will do
                 logger.warning("cleaning up was put off: %s", ex)
 
@@ -127,6 +130,8 @@ def collect(
         with catalog.read() as connection:
             left = contents.stale() if shard is None else contents.orphans(connection, shard)
         if left:
+            # What a commit that failed left at the end of the log a power cut would make part of it, unless that is written over.
+            catalog.write(lambda connection: connection.execute("PRAGMA application_id = 0").rowcount)
             catalog.settle()
         for file in left:
             file.unlink(missing_ok=True)

@@ -103,7 +103,7 @@ class Later:
 
     def finish(self, told: Callable[[str | None, BaseException | None], None]) -> None:
         def ended(job: Job[Put, Named]) -> None:
-            self._contents.discard(self._put.staged)
+            self._contents.discard(self._put.staged, failed=job.error is not None)
             told(None if job.result is None else job.result.commit.hex(), job.error)
 
         self._catalog.write_later(run, self._put, ended)

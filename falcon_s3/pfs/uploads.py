@@ -153,9 +153,12 @@ class Uploads:
             return part
 
         try:
-            return self._catalog.write(job)
-        finally:
-            self._contents.discard(staged)
+            part = self._catalog.write(job)
+        except BaseException:
+            self._contents.discard(staged, failed=True)
+            raise
+        self._contents.discard(staged)
+        return part
 
     def list_parts(self, ref: Ref, path: str, upload: str, after: int = 0) -> list[Part]:
         with self._catalog.read() as connection:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import random
+import resource
 import sqlite3
 import threading
 import time
@@ -20,6 +21,7 @@ from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.tree import PAGE_ENTRIES
 from tests.pfs.bodies import Bytes, Wrong, get, names, put
 from tests.pfs.stores import MASTER
+from tests.pfs.waiting import until
 
 LARGE = random.Random(1).randbytes(100_000)
 
@@ -168,6 +170,21 @@ def test_bytes_that_nothing_names_are_collected_and_nothing_else(sound, data, by
     report = sound.fsck()
     assert (report.problems, report.orphans, report.contents) == ([], 0, 4)
     assert get(sound, MASTER, "large") == LARGE
+
+
+def test_what_a_write_left_whose_commit_failed_is_collected_while_the_store_is_open(sound, data):
+    """A disk that is full to the log, say: whether a row names the file the write does not know."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((data / "catalog.sqlite3-wal").stat().st_size, hard))
+    try:
+        with pytest.raises(Unavailable):
+            put(sound, MASTER, "refused", random.Random(2).randbytes(contents.INLINE_BYTES + 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sound.fsck().orphans == 1
+    sound._janitor.wake()  # as an hour later
+    until(lambda: not sound.fsck().orphans)
+    assert sound.fsck().problems == []
 
 
 def test_the_log_begins_anew_while_bytes_are_checked(sound, data):
