@@ -46,6 +46,8 @@ def on_store(command: Callable[..., None]) -> Callable[..., None]:
                 store.close()
         except pfs.PfsError as ex:
             raise click.ClickException(sentence_of(ex)) from ex
+        except OSError as ex:
+            raise click.ClickException(f"{ex.filename or data}: {ex.strerror or ex}") from ex
 
     return run
 

@@ -150,6 +150,14 @@ def test_a_whole_store_passes_fsck(store, typed):
     assert json.loads(result.stdout)[0]["problems"] == 0
 
 
+def test_what_fsck_cannot_remove_is_one_line(store, typed, tmp_path):
+    (tmp_path / "data" / "contents" / "aa" / "a folder").mkdir()
+    result = typed("fsck", "--repair")
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == f"Error: {tmp_path}/data/contents/aa/a folder: Is a directory"
+
+
 def test_a_damaged_store_does_not(store, typed, tmp_path):
     """Exit code 1, and a line that says what is damaged."""
     put(store, "a", b"x" * 3_000_000)
