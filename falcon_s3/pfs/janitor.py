@@ -79,6 +79,7 @@ class Janitor:
                         # Killed writers are few: a start is often enough to look for what they left.
                         orphans = False
             except (Unavailable, OSError) as ex:  # a full disk, say: the next time will do
+                orphans = True  # of some files the rows may be gone
                 logger.warning("cleaning up was put off: %s", ex)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 import pytest
 from blake3 import blake3
 
-from falcon_s3.pfs import Branch, BranchNotFound, Digests, Repo, Unavailable, contents
+from falcon_s3.pfs import Branch, BranchNotFound, Digests, Repo, Unavailable, contents, janitor
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.tree import PAGE_ENTRIES
 from tests.pfs.bodies import Bytes, Wrong, get, names, put
@@ -276,6 +276,24 @@ def test_cleaning_goes_on_where_something_could_not_be_removed(data, caplog):
         time.sleep(0.05)
     else:
         pytest.fail("the deleted repo is still there")
+    pfs.close()
+
+
+def test_what_cleaning_did_not_come_to_is_removed_the_next_time(data, caplog, monkeypatch):
+    """The rows of contents that go together go first: of what follows one that cannot be removed, only files are left."""
+    monkeypatch.setattr(janitor, "GRACE_MS", -1000)
+    pfs = EmbeddedPfs(data)
+    pfs.create_branch(MASTER)
+    put(pfs, MASTER, "first", LARGE)
+    first = content_file(data)
+    put(pfs, MASTER, "second", LARGE[::-1])
+    as_a_folder(first)
+    pfs.delete_branch(MASTER)
+    until(lambda: "cleaning up was put off" in caplog.text)
+    first.rmdir()
+    assert pfs.fsck().orphans == 1
+    pfs._janitor.wake()  # as an hour later
+    until(lambda: not pfs.fsck().orphans)
     pfs.close()
 
 
