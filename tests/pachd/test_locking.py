@@ -152,6 +152,92 @@ def test_a_lock_is_given_back_though_the_connection_broke_meanwhile(far, pfs, br
     assert listed(pfs, branch) == ["a", "b"]
 
 
+class Lost(grpc.RpcError):
+    """How a call ends whose connection breaks before the answer."""
+
+    def code(self):
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self):
+        return "Socket closed"
+
+
+def lose_answer(pfs, lost):
+    """Let the answer to the next call of that method be lost, though pachd has done what was asked for."""
+    real_change, real_send = pfs._calls.change, pfs._calls.send
+
+    def change(method, request):
+        reply = real_change(method, request)
+        if method is lost:
+            pfs._calls.change = real_change
+            raise Lost
+        return reply
+
+    def send(method, messages):
+        call = real_send(method, messages)
+        if method is lost:
+            pfs._calls.send = real_send
+            real_result = call.result
+
+            def result(timeout):
+                real_result(timeout)
+                raise Lost
+
+            call.result = result
+        return call
+
+    pfs._calls.change, pfs._calls.send = change, send
+
+
+def test_a_lock_of_which_nobody_was_told_holds_nobody_off(pfs, open_pfs, branch, monkeypatch):
+    """It has no owner, which the store that asked for it knows."""
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
+    lose_answer(pfs, methods.START_COMMIT)
+    with pytest.raises(Unavailable):
+        put(pfs, branch, "a", b"1", None, must_be_missing)
+    put(open_pfs(), branch, "a", b"2", None, must_be_missing)
+    assert get(pfs, branch, "a") == b"2"
+
+
+def test_a_lock_of_which_nobody_was_told_goes_once_pachd_is_back(pfs, far, branch, proxy, monkeypatch):
+    """It could not be looked for when it was lost."""
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 2.0)
+    real = far._calls.change
+
+    def change(method, request):
+        reply = real(method, request)
+        if method is methods.START_COMMIT:
+            far._calls.change = real
+            proxy.refuse()
+            proxy.cut()
+            raise Lost
+        return reply
+
+    far._calls.change = change
+    with pytest.raises(Unavailable):
+        put(far, branch, "a", b"1", None, must_be_missing)
+    proxy.accept()
+    put(far, branch, "a", b"2", None, must_be_missing)
+    assert get(pfs, branch, "a") == b"2"
+
+
+@pytest.mark.parametrize("what", ["put", "copy", "delete"])
+def test_a_write_whose_answer_is_lost_succeeds_once_it_shows(pfs, open_pfs, branch, what, monkeypatch):
+    """Who asked again would hear that the condition does not hold; and it needs the lock no more."""
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
+    put(pfs, branch, "there", b"1")
+    source = pfs.inspect_file(branch, "there")
+    lose_answer(pfs, methods.MODIFY_FILE)
+    if what == "put":
+        assert put(pfs, branch, "a", b"2", None, must_be_missing).size == 1
+    elif what == "copy":
+        assert pfs.copy_file(branch, "a", source, None, must_be_missing).etag == source.etag
+    else:
+        assert pfs.delete_files(branch, ["there"], lambda found: None) is not None
+    assert listed(pfs, branch) == {"put": ["a", "there"], "copy": ["a", "there"], "delete": []}[what]
+    put(open_pfs(), branch, "b", b"3", None, must_be_missing)
+
+
 def test_a_lock_is_nobody_elses_business(pfs, branch):
     """It is no bucket and hinders no plain write; it goes with its branch."""
     hidden = lock.branch_of(branch)
@@ -259,9 +345,10 @@ def test_a_write_of_which_nobody_knows_keeps_the_lock(pfs, open_pfs, branch, mon
     real = pfs._calls.send
 
     def send(method, messages):
-        call = real(method, messages)
-        if method is methods.MODIFY_FILE:
-            monkeypatch.setattr(call, "result", lost)
+        if method is not methods.MODIFY_FILE:
+            return real(method, messages)
+        call = real(methods.CREATE_FILE_SET, messages)  # where it writes nothing
+        monkeypatch.setattr(call, "result", lost)
         return call
 
     def lost(timeout):

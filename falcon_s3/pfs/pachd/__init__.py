@@ -43,6 +43,7 @@ from falcon_s3.pfs.pachd.branches import BranchEntry
 from falcon_s3.pfs.pachd.calls import Calls, Channel
 from falcon_s3.pfs.pachd.locking import Condition
 from falcon_s3.pfs.pachd.reading import Reader
+from falcon_s3.pfs.pachd.writing import Content
 
 # Attributes that a client sets on purpose, one by one, and would look for.
 REFUSED_ATTRIBUTES = {"x-amz-tagging": "tags"}
@@ -164,7 +165,7 @@ class PachdPfs:
         if check is None:
             return writing.put_file(self._calls, ref, path, body, head)
         file_set, content = writing.file_set(self._calls, ref, lambda stream: writing.send_body(stream, path, body))
-        locking.write(self._calls, ref, [writing.from_file_set(path, file_set)], Condition([path], check))
+        locking.write(self._calls, ref, [writing.from_file_set(path, file_set)], Condition([path], check, content))
         return writing.written(self._calls, ref, path, content, head)
 
     def copy_file(
@@ -177,7 +178,8 @@ class PachdPfs:
     ) -> FileInfo:
         head = self._check(ref, path, attributes)
         change = writing.copy(path, source.commit, source.path, append=False)
-        locking.write(self._calls, ref, [change], Condition([path], check))
+        content = Content(source.size, {source.etag})
+        locking.write(self._calls, ref, [change], Condition([path], check, content))
         return writing.copied(self._calls, ref, path, source, head)
 
     def delete_files(

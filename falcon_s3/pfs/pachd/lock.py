@@ -7,13 +7,15 @@ leaves nothing. The branch itself would do, but is spoilt by it: pachd adds what
 the head was open to that very commit, also when it was finished meanwhile, which is then "forgotten" for ever; and
 writes that begin a moment earlier are refused, since the head has not been finished.
 
-Who finds the lock without an owner drops it. An owner that was slow gives up before it writes.
+Who finds the lock without an owner drops it. An owner that was slow gives up before it writes. Whether a lock was taken
+is not known when the connection breaks meanwhile: such a one has no owner, and this process knows it by its description.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +28,9 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 PREFIX, DIGITS = "_lock_", 16
 DESCRIPTION = "falcon-s3: a write under a condition"
+# The descriptions of locks that this process has asked for, and had no answer; the most that are remembered.
+_unanswered: set[str] = set()
+MOST_UNANSWERED = 1000
 # An owner that has held the lock for so long writes no more.
 OWNED_SECONDS = 15.0
 # A lock that is older has no owner: what the owner began last has come to its end, too.
@@ -85,7 +90,8 @@ def _take(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Commit:
     end = time.monotonic() + WAIT_SECONDS
     pause, most = PAUSE_SECONDS
     branch = branch_of(ref)
-    request = wire.StartCommitRequest(branch=names.branch_message(branch), description=DESCRIPTION)
+    description = f"{DESCRIPTION} ({secrets.token_hex(8)})"
+    request = wire.StartCommitRequest(branch=names.branch_message(branch), description=description)
     while time.monotonic() < end:
         try:
             with failures.about(ref):
@@ -93,6 +99,12 @@ def _take(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Commit:
         except ParentOpen:
             waiting()
             _release(calls, branch)
+        except Unavailable:
+            if len(_unanswered) == MOST_UNANSWERED:
+                _unanswered.clear()
+            _unanswered.add(description)
+            _release(calls, branch)
+            raise
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
         pause = min(most, pause * 2)
     raise Unavailable(f"others were writing to {ref} all the time")
@@ -102,8 +114,11 @@ def _release(calls: Calls, branch: Branch) -> None:
     """Drop a lock that has no owner any more."""
     with suppress(NotFound):  # given back meanwhile
         info = reading.inspect_commit(calls, branch)
-        if not info.HasField("finishing") and time.time() - info.started.seconds > HELD_SECONDS:
+        if info.HasField("finishing"):
+            return
+        if info.description in _unanswered or time.time() - info.started.seconds > HELD_SECONDS:
             drop(calls, names.commit_of(info.commit))
+            _unanswered.discard(info.description)
 
 
 def drop(calls: Calls, commit: Commit) -> None:

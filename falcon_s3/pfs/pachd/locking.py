@@ -16,19 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from falcon_s3.pfs import Check, Commit, FileInfo, Ref
+from falcon_s3.pfs import Check, Commit, FileInfo, PfsError, Ref, Unavailable
 from falcon_s3.pfs.pachd import lock, reading, writing
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.failures import BaseUnfinished
+from falcon_s3.pfs.pachd.writing import Content
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 
 class Condition:
-    """Paths, and what is asked about each."""
+    """Paths, what is asked about each, and what each is to be afterwards; None: not there."""
 
-    def __init__(self, paths: Sequence[str], check: Check | None):
+    def __init__(self, paths: Sequence[str], check: Check | None, wanted: Content | None = None):
         self._paths = paths
         self._check = check
+        self._wanted = wanted
         self._seen: list[tuple[str, int] | None] | None = None
 
     def __bool__(self) -> bool:
@@ -49,6 +51,17 @@ class Condition:
                 self._check(file)
         self._seen = seen
         return any(seen)
+
+    def is_done(self, calls: Calls, ref: Ref) -> bool:
+        """Whether `ref` shows what is wanted, and did not when the check was asked last. False where it cannot be told."""
+        try:
+            found = [_find(calls, ref, path) for path in self._paths]
+        except PfsError:
+            return False
+        ends = [
+            file is None if self._wanted is None else file is not None and self._wanted.is_of(file) for file in found
+        ]
+        return all(ends) and [None if file is None else (file.etag, file.size) for file in found] != self._seen
 
 
 def _find(calls: Calls, ref: Ref, path: str) -> FileInfo | None:
@@ -73,13 +86,17 @@ def write(calls: Calls, ref: Ref, changes: Sequence[bytes], condition: Condition
     with lock.held(calls, ref, lambda: condition.ask(calls, ref)) as owner:
         condition.ask(calls, ref)
         with owner.writing():
-            writing.modify(calls, ref, changes)
+            try:
+                writing.modify(calls, ref, changes)
+            except Unavailable:  # the answer may have been lost, not the write
+                if not condition.is_done(calls, ref):
+                    raise
 
 
 def delete_files(calls: Calls, ref: Ref, paths: Sequence[str], check: Check | None) -> Commit | None:
     """Remove files in one commit if the check lets each go; None, and no commit, where none is there."""
     changes = writing.deletions(paths)
-    condition = Condition(paths, check)
+    condition = Condition(paths, check)  # none is to be there afterwards
     if not (condition.ask(calls, ref) if condition else writing.is_any(calls, ref, paths)):
         writing.check_ref(calls, ref)
         return None

@@ -227,7 +227,7 @@ def _written(
         raise Unavailable(f"the parts of upload {identity} were forgotten while they were put together") from None
     find(calls, ref, path, identity)  # not aborted meanwhile, nor finished by another
     # Who holds the lock of a condition writes at once, or not at all.
-    condition = Condition([path], check)
+    condition = Condition([path], check, content)
     locking.write(calls if condition else patient, ref, [writing.from_file_set(path, file_set)], condition)
     return writing.written(patient, ref, path, content, head)
 
