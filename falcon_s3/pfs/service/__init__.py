@@ -21,9 +21,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.service import absent
+from falcon_s3.pfs.service import absent, calls
 from falcon_s3.pfs.service.branches import Branches
-from falcon_s3.pfs.service.calls import Service, Waiting
+from falcon_s3.pfs.service.calls import Room, Service, Waiting
 from falcon_s3.pfs.service.cluster import checks, services
 from falcon_s3.pfs.service.commits import Commits
 from falcon_s3.pfs.service.files import Files
@@ -33,7 +33,7 @@ from falcon_s3.pfs.service.repos import Repos
 from falcon_s3.pfs.service.transactions import Transactions
 from falcon_s3.pfs.service.walks import Walks
 
-# Calls served at a time; those that wait for commits are fewer (calls.WAITERS).
+# Calls served at a time besides those that take as long as their clients like (calls.WAITERS, calls.SENDERS).
 THREADS = 64
 # The longest message, both ways, as in pachd (grpcutil): clients send 19 MiB at a time.
 MESSAGE_BYTES = 20 << 20
@@ -41,6 +41,11 @@ OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),  # a second server on the same address is refused
+    # A client that is gone without a word is given up within 40 seconds, with its calls; by default within two hours.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
     # Go clients of pachd ping every 20 seconds; by default grpc ends such connections.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5000),
@@ -60,7 +65,7 @@ class Server:
         self._store = ExtendedPfs(data, relaxed=relaxed)
         self._waiting = Waiting()
         self._server = grpc.server(
-            ThreadPoolExecutor(THREADS, thread_name_prefix="call"),
+            ThreadPoolExecutor(THREADS + calls.WAITERS + calls.SENDERS, thread_name_prefix="call"),
             handlers=[self._pfs(), *self._others(data)],
             interceptors=list(interceptors),
             options=OPTIONS,
@@ -76,15 +81,15 @@ class Server:
             raise OSError(f"cannot listen on {listen}")
 
     def _pfs(self) -> Service:
-        store = self._store
+        store, senders = self._store, Room(calls.SENDERS, "send changes")
         self._transactions = Transactions(store)
         methods = {
             **Repos(store).methods(),
             **Branches(store).methods(),
             **Commits(store, self._waiting).methods(),
             **Files(store).methods(),
-            **Modify(store).methods(),
-            **FileSets(store).methods(),
+            **Modify(store, senders).methods(),
+            **FileSets(store, senders).methods(),
             **Walks(store).methods(),
             **checks(store),
             **dict(self._transactions.pfs_methods()),

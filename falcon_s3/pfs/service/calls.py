@@ -49,8 +49,10 @@ CODES: tuple[tuple[type[Exception], grpc.StatusCode], ...] = (
 )
 # How often it is looked whether grpc has told of a call what it knows.
 SETTLE_SECONDS = 0.0001
-# How many calls may wait for commits at a time; each holds one of the server's threads.
+# How many calls may wait for commits at a time, and how many may be sending changes: each holds a thread of the server,
+# however long its client takes.
 WAITERS = 40
+SENDERS = 512
 
 Handler = Any  # what grpc calls RpcMethodHandler
 Context = grpc.ServicerContext
@@ -96,11 +98,30 @@ def streaming(
     return grpc.unary_stream_rpc_method_handler(run, None, serialize)
 
 
-def uploading(parse: Callable[[bytes], Any], call: Callable[[Iterator[Any], Context], Any]) -> Handler:
+class Room:
+    """How many calls of a kind there may be at a time; `what` they do."""
+
+    def __init__(self, most: int, what: str):
+        self._most = most
+        self._what = what
+        self._left = threading.BoundedSemaphore(most)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Raises Busy."""
+        if not self._left.acquire(blocking=False):
+            raise Busy(f"{self._most} calls {self._what} already: try later")
+        try:
+            yield
+        finally:
+            self._left.release()
+
+
+def uploading(parse: Callable[[bytes], Any], call: Callable[[Iterator[Any], Context], Any], room: Room) -> Handler:
     """Many requests, each of which `parse` makes something of, one reply."""
 
     def run(messages: Iterator[bytes], context: Context) -> Any:
-        with answered(context):
+        with answered(context), room.taken():
             return call(map(parse, whole(messages, context)), context)
 
     return grpc.stream_unary_rpc_method_handler(run, None, _serialize)
@@ -167,17 +188,8 @@ class Waiting:
     """Calls that wait for something to happen in the store: how many there may be, and how they end."""
 
     def __init__(self) -> None:
-        self._room = threading.BoundedSemaphore(WAITERS)
+        self.room = Room(WAITERS, "wait for commits")
         self._closing = threading.Event()
-
-    @contextmanager
-    def room(self) -> Iterator[None]:
-        if not self._room.acquire(blocking=False):
-            raise Busy(f"{WAITERS} calls wait for commits already: try later")
-        try:
-            yield
-        finally:
-            self._room.release()
 
     def pause(self, context: Context, seconds: float) -> bool:
         """Wait a little; False: the client has gone. Raises Unavailable when the server is going."""

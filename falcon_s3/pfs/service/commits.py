@@ -100,7 +100,7 @@ class Commits:
     def _finished(self, info: CommitInfo, context: Context) -> CommitInfo:
         """The commit once it is finished, or as it is when the client has gone."""
         if info.finished_ms is None:
-            with self._waiting.room():
+            with self._waiting.room.taken():
                 while self._waiting.pause(context, LOOK_SECONDS):
                     info = self._store.inspect_commit(info.commit)
                     if info.finished_ms is not None:
@@ -153,7 +153,7 @@ class Commits:
         number = self._resolve(getattr(request, "from")).point.number if request.HasField("from") else 0
         if request.origin_kind not in {wire.ORIGIN_KIND_UNKNOWN, wire.USER}:
             number = NEVER
-        with self._waiting.room():
+        with self._waiting.room.taken():
             while True:
                 found = self._store.look(
                     lambda connection, number=number: lineage.commits_after(  # type: ignore[misc]

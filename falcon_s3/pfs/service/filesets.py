@@ -10,7 +10,7 @@ from falcon_s3.pfs import FILESETS, Repo, filesets, targets, tree
 from falcon_s3.pfs.batch import Copy, Difference, Pour
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.service.calls import Context, Handler, unary, uploading
+from falcon_s3.pfs.service.calls import Context, Handler, Room, unary, uploading
 from falcon_s3.pfs.service.modify import Change, change_of, collect
 from falcon_s3.pfs.service.names import Unclear, named_of
 from falcon_s3.pfs.targets import Named
@@ -22,12 +22,13 @@ SHARD_BYTES = 1 << 30
 
 
 class FileSets:
-    def __init__(self, store: ExtendedPfs):
+    def __init__(self, store: ExtendedPfs, room: Room):
         self._store = store
+        self._room = room
 
     def methods(self) -> dict[str, Handler]:
         return {
-            "CreateFileSet": uploading(change_of, self.create),
+            "CreateFileSet": uploading(change_of, self.create, self._room),
             "GetFileSet": unary(wire.GetFileSetRequest, self.get),
             "AddFileSet": unary(wire.AddFileSetRequest, self.add),
             "RenewFileSet": unary(wire.RenewFileSetRequest, self.renew),

@@ -11,7 +11,7 @@ from falcon_s3._speedups import added_file
 from falcon_s3.pfs import batch, folders
 from falcon_s3.pfs.batch import Batch, Copy, Delete
 from falcon_s3.pfs.extended import ExtendedPfs
-from falcon_s3.pfs.service.calls import Context, Handler, parsed, uploading
+from falcon_s3.pfs.service.calls import Context, Handler, Room, parsed, uploading
 from falcon_s3.pfs.service.names import Unclear, Unsupported, named_of
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
@@ -43,11 +43,12 @@ def change_of(message: bytes) -> Change:
 
 
 class Modify:
-    def __init__(self, store: ExtendedPfs):
+    def __init__(self, store: ExtendedPfs, room: Room):
         self._store = store
+        self._room = room
 
     def methods(self) -> dict[str, Handler]:
-        return {"ModifyFile": uploading(change_of, self.modify)}
+        return {"ModifyFile": uploading(change_of, self.modify, self._room)}
 
     def modify(self, messages: Iterator[Change], _context: Context) -> Empty:
         """All changes of the stream, in order and at once; what cannot be written to is refused before the bytes."""
