@@ -1,6 +1,8 @@
 """Writes under a condition: an open commit beside the branch is the lock, whoever else writes, and whoever dies."""
 
 import threading
+import time
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -134,6 +136,21 @@ def test_a_lock_whose_owner_died_is_taken_over(pfs, branch, monkeypatch):
         pfs.inspect_commit(held)
 
 
+@pytest.mark.parametrize("ahead", [-200, 200])
+def test_a_clock_that_is_wrong_takes_no_lock_from_its_owner_and_leaves_none_without(pfs, branch, monkeypatch, ahead):
+    """When it was taken is told by the clock of pachd."""
+    clock = SimpleNamespace(time=lambda: time.time() + ahead, monotonic=time.monotonic, sleep=time.sleep)
+    monkeypatch.setattr(lock, "time", clock)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
+    held = hold(pfs, branch)
+    with pytest.raises(Unavailable, match="all the time"):
+        put(pfs, branch, "a", b"1", None, must_be_missing)
+    assert is_open(pfs, held)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 20.0)
+    monkeypatch.setattr(lock, "HELD_SECONDS", 0.5)
+    put(pfs, branch, "a", b"1", None, must_be_missing)
+
+
 def test_a_lock_is_given_back_though_the_connection_broke_meanwhile(far, pfs, branch, proxy, monkeypatch):
     """Nobody else would know for minutes that it has no owner."""
     real = lock.drop
@@ -219,6 +236,18 @@ def test_a_lock_of_which_nobody_was_told_goes_once_pachd_is_back(pfs, far, branc
     proxy.accept()
     put(far, branch, "a", b"2", None, must_be_missing)
     assert get(pfs, branch, "a") == b"2"
+
+
+def test_a_lock_that_could_not_be_given_back_holds_off_nobody_here(pfs, open_pfs, branch, monkeypatch):
+    def refused(calls, commit):
+        raise Unavailable("pachd did not answer (ABORTED)")
+
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
+    with monkeypatch.context() as while_it_is_so:
+        while_it_is_so.setattr(lock, "drop", refused)
+        put(pfs, branch, "a", b"1", None, must_be_missing)
+    put(open_pfs(), branch, "b", b"1", None, must_be_missing)
+    assert listed(pfs, branch) == ["a", "b"]
 
 
 @pytest.mark.parametrize("what", ["put", "copy", "delete"])

@@ -7,8 +7,9 @@ leaves nothing. The branch itself would do, but is spoilt by it: pachd adds what
 the head was open to that very commit, also when it was finished meanwhile, which is then "forgotten" for ever; and
 writes that begin a moment earlier are refused, since the head has not been finished.
 
-Who finds the lock without an owner drops it. An owner that was slow gives up before it writes. Whether a lock was taken
-is not known when the connection breaks meanwhile: such a one has no owner, and this process knows it by its description.
+Who finds the lock without an owner drops it. An owner that was slow gives up before it writes. Whether a lock was taken,
+or given back, is not known when the connection breaks meanwhile: such a one has no owner either, and this process knows
+it by its description.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 PREFIX, DIGITS = "_lock_", 16
 DESCRIPTION = "falcon-s3: a write under a condition"
-# The descriptions of locks that this process has asked for, and had no answer; the most that are remembered.
-_unanswered: set[str] = set()
-MOST_UNANSWERED = 1000
+# The descriptions of locks that this process has asked for or given back, and had no answer; the most that are remembered.
+_ownerless: set[str] = set()
+MOST_OWNERLESS = 1000
 # An owner that has held the lock for so long writes no more.
 OWNED_SECONDS = 15.0
 # A lock that is older has no owner: what the owner began last has come to its end, too.
 HELD_SECONDS = 120.0
+# By how much our clock and pachd's, which tells when a lock was taken, may differ: who waits has a clock of its own as well.
+SKEW_SECONDS = 300.0
 # How long a lock is waited for: longer than one without an owner is held.
 WAIT_SECONDS = 180.0
 PAUSE_SECONDS = (0.005, 0.25)  # at first, at most
@@ -76,21 +79,30 @@ def held(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Iterator[Owne
 
     While another holds it, `waiting` is called again and again. Raises what that raises, and Unavailable after a while.
     """
-    commit = _take(calls, ref, waiting)
+    description = f"{DESCRIPTION} ({secrets.token_hex(8)})"
+    commit = _take(calls, ref, description, waiting)
     owner = Owner(ref)
     try:
         yield owner
     finally:
         if owner.sure:
-            with suppress(PfsError):  # it is given up after a while
+            try:
                 drop(calls, commit)
+            except PfsError:  # others give it up after a while
+                _disown(description)
 
 
-def _take(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Commit:
+def _disown(description: str) -> None:
+    if len(_ownerless) == MOST_OWNERLESS:
+        _ownerless.clear()
+    _ownerless.add(description)
+
+
+def _take(calls: Calls, ref: Ref, description: str, waiting: Callable[[], object]) -> Commit:
     end = time.monotonic() + WAIT_SECONDS
     pause, most = PAUSE_SECONDS
     branch = branch_of(ref)
-    description = f"{DESCRIPTION} ({secrets.token_hex(8)})"
+    seen: dict[str, float] = {}
     request = wire.StartCommitRequest(branch=names.branch_message(branch), description=description)
     while time.monotonic() < end:
         try:
@@ -98,27 +110,27 @@ def _take(calls: Calls, ref: Ref, waiting: Callable[[], object]) -> Commit:
                 return Commit(ref.repo, calls.change(methods.START_COMMIT, request).id)
         except ParentOpen:
             waiting()
-            _release(calls, branch)
+            _release(calls, branch, seen)
         except Unavailable:
-            if len(_unanswered) == MOST_UNANSWERED:
-                _unanswered.clear()
-            _unanswered.add(description)
-            _release(calls, branch)
+            _disown(description)
+            _release(calls, branch, seen)
             raise
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
         pause = min(most, pause * 2)
     raise Unavailable(f"others were writing to {ref} all the time")
 
 
-def _release(calls: Calls, branch: Branch) -> None:
-    """Drop a lock that has no owner any more."""
+def _release(calls: Calls, branch: Branch, seen: dict[str, float]) -> None:
+    """Drop a lock that has no owner any more. `seen`: since when each has been waited for, by its commit."""
     with suppress(NotFound):  # given back meanwhile
         info = reading.inspect_commit(calls, branch)
         if info.HasField("finishing"):
             return
-        if info.description in _unanswered or time.time() - info.started.seconds > HELD_SECONDS:
+        waited = time.monotonic() - seen.setdefault(info.commit.id, time.monotonic())
+        age = max(waited, time.time() - info.started.seconds - SKEW_SECONDS)
+        if info.description in _ownerless or age > HELD_SECONDS:
             drop(calls, names.commit_of(info.commit))
-            _unanswered.discard(info.description)
+            _ownerless.discard(info.description)
 
 
 def drop(calls: Calls, commit: Commit) -> None:
