@@ -36,8 +36,13 @@ Code = grpc.StatusCode
 NO_FILE = re.compile(r"file .* not found in repo .* at commit|does not contain item", re.DOTALL)
 # Tokens that ran out, which older versions answer as their own failure (auth.go).
 NO_TOKEN = re.compile(r"no authentication token|auth token is corrupted|token expiration is in the past")
-# Go's text of ENOSPC, of whatever pachd writes to; and that of a `falcon-s3 pfsd`.
-NO_SPACE = re.compile("no space left on device|the disk is full")
+# The text of ENOSPC in Go, and in PostgreSQL, of whatever pachd writes to; and that of a `falcon-s3 pfsd`.
+NO_SPACE = re.compile("[Nn]o space left on device|the disk is full")
+# Go's texts of connections that fail, and the classes of PostgreSQL's errors that pass (its manual, appendix A): of a
+# database, or a store of chunks, that is restarted or has too much to do, for which pachd has no code.
+IN_TROUBLE = re.compile(
+    r"connection re(?:fused|set by peer)|broken pipe|i/o timeout|unexpected EOF|bad connection|SQLSTATE (?:08|40|53|57)"
+)
 OPEN_PARENT = re.compile(r"parent commit .* has not been finished", re.DOTALL)
 OPEN_BASE = re.compile(r"base commit .* unfinished|commit .* not finished", re.DOTALL)
 NO_AUTH = "the auth service is not activated"
@@ -59,6 +64,7 @@ MEANINGS: tuple[tuple[re.Pattern[str], type[PfsError]], ...] = (
     (OPEN_BASE, BaseUnfinished),
     (re.compile(r"path \(.*\) invalid|path collision", re.DOTALL), InvalidPath),
     (re.compile(r"name \(.*\) invalid|project name", re.DOTALL), InvalidName),
+    (IN_TROUBLE, Unavailable),
 )
 FINISHED, OUTPUT = re.compile("has already finished|cannot clear finished commit"), "output branch"
 # What a commit shows was thrown away, or is not put together yet.
