@@ -392,3 +392,21 @@ def test_a_write_of_which_nobody_knows_keeps_the_lock(pfs, open_pfs, branch, mon
     monkeypatch.setattr(lock, "HELD_SECONDS", 0.0)
     monkeypatch.setattr(lock, "WAIT_SECONDS", 20.0)
     assert put(open_pfs(), branch, "b", b"1", None, must_be_missing).size == 1
+
+
+def test_a_deletion_whose_answer_is_lost_goes_on(pfs, open_pfs, branch):
+    """Else the bucket would be gone, and its repo stay behind with a branch that nobody sees."""
+    lose_answer(pfs, methods.BATCH_TRANSACTION)
+    pfs.delete_branch(branch, if_empty=True)
+    with pytest.raises(grpc.RpcError, match=r"repo .* not found"):
+        branches_of(pfs, branch.repo)
+
+
+def test_a_file_that_comes_while_the_answer_to_a_deletion_is_lost_keeps_the_bucket(open_pfs, pfs, branch):
+    other = open_pfs()
+    lose_answer(pfs, methods.BATCH_TRANSACTION)
+    before_deletion(pfs, lambda: put(other, branch, "a", b"1"))
+    with pytest.raises(BranchNotEmpty):
+        pfs.delete_branch(branch, if_empty=True)
+    assert get(other, branch, "a") == b"1"
+    assert branches_of(pfs, branch.repo) == {branch.name}

@@ -35,6 +35,7 @@ from falcon_s3.pfs import (
     NotFound,
     PfsError,
     Repo,
+    Unavailable,
     check_branch,
 )
 from falcon_s3.pfs.pachd import failures, listing, lock, methods, names, reading, uploads
@@ -154,8 +155,12 @@ def _set_aside(calls: Calls, branch: Branch) -> Branch:
     hidden name, and looked at: with what came after the first look the branch is made again.
     """
     aside = Branch(branch.repo, f"{ASIDE}{int(time.time()):0{TIME_DIGITS}x}{secrets.token_hex(RANDOM_BYTES)}")
-    with failures.about(branch):
-        _rename(calls, branch, aside)
+    try:
+        with failures.about(branch):
+            _rename(calls, branch, aside)
+    except Unavailable:  # the answer may have been lost, not the change
+        if not _is_there(calls, aside):
+            raise
     try:
         is_empty = _is_empty(calls, _head_aside(calls, aside))
     except PfsError:
@@ -179,6 +184,14 @@ def _have_files(calls: Calls, repo: Repo, there: Sequence[str], empty: Branch | 
 
 def _is_aside(name: str) -> bool:
     return name.startswith(ASIDE) and names.HIDDEN_BRANCH.match(name) is not None
+
+
+def _is_there(calls: Calls, aside: Branch) -> bool:
+    try:
+        _head_aside(calls, aside)
+    except NotFound:
+        return False
+    return True
 
 
 def _head_aside(calls: Calls, aside: Branch) -> Commit:
