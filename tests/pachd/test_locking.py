@@ -11,6 +11,7 @@ from falcon_s3.pfs import Branch, BranchNotEmpty, BranchNotFound, CommitNotFound
 from falcon_s3.pfs.pachd import lock, methods, names
 from falcon_s3.pfs.pachd.calls import Method
 from falcon_s3.pfs.wire import pfs_pb2 as wire
+from tests.pachd.wiretap import Lost
 from tests.pfs.bodies import Bytes, Wrong, get, put
 from tests.pfs.bodies import names as listed
 
@@ -167,16 +168,6 @@ def test_a_lock_is_given_back_though_the_connection_broke_meanwhile(far, pfs, br
     monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
     put(pfs, branch, "b", b"1", None, must_be_missing)
     assert listed(pfs, branch) == ["a", "b"]
-
-
-class Lost(grpc.RpcError):
-    """How a call ends whose connection breaks before the answer."""
-
-    def code(self):
-        return grpc.StatusCode.UNAVAILABLE
-
-    def details(self):
-        return "Socket closed"
 
 
 def lose_answer(pfs, lost):

@@ -14,6 +14,7 @@ from falcon_s3.pfs.pachd import PachdPfs, layers, leases, methods, uploads, writ
 from falcon_s3.pfs.pachd.address import parse
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.pachd.users import running
+from tests.pachd.wiretap import Lost
 from tests.pfs.bodies import Bytes, get, names, put
 
 
@@ -343,6 +344,29 @@ def test_an_upload_that_is_completed_while_it_is_aborted_is_no_more_under_way(op
         pfs.abort_upload(branch, "a", upload)
     assert pfs.inspect_finished(branch, "a", upload).size == 1
     assert get(pfs, branch, "a") == b"x"
+
+
+def test_an_upload_is_completed_once_though_the_last_answer_is_lost(pfs, branch):
+    """Who heard of a failure would complete it again, which is a second commit, or is refused by the condition."""
+    upload = pfs.start_upload(branch, "a").id
+    part = pfs.put_part(branch, "a", upload, 1, Bytes(b"1"))
+    real = pfs._channel.callable
+
+    def callable_of(kind, method, serialize):
+        call = real(kind, method, serialize)
+        if method is not methods.FINISH_COMMIT:
+            return call
+
+        def lose_answer(request, **options):
+            pfs._channel.callable = real
+            call(request, **options)
+            raise Lost
+
+        return lose_answer
+
+    pfs._channel.callable = callable_of
+    file = pfs.finish_upload(branch, "a", upload, [(1, part.etag)], "")
+    assert pfs.inspect_finished(branch, "a", upload) == file
 
 
 def test_a_part_that_is_replaced_while_they_are_put_together_changes_nothing(open_pfs, pfs, branch):

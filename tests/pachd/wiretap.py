@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 from google.protobuf.message import Message
 
 from falcon_s3.pfs.pachd import PachdPfs
@@ -47,6 +48,16 @@ class Told:
     def future(self, *arguments: Any, **options: Any) -> Any:
         self._names.append(self._name)
         return self._call.future(*arguments, **options)
+
+
+class Lost(grpc.RpcError):  # type: ignore[misc,unused-ignore]
+    """How a call ends whose connection breaks before the answer."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return "Socket closed"
 
 
 class TappedPfs(PachdPfs):

@@ -233,15 +233,15 @@ def _written(
 
 
 def _conclude(calls: Calls, staged: Staged, commit: Commit) -> None:
-    """Keep the result instead of the upload."""
+    """Keep the result instead of the upload. It may be asked for twice, as a read: the file is there already."""
     request = wire.FinishCommitRequest(
         commit=names.ref_message(staged.commit),
         description=_description(staged.upload.path, finished=commit.id),
     )
     try:
         with failures.about(staged.commit):
-            calls.change(methods.FINISH_COMMIT, request)
-    except CommitFinished:  # it was asked for twice at once
+            calls.read(methods.FINISH_COMMIT, request)
+    except CommitFinished:  # it was asked for twice
         pass
 
 
