@@ -111,7 +111,12 @@ def greeting(found: Found) -> Greeting:
 def opened(config: Config) -> Backend:
     """The backend of one worker. Called in the worker, after the fork."""
     address = address_of(config)
-    store = PachdPfs(address, deadline=config.pachd_seconds, upload_ms=config.upload_days * DAY_MS)
+    store = PachdPfs(
+        address,
+        deadline=config.pachd_seconds,
+        upload_ms=config.upload_days * DAY_MS,
+        waiters=config.threads // 2,  # the other half serves those who wait for nobody
+    )
     asked = PachdPfs(address, deadline=READY_SECONDS)
     expiry = Expiry(store.as_user(config.pachd_token or "").expire_uploads, is_user=bool(config.pachd_token))
 

@@ -1,5 +1,6 @@
 """Writes under a condition: an open commit beside the branch is the lock, whoever else writes, and whoever dies."""
 
+import queue
 import threading
 import time
 from types import SimpleNamespace
@@ -306,6 +307,30 @@ def test_a_lock_that_is_held_for_long_is_a_failure_in_words(pfs, branch, monkeyp
     hold(pfs, branch)
     with pytest.raises(Unavailable, match="all the time"):
         pfs.put_file(branch, "a", Bytes(b"1"), None, must_be_missing)
+
+
+def test_those_who_wait_for_long_are_few(pfs, branch, monkeypatch):
+    """A lock whose owner died takes no more than their threads; the others are told to come again."""
+    monkeypatch.setattr(lock, "MOMENT_SECONDS", 0.2)
+    pfs._channel.waiters = threading.BoundedSemaphore(1)
+    held, refused = hold(pfs, branch), queue.SimpleQueue()
+
+    def write(number):
+        try:
+            put(pfs, branch, f"a{number}", b"1", None, must_be_missing)
+        except Unavailable as ex:
+            refused.put(str(ex))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        assert "many wait" in refused.get(timeout=30)
+    assert refused.empty()
+    lock.drop(pfs._calls, held)
+    for thread in threads:
+        thread.join()
+    assert len(listed(pfs, branch)) == 1
 
 
 def before_deletion(pfs, doing):

@@ -40,7 +40,7 @@ from falcon_s3.pfs import (
 from falcon_s3.pfs.pachd import branches, listing, locking, names, parts, reading, uploads, users, writing
 from falcon_s3.pfs.pachd.address import Address
 from falcon_s3.pfs.pachd.branches import BranchEntry
-from falcon_s3.pfs.pachd.calls import Calls, Channel
+from falcon_s3.pfs.pachd.calls import WAITERS, Calls, Channel
 from falcon_s3.pfs.pachd.locking import Condition
 from falcon_s3.pfs.pachd.reading import Reader
 from falcon_s3.pfs.pachd.writing import Content
@@ -53,15 +53,18 @@ NO_ATTRIBUTES = "PFS has no place for tags and metadata beside a file"
 
 
 class PachdPfs:
-    """Safe for many threads. `deadline`: seconds that pachd may keep one step of an answer waiting.
+    """Safe for many threads. `deadline`: seconds that pachd may keep one step of an answer waiting. `waiters`: how many
+    threads may wait for the turns of others for longer than a moment.
 
     `upload_ms`: uploads that are not finished so long after they began are discarded by `expire_uploads`; None: they stay.
     """
 
-    def __init__(self, address: Address, *, deadline: float = 30.0, upload_ms: int | None = None):
+    def __init__(
+        self, address: Address, *, deadline: float = 30.0, upload_ms: int | None = None, waiters: int = WAITERS
+    ):
         self.address = address
         self._upload_ms = upload_ms
-        self._channel = Channel(address, deadline)
+        self._channel = Channel(address, deadline, waiters)
         self._calls = Calls(self._channel)
         self._checked = writing.Checked()
         # The repos that the user was found to have the right to write to. A view is made anew every few seconds, and to

@@ -42,6 +42,8 @@ OPTIONS = (
 # gRPC may give a call the connection of which it is about to learn that it is gone.
 RECONNECT_SECONDS = 2.0
 RETRY_SECONDS = 0.05
+# See Channel.
+WAITERS = 16
 # How fast pachd goes through bytes that it has, at least, in bytes a second: a fifth of what it does on two busy cores.
 LEAST_RATE = 2 << 20
 
@@ -98,11 +100,15 @@ class Watch:
 
 
 class Channel:
-    """The connection to one pachd. Opened in the process that uses it: it does not survive a fork."""
+    """The connection to one pachd. Opened in the process that uses it: it does not survive a fork.
 
-    def __init__(self, address: Address, deadline: float):
+    `waiters`: how many calls may wait for others for longer than a moment (`lock`).
+    """
+
+    def __init__(self, address: Address, deadline: float, waiters: int = WAITERS):
         self.address = address
         self.deadline = deadline
+        self.waiters = threading.BoundedSemaphore(max(1, waiters))
         self.watch = Watch(deadline)
         if address.tls:
             credentials = grpc.ssl_channel_credentials(address.ca)

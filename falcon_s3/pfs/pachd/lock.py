@@ -19,7 +19,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from falcon_s3.pfs import Branch, Commit, NotFound, PfsError, Ref, Unavailable
 from falcon_s3.pfs.pachd import failures, methods, names, reading
@@ -40,6 +40,8 @@ HELD_SECONDS = 120.0
 SKEW_SECONDS = 300.0
 # How long a lock is waited for: longer than one without an owner is held.
 WAIT_SECONDS = 180.0
+# Who waits for longer than this is one of a few (`Channel.waiters`): else a lock without an owner would take all threads.
+MOMENT_SECONDS = 2.0
 PAUSE_SECONDS = (0.005, 0.25)  # at first, at most
 
 
@@ -99,24 +101,31 @@ def _disown(description: str) -> None:
 
 
 def _take(calls: Calls, ref: Ref, description: str, waiting: Callable[[], object]) -> Commit:
-    end = time.monotonic() + WAIT_SECONDS
+    begun = time.monotonic()
     pause, most = PAUSE_SECONDS
     branch = branch_of(ref)
     seen: dict[str, float] = {}
     request = wire.StartCommitRequest(branch=names.branch_message(branch), description=description)
-    while time.monotonic() < end:
-        try:
-            with failures.about(ref):
-                return Commit(ref.repo, calls.change(methods.START_COMMIT, request).id)
-        except ParentOpen:
-            waiting()
-            _release(calls, branch, seen)
-        except Unavailable:
-            _disown(description)
-            _release(calls, branch, seen)
-            raise
-        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
-        pause = min(most, pause * 2)
+    with ExitStack() as place:
+        is_patient = False
+        while time.monotonic() - begun < WAIT_SECONDS:
+            try:
+                with failures.about(ref):
+                    return Commit(ref.repo, calls.change(methods.START_COMMIT, request).id)
+            except ParentOpen:
+                waiting()
+                _release(calls, branch, seen)
+            except Unavailable:
+                _disown(description)
+                _release(calls, branch, seen)
+                raise
+            if not is_patient and time.monotonic() - begun > MOMENT_SECONDS:
+                if not calls.channel.waiters.acquire(blocking=False):
+                    raise Unavailable(f"others are writing to {ref}, and many wait for them already")
+                is_patient = True
+                place.callback(calls.channel.waiters.release)
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
+            pause = min(most, pause * 2)
     raise Unavailable(f"others were writing to {ref} all the time")
 
 
