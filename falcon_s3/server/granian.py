@@ -32,6 +32,8 @@ logger = logging.getLogger("falcon_s3")
 DRAIN_SECONDS = 30
 # Between the death of a worker and its successor, in seconds.
 RESPAWN_SECONDS = 0.5
+# Between two looks at signals, in seconds.
+LOOK_SECONDS = 1
 # Connections that a worker holds at most, idle ones included; as many requests as there are threads run at once.
 CONNECTIONS = 1024
 # What files a worker needs besides: the store's and its own, and those of each thread that serves.
@@ -53,6 +55,21 @@ WAKING = signal.SIGURG
 RUNNING: list[Prefork] = []
 
 
+class Bell(threading.Event):
+    """An event whose waiting thread, the main one, looks at signals meanwhile, once a second.
+
+    The kernel may give the second of two signals that come together to another thread, and with it the first: then nothing
+    interrupts the main thread, and what Python calls for a signal runs there only.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(LOOK_SECONDS):
+            pass
+        return True
+
+
 class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its class at run time
     """Granian's server, which gives up when a worker dies twice in a row: this one goes on replacing it.
 
@@ -60,6 +77,10 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
     """
 
     fork_failed = False  # the last time that a worker was to be started again
+
+    def __init__(self, *arguments: Any, **settings: Any):
+        super().__init__(*arguments, **settings)
+        self.main_loop_interrupt = Bell()
 
     def signal_handler_interrupt(self, *_: Any) -> None:
         self.interrupt_signal = True
@@ -86,9 +107,12 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
         if delay:  # Granian waits only where those that are replaced still serve
             logger.info("SIGHUP came: all workers are replaced, one after the other")
         else:
-            logger.error("a worker has died; it is replaced")
             time.sleep(RESPAWN_SECONDS)
+            if not self.interrupt_signal:  # else it was perhaps told to end just before, as by systemd, which tells all
+                logger.error("a worker has died; it is replaced")
         for number in workers:
+            if self.interrupt_signal:
+                break
             before = list(self.wrks)
             try:
                 if self.fork_failed:
@@ -105,6 +129,11 @@ class Prefork(Server):  # type: ignore[misc, valid-type]  # Granian chooses its 
         # What came while the event was cleared (a signal, another death) would wait for the next one.
         if self.interrupt_signal or self.interrupt_children:
             self.main_loop_interrupt.set()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        if self.interrupt_signal:
+            self.interrupt_children.clear()  # Granian would tell of a failure, of workers that ended before they were asked
+        super().shutdown(exit_code)
 
 
 def check_fork() -> None:
@@ -209,7 +238,7 @@ def look_after(parent: int, chores: Sequence[Callable[[], None]]) -> None:
     """
     main = threading.main_thread().ident
     while os.getppid() == parent:
-        time.sleep(1)
+        time.sleep(LOOK_SECONDS)
         for each in chores:
             each()
         if main is not None:
@@ -230,5 +259,8 @@ def is_short(record: logging.LogRecord) -> bool:
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Granian finds many threads for few cores worth a warning; here they wait for disks and clients."""
-    return "Python threads" not in record.getMessage()
+    """Granian finds many threads for few cores worth a warning; here they wait for disks and clients.
+
+    Of a worker that ended `Prefork` tells, when it is known that it was not asked to.
+    """
+    return not any(told in record.getMessage() for told in ("Python threads", "Unexpected exit"))
