@@ -36,6 +36,8 @@ ACCESS_KEY = re.compile(r"[!-+.0-9;-~-]+", re.ASCII)
 # As good as for ever. Of times that no 64 bits hold in milliseconds, or nanoseconds, SQLite would take none, and gRPC would
 # take each for one that is over.
 LONGEST = 1_000_000
+# More workers, or threads in each, serve nobody; the machine would start them until it has no memory left.
+MOST = 10_000
 
 # What a setting of this type is in the file, in words.
 WORDS: dict[type, str] = {str: "text in quotes", int: "a whole number", bool: "true or false"}
@@ -113,9 +115,9 @@ class Config:
         for name in ("workers", "threads", "upload_days", "pachd_seconds"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("upload_days", "pachd_seconds"):
-            if getattr(self, name) > LONGEST:
-                raise ConfigError(f"{name} must be at most {LONGEST}, not {getattr(self, name)}")
+        for name, most in (("workers", MOST), ("threads", MOST), ("upload_days", LONGEST), ("pachd_seconds", LONGEST)):
+            if getattr(self, name) > most:
+                raise ConfigError(f"{name} must be at most {most}, not {getattr(self, name)}")
         if self.engine not in ENGINES:
             raise ConfigError(f"engine must be one of {', '.join(ENGINES)}, not {self.engine}")
         if self.durability not in DURABILITIES:
@@ -138,6 +140,10 @@ class Config:
             raise ConfigError(f"FALCON_S3_{there}_KEY is set and FALCON_S3_{missing}_KEY is not: set both, or neither")
         if self.access_key and not ACCESS_KEY.fullmatch(self.access_key):
             raise ConfigError("the access key must be ASCII without spaces, slashes, colons and commas")
+        if self.secret_key and not is_secret(self.secret_key):
+            raise ConfigError(
+                "the secret key must be printable text without spaces around it: perhaps the end of a line came with it"
+            )
         if self.pachd and self.access_key:
             raise ConfigError(
                 "in front of pachd the access keys are Pachyderm's tokens: unset FALCON_S3_ACCESS_KEY and"
@@ -158,6 +164,11 @@ class Config:
                 " make one with `falcon-s3 key create`, or set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY,"
                 " or listen on 127.0.0.1, or say --anonymous if that is what you want"
             )
+
+
+def is_secret(text: str) -> bool:
+    """Whether somebody may sign with it: bytes that are no UTF-8 nobody can, and no client has the end of a line in it."""
+    return text.isprintable() and text == text.strip()
 
 
 def separated(text: str) -> tuple[str, ...]:
@@ -189,7 +200,7 @@ def is_loopback(host: str) -> bool:
 def read_file(path: Path) -> dict[str, Any]:
     """The settings in a TOML file; its names are those of Config's fields. Raises ConfigError."""
     try:
-        settings = tomllib.loads(path.read_text())
+        settings = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as ex:
         raise ConfigError(f"the configuration file {path} cannot be read: {ex.strerror}") from ex
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as ex:
@@ -201,4 +212,6 @@ def read_file(path: Path) -> dict[str, Any]:
         wanted: type = {"int": int, "bool": bool}.get(str(known[name]), str)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
             raise ConfigError(f"{path}: {name} must be {WORDS[wanted]}, not {value!r}")
+        if not value and "Path" in str(known[name]):
+            raise ConfigError(f'{path}: {name} is empty; the current folder is "."')
     return settings

@@ -59,7 +59,7 @@ class Job:
 def read(path: Path) -> Job:
     """The job that a file describes. Raises JobError."""
     try:
-        text = path.read_text()
+        text = path.read_text("utf-8-sig")
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as ex:
         raise JobError(f"the job's file {path} cannot be read: {ex.strerror}") from ex

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from falcon_s3 import __version__
+from falcon_s3.cli.folder import NamedPath
 from falcon_s3.cli.key import key
 from falcon_s3.cli.pfsd import pfsd
 from falcon_s3.cli.store import branch, commit, fsck, repo
@@ -59,7 +60,7 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
 @option(
     "data",
     default=DEFAULTS.data,
-    type=click.Path(path_type=Path),
+    type=NamedPath(path_type=Path),
     metavar="DIR",
     help="Where everything is kept; created if missing.",
 )
@@ -75,7 +76,7 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     "--pachd-ca",
     envvar="FALCON_S3_PACHD_CA",
     show_envvar=True,
-    type=click.Path(path_type=Path),
+    type=NamedPath(path_type=Path),
     metavar="FILE",
     help="The certificates (PEM) that sign that of a grpcs:// address; else those that the system trusts.",
 )
@@ -90,7 +91,7 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     "--job",
     envvar="FALCON_S3_JOB",
     show_envvar=True,
-    type=click.Path(path_type=Path),
+    type=NamedPath(path_type=Path),
     metavar="FILE",
     help="A TOML or JSON file that describes a job: its inputs are shown as buckets that can be read, its output is"
     " the bucket out, which can be written, and nothing else is shown. See the README.",
@@ -165,7 +166,7 @@ def option(name: str, *, default: object, **settings: Any) -> Callable[[Command]
     "config_file",
     envvar="FALCON_S3_CONFIG",
     show_envvar=True,
-    type=click.Path(path_type=Path),
+    type=NamedPath(path_type=Path),
     metavar="FILE",
     help='A TOML file of settings by their long names (log_level = "debug"); flags and variables win.',
 )

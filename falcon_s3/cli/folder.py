@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,12 +15,21 @@ from falcon_s3.keys import DATABASE as KEYS
 CATALOG = "catalog.sqlite3"
 
 
+class NamedPath(click.Path):
+    """A path that has a name: none at all, as of a variable that is not set, is the current folder for Python."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("it is empty, as a variable is that is not set; the current folder is .", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def folder_and_form(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command --data, the folder, and --json, for programs that read what it prints."""
     command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
     return click.option(
         "--data", envvar="FALCON_S3_DATA", show_envvar=True, default=Config.data, show_default=True,
-        type=click.Path(path_type=Path), metavar="DIR", help="The folder of the store.",
+        type=NamedPath(path_type=Path), metavar="DIR", help="The folder of the store.",
     )(command)  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from falcon_s3 import __version__
+from falcon_s3.cli.folder import NamedPath
 from falcon_s3.config import DURABILITIES, LOG_LEVELS, Config, ConfigError
 from falcon_s3.pfs import Unavailable
 from falcon_s3.server import check_address, configure_logging
@@ -29,7 +30,7 @@ logger = logging.getLogger("falcon_s3")
 )  # fmt: skip
 @click.option(
     "--data", envvar="FALCON_S3_DATA", show_envvar=True, default=Config.data, show_default=True,
-    type=click.Path(path_type=Path), metavar="DIR", help="The folder of the store; created if missing.",
+    type=NamedPath(path_type=Path), metavar="DIR", help="The folder of the store; created if missing.",
 )  # fmt: skip
 @click.option(
     "--anonymous", envvar="FALCON_S3_ANONYMOUS", show_envvar=True, is_flag=True,

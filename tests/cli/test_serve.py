@@ -280,6 +280,18 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path, data, reason):
     assert "--data" in error
 
 
+@pytest.mark.parametrize("command", ["serve --data", "serve --job", "serve --config", "pfsd --data", "fsck --data"])
+def test_a_path_without_a_name_is_not_the_current_folder(tmp_path, monkeypatch, command):
+    """As of `--data "$DATA"` where there is no such variable: the store was made wherever that was typed."""
+    monkeypatch.chdir(tmp_path)
+    name, option = command.split()
+    listen = [] if name == "fsck" else ["--listen", "nonsense"]
+    result = CliRunner().invoke(cli.main, [name, *listen, option, ""], env=CLEAN)
+
+    assert result.exit_code == 2
+    assert "it is empty" in result.stderr
+
+
 def test_a_catalog_that_is_none_is_one_line(tmp_path):
     """`serve`, and the commands on the folder."""
     (tmp_path / "catalog.sqlite3").write_text("something else\n" * 100)

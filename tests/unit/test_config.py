@@ -74,6 +74,8 @@ def test_half_a_key_is_refused(keys, missing):
     [
         ({"workers": 0}, "workers must be at least 1"),
         ({"threads": 0}, "threads must be at least 1"),
+        ({"workers": 10**21}, "workers must be at most 10000"),
+        ({"threads": 10_001}, "threads must be at most 10000"),
         ({"upload_days": 0}, "upload_days must be at least 1"),
         ({"upload_days": 1_000_001}, "upload_days must be at most 1000000"),
         ({"pachd_seconds": 1_000_001}, "pachd_seconds must be at most 1000000"),
@@ -86,6 +88,7 @@ def test_half_a_key_is_refused(keys, missing):
             ({"access_key": key, "secret_key": "b"}, "without spaces, slashes")
             for key in ("a/b", "a:b", "a,b", "a b", "é")
         ),
+        *(({"access_key": "a", "secret_key": secret}, "end of a line") for secret in ("b\n", " b", "b\udcff")),
         ({"region": ""}, "us-east-1"),
         ({"region": "a/b"}, "us-east-1"),
     ],
@@ -145,9 +148,9 @@ def test_the_secret_is_not_shown():
 
 
 def test_a_file_gives_settings(tmp_path):
-    """TOML, named as Config's fields are."""
+    """TOML, named as Config's fields are; with the mark that editors on Windows put before it."""
     path = tmp_path / "falcon-s3.toml"
-    path.write_text('listen = "127.0.0.1:9"\nworkers = 3\nanonymous = true\ndata = "/srv/s3"\n')
+    path.write_text('\ufefflisten = "127.0.0.1:9"\nworkers = 3\nanonymous = true\ndata = "/srv/s3"\n')
 
     assert read_file(path) == {"listen": "127.0.0.1:9", "workers": 3, "anonymous": True, "data": "/srv/s3"}
 
@@ -162,6 +165,7 @@ def test_a_file_gives_settings(tmp_path):
         ("anonymous = 1", "anonymous must be true or false"),
         ("listen = 30600", "listen must be text in quotes"),
         ("workers = ", "not valid TOML"),
+        ('data = ""', "data is empty"),
     ],
 )
 def test_a_file_with_a_mistake_is_refused(tmp_path, text, message):
