@@ -113,6 +113,7 @@ class Catalog(Turns):
             except sqlite3.DatabaseError as ex:
                 raise Unavailable(f"{self._path} cannot be used: {ex}") from ex
             self._log = LogSync(data / "catalog.sqlite3-wal", data / "log.count")
+            self._place = _place_of(self._path)
         self._mark = 0  # what the last turn of this process must have settled
         self._late_sync = LateSync(self._log) if relaxed else None
         self._checkpoint_due = threading.Event()
@@ -244,7 +245,16 @@ class Catalog(Turns):
             "the disk fails to keep what is written (the system's log tells more): writes wait until it does"
         )
 
+    def check_place(self) -> None:
+        """Raises Unavailable where the database is no longer at its path: who opens that would not find what is written."""
+        if _place_of(self._path) != self._place:
+            raise Unavailable(
+                f"{self._path} was moved, removed or replaced while it was in use: nothing more is written until"
+                " what serves it is started again"
+            )
+
     def _run(self, jobs: Sequence[Job[Any, Any]]) -> None:
+        self.check_place()
         if self._log.has_failed():
             self._mend_log()
         if self._room.is_scarce():
@@ -338,6 +348,15 @@ class Catalog(Turns):
         for kept, file in ((self.kept, self._lock_file), (self.kept_branches, self._branches_file)):
             kept.close()
             os.close(file)
+
+
+def _place_of(path: Path) -> tuple[int, int] | None:
+    """Which file is at the path; None: there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def settle(log: LogSync, mark: int) -> None:

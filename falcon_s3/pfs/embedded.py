@@ -92,6 +92,10 @@ class EmbeddedPfs(Uploads):
             found = file_in_use(connection, digest)
         return None if found is None else (self._contents.path(found[0]), found[1])
 
+    def check(self) -> None:
+        """Raises Unavailable where the folder was taken away, or replaced, since it was opened."""
+        self._catalog.check_place()
+
     # Branches and commits
 
     def list_branches(self) -> list[BranchInfo]:

@@ -70,4 +70,4 @@ def opened(config: Config) -> Backend:
         keyring.close()
         store.close()
 
-    return Backend(store, keyring, close, kept=store.kept, starts=store)
+    return Backend(store, keyring, close, store.check, kept=store.kept, starts=store)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import random
 import resource
+import shutil
 import sqlite3
 import threading
 import time
@@ -29,6 +31,27 @@ LARGE = random.Random(1).randbytes(100_000)
 @pytest.fixture
 def data(tmp_path) -> Path:
     return tmp_path / "store"
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_nothing_is_written_to_a_store_that_was_taken_away(data, replaced):
+    """Moved aside, say, and a backup put in its place: what was acknowledged then was lost when the gateway ended."""
+    with contextlib.closing(EmbeddedPfs(data)) as pfs:
+        pfs.create_branch(MASTER)
+        put(pfs, MASTER, "before")
+        pfs.check()
+        data.rename(data.with_name("aside"))
+        if replaced:
+            EmbeddedPfs(data).close()
+        for attempt in (pfs.check, lambda: put(pfs, MASTER, "after"), lambda: put(pfs, MASTER, "after", LARGE)):
+            with pytest.raises(Unavailable):
+                attempt()
+        if replaced:
+            shutil.rmtree(data)
+        data.with_name("aside").rename(data)
+        pfs.check()
+        put(pfs, MASTER, "after")
+        assert names(pfs, MASTER) == ["after", "before"]
 
 
 @pytest.fixture
