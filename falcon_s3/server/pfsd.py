@@ -26,6 +26,9 @@ logger = logging.getLogger("falcon_s3")
 # What the extra `pachd` brings.
 NEEDED = ("grpc", "grpc_health", "google.protobuf")
 INSTALL = "pip install 'falcon-s3[pachd]'"
+# It finds what the gateway finds, where that does: `-m` would take modules of the current folder first, such as those of a
+# checkout, uncompiled, when the gateway is one that was installed.
+BEGINNING = "import sys; sys.path[:] = {!r}; from falcon_s3.__main__ import main; main()"
 # How long running calls are given to end, in seconds.
 DRAIN_SECONDS = 30
 # Between its death and its successor, in seconds.
@@ -91,7 +94,16 @@ def beside(config: Config) -> Iterator[None]:
 def command(config: Config) -> list[str]:
     """What runs pfsd, from the process that looks after it."""
     return [
-        *(sys.executable, "-m", "falcon_s3", "pfsd", "--listen", config.grpc, "--data", str(config.data.resolve())),
+        *(
+            sys.executable,
+            "-c",
+            BEGINNING.format(sys.path),
+            "pfsd",
+            "--listen",
+            config.grpc,
+            "--data",
+            str(config.data.resolve()),
+        ),
         *("--durability", config.durability, "--log-level", config.log_level, "--end-with", str(os.getpid())),
         *(["--anonymous"] if config.anonymous else []),
     ]

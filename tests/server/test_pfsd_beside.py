@@ -11,6 +11,7 @@ import pytest
 
 grpc = pytest.importorskip("grpc", reason="pfsd needs the extra `pachd`")
 
+import falcon_s3  # noqa: E402
 from falcon_s3.pfs.wire import pfs_pb2  # noqa: E402
 from tests.pfsd.conftest import add, branch, head, repo_message, running_both, wait_until_ready  # noqa: E402
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="processes are found and looked at through Linux's /proc"
 )
 LARGE = 16 << 20
+ROOT = Path(falcon_s3.__file__).parent.parent
 ENGINES = ["granian", *(["meinheld"] if importlib.util.find_spec("meinheld") else [])]
 
 
@@ -74,6 +76,15 @@ def test_one_folder_both_ways(start_gateway, on):
         successor = pfsd_process(gateway)
     assert not is_there(successor)
     assert "Traceback" not in gateway.log.read_text()
+
+
+def test_pfsd_finds_its_modules_where_the_gateway_does(start_gateway, tmp_path, monkeypatch):
+    """And not in the current folder: `falcon-s3 serve` typed in a checkout would run that, and a `grp.py` there anything."""
+    (tmp_path / "grpc.py").write_text("raise SystemExit('not this one')\n")
+    monkeypatch.chdir(tmp_path)
+    program = ("-c", f"import sys; sys.path[0] = {str(ROOT)!r}; from falcon_s3.cli import main; main()")
+    with running_both(start_gateway, program=program) as (gateway, _pfsd):
+        assert "not this one" not in gateway.log.read_text()
 
 
 def test_pfsd_is_as_durable_as_the_gateway_beside_it(start_gateway):
