@@ -39,6 +39,7 @@ FIRST_REGION = xml.FIRST_REGION
 NO_ORIGINS = Origins(())
 CONTINUE = "100-continue"
 HTTP_1_1 = "HTTP/1.1"
+CHUNKED = "chunked"
 # A body up to here that nobody wanted is read, to keep the connection.
 DROPPED_BYTES = 1 << 20
 # A length that is worth comparing with it.
@@ -62,12 +63,17 @@ class Envelope:
         self._pfs = pfs
 
     def process_request(self, req: S3Request, resp: falcon.Response) -> None:
-        """Raises BadRequest for a request without one good Host, as RFC 9112 section 3.2 wants; only HTTP/1.0 has none."""
+        """Raises BadRequest for a request without one good Host, as RFC 9112 section 3.2 wants; only HTTP/1.0 has none.
+
+        NotImplemented for a body that is encoded more than for the way (section 6.1): the code would be stored.
+        """
         req.store = self._pfs
         resp.set_header(REQUEST_ID, req.request_id)
         host = req.env.get("HTTP_HOST", "")
         if not is_host(host) and (host or req.env["SERVER_PROTOCOL"] == HTTP_1_1):
             raise errors.BadRequest("The request must have one Host header, which names a host and perhaps a port.")
+        if req.lower_headers.get("transfer-encoding", CHUNKED).lower() != CHUNKED:
+            raise errors.NotImplemented("The only Transfer-Encoding that is taken is chunked.")
 
     def process_response(self, req: S3Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
         """Leave the connection as the next request needs it: a body that nobody read would be taken for one.

@@ -9,10 +9,12 @@ meinheld has no processes of its own: `run` forks the workers and looks after th
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
 import importlib
+import io
 import logging
 import os
 import select
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from falcon_s3 import pfs
 from falcon_s3.config import ConfigError
-from falcon_s3.server.meinheld_refusal import put_into_words
+from falcon_s3.server.meinheld_refusal import put_into_words, refuse
 
 if TYPE_CHECKING:
     from falcon_s3.server import Load
@@ -56,22 +58,87 @@ class Stalled(OSError):
 
 
 class Paced:
-    """A WSGI application whose answers meet no full socket."""
+    """A WSGI application whose answers meet no full socket, and whose requests end where their senders meant.
+
+    Where that is not sure the connection ends with the answer: what follows may be the rest of a body, which somebody
+    hid there behind a proxy that reads requests in another way (RFC 9112 section 11.2).
+    """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]):
         self._app = app
+        self._ended = 0  # the connection that was ended last, by its inode
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Answer:
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        client = environ["meinheld.client"]
+        fd = handle_of(client)
+        connection = os.fstat(fd).st_ino
+        if connection == self._ended:  # meinheld has read more of it before
+            client.set_closed(1)  # it answers nothing then
+            return []
         environ.setdefault("QUERY_STRING", "")  # meinheld leaves it out where there is none
-        return Answer(environ["meinheld.client"].get_fd(), self._app(environ, start_response))
+        clear = is_clear(environ)
+        if clear and "HTTP_TRANSFER_ENCODING" not in environ:
+            return Answer(fd, self._app(environ, start_response))
+        self._ended = connection
+        return Answer(fd, (self._app if clear else refuse)(environ, closing(start_response)), ends=True)
+
+
+def handle_of(client: Any) -> int:
+    """The file descriptor of a connection.
+
+    For `Upgrade: h2c`, as curl and Java send it, meinheld sets an error of Python that nobody takes: whatever is called
+    next fails, and that was the request of somebody else.
+    """
+    try:
+        fd: int = client.get_fd()
+    except SystemError:
+        fd = client.get_fd()
+    return fd
+
+
+def is_clear(environ: dict[str, Any]) -> bool:
+    """Whether there is one way to tell where a request ends, and meinheld has read its body so.
+
+    It takes a header that is folded, or has a byte 0, for none, and tells of it all the same; and it does not read the body
+    of what would upgrade. It knows `Transfer-Encoding: chunked` only in these letters, which nothing tells: an empty body
+    may be one that is still to come.
+    """
+    length = environ.get("CONTENT_LENGTH")
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return (
+            environ["HTTP_TRANSFER_ENCODING"] == "chunked"
+            and length is None
+            and environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+        )
+    if length is not None and not (length.isascii() and length.isdigit()):
+        return False
+    if isinstance(environ["wsgi.input"], io.BufferedIOBase):  # a large body, in a file
+        return True
+    body = environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    return len(body) == int(length or 0)
+
+
+def closing(start_response: Callable[..., Any]) -> Callable[..., Any]:
+    """A start_response that also tells that the connection ends."""
+
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        others = [each for each in headers if each[0].lower() != "connection"]
+        return start_response(status, [*others, ("connection", "close")], *exc_info)
+
+    return start
 
 
 class Answer:
-    """The body of one answer, in pieces; if it cannot be ended the connection is, so that nobody waits for more."""
+    """The body of one answer, in pieces; if it cannot be ended the connection is, so that nobody waits for more.
 
-    def __init__(self, fd: int, body: Iterable[bytes]):
+    The connection also ends where it `ends` with the answer.
+    """
+
+    def __init__(self, fd: int, body: Iterable[bytes], *, ends: bool = False):
         self._fd = fd
         self._body = body
+        self._ends = ends
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -95,6 +162,10 @@ class Answer:
         close = getattr(self._body, "close", None)
         if close is not None:
             close()
+        if self._ends:
+            with contextlib.suppress(Stalled):
+                wait_until_taken(self._fd)
+            hang_up(self._fd)
 
 
 def piece_bytes(fd: int) -> int:
@@ -194,7 +265,11 @@ class Ending:
     def look(self) -> None:
         """Called by meinheld every second, and while Python runs signals arrive."""
         self._is_serving = True
-        if self._is_asked or os.getppid() != self._parent:
+        try:
+            parent = os.getppid()
+        except SystemError:  # as in `handle_of`
+            parent = os.getppid()
+        if self._is_asked or parent != self._parent:
             self._begin()
 
     def _begin(self) -> None:

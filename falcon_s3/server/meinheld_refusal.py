@@ -1,6 +1,6 @@
-"""What meinheld says to a body over its limit, put into S3's words.
+"""What is refused on meinheld before the application is asked, in S3's words.
 
-It refuses such a body when it has read the headers, which is right, before it asks the application, which then
+Of a body over its limit meinheld says so itself. It refuses such a body when it has read the headers, which is right, before it asks the application, which then
 cannot say anything; its answer is a constant page of HTML inside its library. The page is overwritten in this
 process's memory, through /proc/self/mem. If that is not allowed the page stays: a refusal all the same.
 """
@@ -8,6 +8,11 @@ process's memory, through /proc/self/mem. If that is not allowed the page stays:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
+
+from falcon_s3 import errors, xml
+from falcon_s3.request import REQUEST_ID, new_id
 
 PAGE = (
     b"HTTP/1.0 413 Request Entity Too Large\r\nContent-Type: text/html\r\nServer: meinheld/1.0.2\r\n\r\n"
@@ -39,3 +44,13 @@ def put_into_words(library: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def refuse(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """A WSGI application that refuses a request of which nobody can be sure where it ends."""
+    request_id = new_id()
+    error = errors.BadRequest("The request must tell the length of its body, in one way only.")
+    document = xml.error_document(error, environ["PATH_INFO"], request_id)
+    headers = [(REQUEST_ID, request_id), ("content-type", xml.CONTENT_TYPE), ("content-length", str(len(document)))]
+    start_response("400 Bad Request", headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [document]

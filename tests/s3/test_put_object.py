@@ -172,6 +172,17 @@ def test_a_length_or_a_digest_must_be_said(gateway, bucket, unchanged):
         gateway.send(data).refused(411, "MissingContentLength")
 
 
+@pytest.mark.parametrize("coding", ["gzip, chunked", "chunked, chunked"])
+def test_a_body_with_another_transfer_coding_is_refused(gateway, bucket, unchanged, coding):
+    """Its bytes would be stored as they are on their way."""
+    head = CHUNKED.format(bucket, hashlib.sha256(b"abc").hexdigest()).replace(": chunked", f": {coding}")
+    with unchanged(bucket):
+        answer = gateway.send(head.encode() + b"3\r\nabc\r\n0\r\n\r\n")
+        if gateway.engine == "granian":
+            answer.refused(501, "NotImplemented")
+        assert answer.status in (400, 501)
+
+
 def test_a_refused_body_without_an_end_ends_the_connection(gateway, bucket, unchanged):
     """What may go on for ever is not read to its end."""
     head = f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()

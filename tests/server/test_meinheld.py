@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from tests.conftest import read_answer
+
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("meinheld") is None,
     reason="meinheld is not installed in this Python: MEINHELD_NOGREEN=1 pip install --no-deps meinheld",
@@ -141,3 +143,96 @@ def test_a_download_goes_on_after_sigterm(start_gateway):
 
             assert read_slowly(answer, 8_000_000) == body
         assert gateway.process.wait(30) == 0
+
+
+# What does not say in one way where the request ends, or not in a way that meinheld understands.
+UNCLEAR = [
+    "Transfer-Encoding: xchunked",
+    "Transfer-Encoding: CHUNKED",
+    "transfer-encoding: chunked",
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: identity",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    "Transfer-Encoding:\r\n chunked",
+    "Transfer-Encoding: chun\r\n ked",
+    "Transfer-Encoding: chunked\0",
+    "Transfer_Encoding: chunked",
+    "Content-Length: 40\r\nTransfer-Encoding: chunked",
+    "Content-Length: 0\r\ntransfer-encoding: chunked",
+    "Content-Length:\r\n 40",
+    "Content-Length:",
+    "Content-Length: 4 0",
+    "Content_Length: 40",
+    "Content-Length: 40\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13",
+]
+
+
+def head_of(bucket, lines, version="1.1"):
+    return f"PUT /{bucket}/k HTTP/{version}\r\nHost: x\r\nConnection: keep-alive\r\n{lines}\r\n\r\n".encode()
+
+
+def is_refused_alone(gateway, bucket, connection):
+    """Whether one answer comes, a refusal, and then the end; and nothing was written."""
+    received = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        while piece := connection.recv(65_536):
+            received += piece
+    assert gateway.request("GET", f"/{bucket}?list-type=2").texts("Key") == []
+    return received.count(b"HTTP/1.") == 1 and received.split(b" ", 2)[1] in (b"400", b"411", b"501")
+
+
+HIDDEN = "PUT /{}/hidden HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("lines", UNCLEAR)
+def test_nothing_follows_a_request_that_may_end_elsewhere(gateway, lines):
+    """A proxy may take for its body what would be the next request, which somebody hid there."""
+    bucket = gateway.new_bucket()
+    with gateway.connect() as connection:
+        connection.sendall(head_of(bucket, lines) + HIDDEN.format(bucket).encode())
+        assert is_refused_alone(gateway, bucket, connection)
+
+
+@pytest.mark.parametrize("lines", [UNCLEAR[0], "Content-Length:\r\n 40", UNCLEAR[-1]])
+def test_nothing_is_read_behind_a_request_that_may_end_elsewhere(gateway, lines):
+    """Nor what comes later."""
+    bucket = gateway.new_bucket()
+    with gateway.connect() as connection:
+        connection.sendall(head_of(bucket, lines))
+        connection.recv(1, socket.MSG_PEEK)
+        with contextlib.suppress(OSError):
+            connection.sendall(HIDDEN.format(bucket).encode())
+        assert is_refused_alone(gateway, bucket, connection)
+
+
+def test_http_1_0_knows_no_chunks(gateway):
+    """So a proxy may take them for the next request."""
+    bucket = gateway.new_bucket()
+    chunks = b"0\r\n\r\n" + HIDDEN.format(bucket).encode()
+    with gateway.connect() as connection:
+        connection.sendall(head_of(bucket, "Transfer-Encoding: chunked", "1.0") + chunks)
+        assert is_refused_alone(gateway, bucket, connection)
+
+
+def test_a_chunked_body_is_the_last_of_its_connection(gateway):
+    """It is read, and its answer arrives whole."""
+    bucket, body = gateway.new_bucket(), os.urandom(100_000)
+    head = (
+        f"PUT /{bucket}/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        f"x-amz-content-sha256: {hashlib.sha256(body).hexdigest()}\r\n\r\n"
+    )
+    with gateway.connect() as connection:
+        connection.sendall(head.encode() + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        answer = read_answer(connection)
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        assert connection.recv(1) == b""
+    assert gateway.request("GET", f"/{bucket}/k").body == body
+
+
+def test_a_client_that_would_upgrade_spoils_nobody_elses_request(gateway):
+    """`Upgrade: h2c`, as curl --http2 and Java send it, left an error behind that the next request failed with."""
+    for _ in range(10):
+        head = b"GET /~/health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n"
+        assert gateway.send(head).status in (200, 400)
+        assert gateway.request("GET", "/~/health").status == 200
