@@ -179,7 +179,7 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
     logging.getLogger("_granian").addFilter(is_news)
     logging.getLogger("_granian.utils").addFilter(is_short)
     RUNNING.append(server)
-    loader = functools.partial(load_worker, load, os.getpid(), port, workers, near=near)
+    loader = functools.partial(load_worker, load, os.getpid(), port, workers, threads, near=near)
     shortens = listening.is_near(address) and hasattr(Server, "_spawn_wsgi_worker")
     server.serve(start_near if shortens else None, loader, wrap_loader=False)
 
@@ -197,10 +197,12 @@ def start_near(number: int, name: str | None, loader: Any, sockets: Any, *rest: 
     Server._spawn_wsgi_worker(number, name, loader, listening.shorten(sockets), *rest)  # noqa: SLF001  no public place
 
 
-def load_worker(load: Load, parent: int, port: int, workers: int, number: int, *, near: bool) -> Callable[..., Any]:
+def load_worker(
+    load: Load, parent: int, port: int, workers: int, threads: int, number: int, *, near: bool
+) -> Callable[..., Any]:
     """What Granian calls in each worker, of the server `parent` that listens at `port`; `near`: with `relay`.
 
-    This one is the `number`th of so many `workers`, from 0.
+    This one is the `number`th of so many `workers`, from 0, each with so many `threads`.
     """
     # Until Granian sets its own, the worker has the handlers of its parent, which would only tell the parent's copy.
     for ending in (signal.SIGTERM, signal.SIGINT):
@@ -218,14 +220,18 @@ def load_worker(load: Load, parent: int, port: int, workers: int, number: int, *
     exchange.install()
     # With `relay` the threads of Granian's that are to come wait for their turns, as this one does from then on.
     called = relay.Relay(app, scheduling.wait_for_turns(), processor) if near else exchange.Direct(app)
-    chores += functools.partial(end_silent, called.watches, port), processor.look
+    chores += functools.partial(end_silent, called.watches, port, threads), processor.look
     return called
 
 
-def end_silent(watches: exchange.Watches, port: int) -> None:
-    """End connections on which nothing moves, where they hold threads."""
+def end_silent(watches: exchange.Watches, port: int, threads: int) -> None:
+    """End connections on which nothing moves, where they hold threads; all of them, where they hold all threads.
+
+    Then the next would hold them, and nobody is served before the last one is ended.
+    """
     held = watches.held()
-    if held and (ended := silence.end_silent(port, silence.SILENT_SECONDS, held)):
+    most = held if held < threads else CONNECTIONS
+    if held and (ended := silence.end_silent(port, silence.SILENT_SECONDS, most)):
         logger.info("%d connections were ended: nothing had moved for %d seconds", ended, silence.SILENT_SECONDS)
 
 

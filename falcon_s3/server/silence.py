@@ -8,7 +8,8 @@ short, and the answer says so.
 
 The kernel knows for how long nothing came and nothing was sent (tcp(7), TCP_INFO), but not which connection a thread
 waits for. So as many are ended as threads wait, those first that were silent longest; and none while a thread has worked
-on an answer for as long, since its connection is silent too: `relay` tells both.
+on an answer for as long, since its connection is silent too: `relay` tells both. One that was ended stays there as long as
+its request waits for a thread, and counts no more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import socket
 import struct
 import sys
@@ -50,12 +52,20 @@ def end_silent(port: int, seconds: float, most: int) -> int:
 
 
 def _silence(handle: int, port: int) -> float:
-    """For how many seconds nothing came and nothing was sent on a connection at the port; -1 for what is none."""
+    """For how many seconds nothing came and nothing was sent on a connection at the port; -1 for what is none, or ended."""
     with contextlib.suppress(OSError), _socket(handle) as connection:
         if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.getsockname()[1] == port:
             state, sent, came = INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO.size))
-            return min(sent, came) / 1000 if state == ESTABLISHED else -1
+            if state == ESTABLISHED and not _is_ended(connection):
+                return float(min(sent, came)) / 1000
     return -1
+
+
+def _is_ended(connection: socket.socket) -> bool:
+    """Whether it was shut down for what comes."""
+    poller = select.poll()
+    poller.register(connection, select.POLLRDHUP)
+    return bool(poller.poll(0))
 
 
 @contextlib.contextmanager

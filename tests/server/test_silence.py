@@ -20,7 +20,7 @@ from tests.pfs.bodies import get, put
 from tests.pfs.stores import MASTER
 from tests.server.test_listening import ESTABLISHED, sockets
 from tests.server.test_relay import Exchange
-from tests.server.test_workers import until
+from tests.server.test_workers import answers, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a connection does is told by Linux")
 
@@ -67,8 +67,10 @@ def test_those_that_were_silent_longest_are_ended(pairs):
     assert not is_at_its_end(third[1])
     assert other[1].recv(10) == b"a"
     until(lambda: silence._silence(third[1].fileno(), port) > 0.1)
-    assert silence.end_silent(port, 0.1, 1) == 1
+    assert silence.end_silent(port, 0.1, 1) == 1  # none that is ended, though its socket is there still
     assert silence.end_silent(port, 0.1, 0) == 0
+    until(lambda: silence.end_silent(port, 0.1, 10) == 1)
+    assert silence.end_silent(port, 0.1, 10) == 0
 
 
 # Opens and closes a store, as any command does.
@@ -196,3 +198,23 @@ def test_clients_that_stop_hold_up_nobody_for_long(start_gateway, request, store
         assert [each["Key"] for each in gateway.s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["large", "slow"]
     assert "nothing had moved" in gateway.log.read_text()
     assert "Traceback" not in gateway.log.read_text()
+
+
+def test_those_that_wait_for_a_thread_are_not_ended_in_place_of_those_that_hold_one(start_gateway):
+    """They were silent longer: once they are ended, as often as one looks, it is the turn of the others."""
+    options = {"workers": 1, "arguments": ["--threads", "3"], "program": PROGRAM}
+    with start_gateway(engine="granian", **options) as gateway, contextlib.ExitStack() as opened:
+
+        def begin():
+            connection = opened.enter_context(gateway.connect())
+            connection.sendall(b"PUT /master.none/k HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+            return connection
+
+        first = [begin() for _ in range(3)]
+        time.sleep(0.2)
+        for _ in range(20):
+            begin()
+        time.sleep(0.2)
+        for connection in first:
+            connection.sendall(b"a")
+        until(lambda: answers(gateway))
