@@ -5,6 +5,9 @@ starves) never decides. The leader runs every job that waits, in one transaction
 sync the turn goes on, to the first of those who came meanwhile, and only it is woken for that. Where nobody waits for a
 job that is to lead, as its end is told to somebody (`write_later`), a thread of this module leads.
 
+Where no turn comes, as who has it was stopped (SIGSTOP) or its disk hangs, all but the leader give up: else they would hold
+all threads of a server, and nobody could read any more either.
+
 Jobs of a kind may share statements (`write_together`): each statement hands over the interpreter's lock, which comes
 back late where other threads want it too.
 """
@@ -14,12 +17,15 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from falcon_s3.pfs import Unavailable
 
 if TYPE_CHECKING:
     from falcon_s3.pfs.catalog import Connection
@@ -31,6 +37,8 @@ Result = TypeVar("Result")
 
 # How long a turn may wait for as many jobs as the last ones had: it costs as much processor as four small files in it.
 GATHER_SECONDS = 0.001
+# How long one turn may take, or be waited for, before others are not kept waiting for it.
+PATIENCE_SECONDS = 30.0
 
 
 class Job(Generic[Item, Result]):
@@ -75,6 +83,7 @@ class Turns(ABC):
         self._queue = threading.Lock()  # around the next two, for moments
         self._waiting: deque[Job[Any, Any]] = deque()
         self._led = False  # a thread runs what waits, or is about to
+        self._moved = 0.0  # when the last turn began, ended or was asked for, by the monotonic clock
         self._turns = deque((0, 0), maxlen=2)  # how many jobs the last ones had
         self._wanted = sys.maxsize  # when so many wait, `enough` is released
         self._enough = threading.Lock()
@@ -99,7 +108,7 @@ class Turns(ABC):
         """Run a job in a transaction and give its result once that is on disk; what it raises undoes it.
 
         A job may run twice, the first time for nothing: it does nothing but to the connection. Raises Unavailable
-        when the disk is full or the database cannot be written.
+        when the disk is full or the database cannot be written, and when no turn comes.
         """
         return self.write_together(one_by_one, run)
 
@@ -114,12 +123,15 @@ class Turns(ABC):
                 self._waiting.append(job)
             else:
                 self._led = job.leads = True
+                self._moved = time.monotonic()
         if not job.leads:
             try:
-                job.woken.acquire()
+                is_served = self._wait(job)
             except BaseException:  # the thread is interrupted
                 self._give_up(job)
                 raise
+            if not is_served:
+                raise Unavailable(f"nothing could be written for {PATIENCE_SECONDS:.0f} seconds: a write is held up")
         if job.leads:
             self._lead(job)
         if job.error is not None:
@@ -141,7 +153,26 @@ class Turns(ABC):
                     self._enough.release()
                 return
             self._led = True
+            self._moved = time.monotonic()
         self._called.put(job)
+
+    def _wait(self, job: Job[Any, Any]) -> bool:
+        """Until the job ran or leads; False: no turn came, and it never runs."""
+        while not job.woken.acquire(timeout=max(0.0, self._patience())):
+            with self._queue:
+                is_waiting = job in self._waiting
+                if is_waiting and self._patience() <= 0:
+                    job.ended = True
+                    self._waiting.remove(job)
+                    return False
+            if not is_waiting:  # it runs
+                job.woken.acquire()
+                break
+        return True
+
+    def _patience(self) -> float:
+        """For how long the turn is waited for still, in seconds."""
+        return self._moved + PATIENCE_SECONDS - time.monotonic()
 
     def _write_for_others(self) -> None:
         """Lead whenever no thread waits for the job whose turn it is to lead."""
@@ -169,6 +200,7 @@ class Turns(ABC):
         try:
             with self.turn():
                 with self._queue:
+                    self._moved = time.monotonic()
                     jobs += self._waiting
                     self._waiting.clear()
                 self._turns.append(len(jobs))
@@ -188,6 +220,7 @@ class Turns(ABC):
 
     def _hand_over(self) -> None:
         with self._queue:
+            self._moved = time.monotonic()
             following = self._waiting.popleft() if self._waiting else None
             self._led = following is not None
             if following is not None and following.told is None:

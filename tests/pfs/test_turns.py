@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from falcon_s3.pfs import catalog, held_file, turns
+from falcon_s3.pfs import Unavailable, catalog, held_file, turns
 from falcon_s3.pfs.catalog import Catalog, Connection
 from tests.pfs.waiting import PATIENCE_SECONDS, until
 
@@ -414,3 +414,44 @@ def test_a_log_that_cannot_be_moved_is_told_once(store, monkeypatch, caplog):
     store._move_log(connection, reader)
     reader.close()
     assert told() == 3
+
+
+def test_where_no_turn_comes_nobody_waits_but_the_leader(store, monkeypatch):
+    """And whoever gave up has written nothing, when there are turns again."""
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.2)
+    with ThreadPoolExecutor(4) as threads:
+        with store.turn():
+            leader = threads.submit(add, store, 1)
+            until(lambda: store._led)
+            for result in [threads.submit(add, store, number) for number in (2, 4, 5)]:
+                assert isinstance(result.exception(30), Unavailable)
+            with pytest.raises(Unavailable):  # the next is not kept waiting at all
+                add(store, 7)
+        assert leader.result() == 1
+        assert add(store, 8) == 8
+    assert done(store) == [1, 8]
+
+
+def test_a_job_that_runs_is_waited_for(store, monkeypatch):
+    """However long its turn takes."""
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.2)
+    running, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        running.set()
+        assert go_on.wait(60)
+
+    with ThreadPoolExecutor(3) as threads:
+        with store.turn():
+            first = threads.submit(store.write, slow)
+            until(lambda: store._led)
+            second = threads.submit(add, store, 1)
+            until(lambda: store._waiting)
+        assert running.wait(60)
+        with pytest.raises(Unavailable):
+            add(store, 2)
+        assert not second.done()
+        go_on.set()
+        first.result()
+        assert second.result() == 1
+    assert done(store) == [1]
