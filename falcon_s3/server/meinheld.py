@@ -38,6 +38,7 @@ logger = logging.getLogger("falcon_s3")
 INSTALL = "MEINHELD_NOGREEN=1 pip install --no-deps --no-cache-dir meinheld"
 # The largest body: meinheld counts it in a C int (`set_max_content_length`). A larger one it refuses by itself.
 LARGEST_BODY = 2**31 - 1
+LENGTH_DIGITS = 18  # of a Content-Length, at most; Python reads no number of thousands
 # How long requests may go on after SIGTERM, in seconds.
 DRAIN_SECONDS = 30
 # Between the death of a worker and its successor, in seconds.
@@ -69,8 +70,9 @@ class Paced:
         self._ended = 0  # the connection that was ended last, by its inode
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        forget_error()
         client = environ["meinheld.client"]
-        fd = handle_of(client)
+        fd = client.get_fd()
         connection = os.fstat(fd).st_ino
         if connection == self._ended:  # meinheld has read more of it before
             client.set_closed(1)  # it answers nothing then
@@ -83,17 +85,16 @@ class Paced:
         return Answer(fd, (self._app if clear else refuse)(environ, closing(start_response)), ends=True)
 
 
-def handle_of(client: Any) -> int:
-    """The file descriptor of a connection.
+def forget_error() -> None:
+    """To be called first by what meinheld calls.
 
-    For `Upgrade: h2c`, as curl and Java send it, meinheld sets an error of Python that nobody takes: whatever is called
+    For `Upgrade: h2c`, as `curl --http2` sends it, meinheld sets an error of Python that nobody takes: whatever is called
     next fails, and that was the request of somebody else.
     """
-    try:
-        fd: int = client.get_fd()
+    try:  # noqa: SIM105  `suppress` would be called first, and fail
+        os.getppid()
     except SystemError:
-        fd = client.get_fd()
-    return fd
+        pass
 
 
 def is_clear(environ: dict[str, Any]) -> bool:
@@ -110,7 +111,7 @@ def is_clear(environ: dict[str, Any]) -> bool:
             and length is None
             and environ["SERVER_PROTOCOL"] == "HTTP/1.1"
         )
-    if length is not None and not (length.isascii() and length.isdigit()):
+    if length is not None and not (length.isascii() and length.isdigit() and len(length) <= LENGTH_DIGITS):
         return False
     if isinstance(environ["wsgi.input"], io.BufferedIOBase):  # a large body, in a file
         return True
@@ -258,18 +259,16 @@ class Ending:
 
     def ask(self, *_: object) -> None:
         """For a signal, also in the middle of a request: a client may take its time, and meinheld looks at nothing then."""
+        forget_error()
         self._is_asked = True
         if self._is_serving:
             self._begin()
 
     def look(self) -> None:
         """Called by meinheld every second, and while Python runs signals arrive."""
+        forget_error()
         self._is_serving = True
-        try:
-            parent = os.getppid()
-        except SystemError:  # as in `handle_of`
-            parent = os.getppid()
-        if self._is_asked or parent != self._parent:
+        if self._is_asked or os.getppid() != self._parent:
             self._begin()
 
     def _begin(self) -> None:

@@ -163,6 +163,7 @@ UNCLEAR = [
     "Content-Length:\r\n 40",
     "Content-Length:",
     "Content-Length: 4 0",
+    "Content-Length: " + "0" * 5000,
     "Content_Length: 40",
     "Content-Length: 40\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13",
 ]
@@ -185,7 +186,7 @@ def is_refused_alone(gateway, bucket, connection):
 HIDDEN = "PUT /{}/hidden HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 
 
-@pytest.mark.parametrize("lines", UNCLEAR)
+@pytest.mark.parametrize("lines", UNCLEAR, ids=range(len(UNCLEAR)))
 def test_nothing_follows_a_request_that_may_end_elsewhere(gateway, lines):
     """A proxy may take for its body what would be the next request, which somebody hid there."""
     bucket = gateway.new_bucket()
@@ -231,8 +232,17 @@ def test_a_chunked_body_is_the_last_of_its_connection(gateway):
 
 
 def test_a_client_that_would_upgrade_spoils_nobody_elses_request(gateway):
-    """`Upgrade: h2c`, as curl --http2 and Java send it, left an error behind that the next request failed with."""
+    """`Upgrade: h2c`, as curl --http2 sends it, left an error behind that the next request failed with."""
     for _ in range(10):
         head = b"GET /~/health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n"
         assert gateway.send(head).status in (200, 400)
         assert gateway.request("GET", "/~/health").status == 200
+
+
+def test_a_gateway_ends_whoever_would_upgrade(start_gateway):
+    """Also where the signal comes while the error is there."""
+    with start_gateway(engine="meinheld", workers=1) as gateway:
+        gateway.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.process.wait(30) == 0
+    assert "Traceback" not in gateway.log.read_text()
