@@ -1,8 +1,8 @@
 """What is refused on meinheld before the application is asked, in S3's words.
 
-Of a body over its limit meinheld says so itself. It refuses such a body when it has read the headers, which is right, before it asks the application, which then
-cannot say anything; its answer is a constant page of HTML inside its library. The page is overwritten in this
-process's memory, through /proc/self/mem. If that is not allowed the page stays: a refusal all the same.
+A body over its limit meinheld refuses itself, when it has read the headers, which is right, and before it asks the
+application, which then cannot say anything; its answer is a constant page of HTML inside its library. The page is overwritten
+in this process's memory, through /proc/self/mem. If that is not allowed the page stays: a refusal all the same.
 """
 
 from __future__ import annotations
