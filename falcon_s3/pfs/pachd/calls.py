@@ -29,6 +29,7 @@ OPTIONS = (
     # five seconds, calls or not (grpcutil.NewServer), where a server of gRPC as it comes ends the connection at the fourth.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # which is what counts in newer versions; 60 seconds by default
     ("grpc.http2.max_pings_without_data", 0),
     # After a restart of pachd we are back within a second, not within two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
