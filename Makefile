@@ -40,7 +40,7 @@ test-all: $(VENV)/installed-dev dist
 	FALCON_S3_DIST=wheels/dist $(PYTEST) $(TOGETHER) $(ARGS)
 
 test-pure: $(VENV)/installed-dev
-	FALCON_S3_PURE=1 $(PYTEST) -q tests/speedups $(addprefix tests/unit/test_,$(addsuffix .py,body xml digests multipart))
+	FALCON_S3_PURE=1 $(PYTEST) -q $(TOGETHER) tests/speedups $(addprefix tests/unit/test_,$(addsuffix .py,body xml digests multipart))
 
 test-micro: $(VENV)/installed-dev
 	$(PYTEST) -q benchmarks/micro --benchmark-disable

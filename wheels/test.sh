@@ -19,7 +19,7 @@ cp pyproject.toml "$folder/"
 cd "$folder"
 venv/bin/python tests/packaging/smoke.py
 
-"${pip[@]}" install pytest pytest-timeout hypothesis boto3 protobuf xxhash
+"${pip[@]}" install pytest pytest-timeout pytest-xdist hypothesis boto3 protobuf xxhash
 # What is compiled, and one file for each way that bytes and documents take through the whole; the rest is the checkout's.
 FALCON_S3_COMPILED=1 venv/bin/python -m pytest -q -p no:cacheprovider tests/speedups \
-    tests/s3/test_{put,get,copy}_object.py tests/s3/test_{list_objects_v2,streaming_bodies}.py "$@"
+    tests/s3/test_{put,get,copy}_object.py tests/s3/test_{list_objects_v2,streaming_bodies}.py --numprocesses 3 --dist loadfile "$@"
