@@ -54,6 +54,7 @@ SAID_AGAIN_SECONDS = 60
 FULL = "database or disk is full"
 # So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
 LOG_PAGES = 16384
+CATALOG = "catalog.sqlite3"
 
 # Of the database, what each connection keeps in memory. The system keeps all of it; a page of a listing costs the same
 # with 0.5 MiB and with 16, of 1,000,000 keys.
@@ -94,7 +95,7 @@ class Catalog(Turns):
 
     def __init__(self, data: Path, *, relaxed: bool = False):
         self._room = Room(data)
-        self._path = data / "catalog.sqlite3"
+        self._path = data / CATALOG
         self._lock_file = os.open(data / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # What is kept of it is good until a job changes more than what is in the files of branches.
         self._branches_file = os.open(data / "branches.count", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -112,7 +113,7 @@ class Catalog(Turns):
                     self._prepare(self._writer)
             except sqlite3.DatabaseError as ex:
                 raise Unavailable(f"{self._path} cannot be used: {ex}") from ex
-            self._log = LogSync(data / "catalog.sqlite3-wal", data / "log.count")
+            self._log = LogSync(data / f"{CATALOG}-wal", data / "log.count")
             self._place = _place_of(self._path)
         self._mark = 0  # what the last turn of this process must have settled
         self._late_sync = LateSync(self._log) if relaxed else None
@@ -348,6 +349,11 @@ class Catalog(Turns):
         for kept, file in ((self.kept, self._lock_file), (self.kept_branches, self._branches_file)):
             kept.close()
             os.close(file)
+
+
+def is_there(data: Path) -> bool:
+    """Whether the folder has a database."""
+    return (data / CATALOG).is_file()
 
 
 def _place_of(path: Path) -> tuple[int, int] | None:

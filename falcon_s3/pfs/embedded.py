@@ -45,7 +45,7 @@ from falcon_s3.pfs import (
     tree,
     versions,
 )
-from falcon_s3.pfs.catalog import Catalog, Connection
+from falcon_s3.pfs.catalog import Catalog, Connection, is_there
 from falcon_s3.pfs.contents import Contents, file_in_use
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.janitor import GRACE_MS, Janitor
@@ -63,16 +63,18 @@ RECENT_BYTES = 2 << 20
 
 
 class EmbeddedPfs(Uploads):
-    """The store in the folder `data`, which is created if missing. Implements `Pfs`; safe for many threads.
+    """The store in the folder `data`, which is created if missing and `creates`. Implements `Pfs`; safe for many threads.
 
     `upload_ms`: uploads that are not finished so long after they began are discarded; None: they stay.
     `relaxed`: writes are acknowledged up to `late_sync.LATE_SECONDS` before they are on disk.
 
-    Raises Unavailable if the folder cannot be used or was written by a newer version.
+    Raises Unavailable if the folder cannot be used or was written by a newer version, or holds no store to open.
     """
 
-    def __init__(self, data: Path, upload_ms: int | None = None, *, relaxed: bool = False):
+    def __init__(self, data: Path, upload_ms: int | None = None, *, relaxed: bool = False, creates: bool = True):
         self._recent = Recent(RECENT_BYTES)
+        if not creates and not is_there(data):
+            raise Unavailable(f"the store in {data} was moved or removed while it was served: no other is begun there")
         try:
             data.mkdir(parents=True, exist_ok=True)
             self._contents = Contents(data, self._file_of)

@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from falcon_s3 import _speedups, job
+from falcon_s3 import _speedups, job, pfs
 from falcon_s3.app import create_app
 from falcon_s3.config import Config, ConfigError
 from falcon_s3.job import Job
+from falcon_s3.key_cipher import KeyStoreError
 from falcon_s3.server import memory, pfsd
 from falcon_s3.server.backend import Backend, Greeting
 
@@ -81,10 +82,22 @@ def job_of(config: Config) -> Job | None:
         raise ConfigError(str(ex)) from ex
 
 
+# Between the attempts to serve where that is not possible now.
+RETRY_SECONDS = 1.0
+
+
 def load_app(config: Config) -> tuple[Callable[..., Any], Callable[[], None]]:
-    """The application of one worker, and what closes its stores. Called in the worker, after the fork."""
+    """The application of one worker, and what closes its stores. Called in the worker, after the fork.
+
+    Raises SystemExit, and tells why, where it cannot serve now: the one that replaces it may.
+    """
     configure_logging(config.log_level)
-    backend: Backend = backend_of(config).opened(config)
+    try:
+        backend: Backend = backend_of(config).opened(config)
+    except (pfs.Unavailable, KeyStoreError) as ex:
+        logger.error("this worker cannot serve: %s", ex)  # noqa: TRY400  the sentence says it
+        time.sleep(RETRY_SECONDS)
+        raise SystemExit(1) from ex
     kind = "compiled" if _speedups.compiled else "pure Python"
     logger.info("worker %d is ready, with the %s core", os.getpid(), kind)
     only = job_of(config)

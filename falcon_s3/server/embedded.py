@@ -61,8 +61,12 @@ def greeting(config: Config) -> Greeting:
 
 
 def opened(config: Config) -> Backend:
-    """The backend of one worker. Called in the worker, after the fork."""
-    store = EmbeddedPfs(config.data, config.upload_days * DAY_MS, relaxed=config.durability == "relaxed")
+    """The backend of one worker, of the store that `check` has made. Called in the worker, after the fork.
+
+    A worker that replaces another makes none: where the disk of the folder was unmounted it would serve an empty one, to
+    everybody, since there are no keys in it.
+    """
+    store = EmbeddedPfs(config.data, config.upload_days * DAY_MS, relaxed=config.durability == "relaxed", creates=False)
     fixed = {config.access_key: config.secret_key} if config.access_key and config.secret_key else {}
     keyring = Keyring(fixed, KeyStore(config.data, config.keys_secret), opens=config.opens_without_keys)
 

@@ -140,6 +140,8 @@ class Workers:
         try:
             self._target()
             code = 0
+        except SystemExit:
+            logger.debug("worker %d has told why it ends", os.getpid())
         except BaseException:
             logger.exception("worker %d failed", os.getpid())
         finally:

@@ -5,7 +5,11 @@ ended; `/~/ready` said that all was well. So it went where somebody put a backup
 gateway, or removed it.
 """
 
+import os
+import signal
+
 from tests.conftest import Gateway
+from tests.server.test_workers import answers, until, workers
 
 
 def test_writes_go_to_a_folder_that_was_taken_away(start_gateway):
@@ -22,3 +26,19 @@ def test_writes_go_to_a_folder_that_was_taken_away(start_gateway):
 
 def refused(gateway: Gateway, method: str, target: str, body: bytes | None = None) -> str:
     return gateway.request(method, target, body).refused(503, "ServiceUnavailable")
+
+
+def test_a_worker_begins_no_store_where_one_was_taken_away(start_gateway):
+    """Not even an empty folder becomes one, as the one where a disk was mounted: it would have no keys."""
+    with start_gateway(workers=1) as gateway:
+        bucket = gateway.new_bucket()
+        aside = gateway.data.rename(gateway.data.with_name("aside"))
+        gateway.data.mkdir()
+        worker = max(workers(gateway.process.pid))
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: "moved or removed" in gateway.log.read_text())
+        assert not list(gateway.data.iterdir()) and "Traceback" not in gateway.log.read_text()
+        gateway.data.rmdir()
+        aside.rename(gateway.data)
+        until(lambda: answers(gateway))
+        assert gateway.request("PUT", f"/{bucket}/k", b"x").status == 200
