@@ -14,6 +14,7 @@ commits. What is acknowledged is on disk; a kill at any point leaves at most byt
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -55,6 +56,8 @@ from falcon_s3.pfs.recent import Asked, Recent
 from falcon_s3.pfs.records import RepoInfo
 from falcon_s3.pfs.tree import View
 from falcon_s3.pfs.uploads import Uploads
+
+logger = logging.getLogger(__name__)
 
 # How many commits a listing of commits reads at a time.
 COMMITS_AT_ONCE = 500
@@ -255,9 +258,14 @@ class EmbeddedPfs(Uploads):
         if isinstance(file.content, files.Held):
             return _small(file.content.data[start:end])
         try:
-            return self._open(file, start, end)
-        except FileNotFoundError:  # collected since its row was read, so that now there is no row
-            return self._open(file, start, end)
+            try:
+                return self._open(file, start, end)
+            except FileNotFoundError:  # collected since its row was read, so that now there is no row
+                return self._open(file, start, end)
+        except OSError as ex:
+            message = "%s of %s cannot be read: %s; falcon-s3 fsck tells of all such files"
+            logger.error(message, file.path, file.commit, ex)  # noqa: TRY400  no traceback: it is the disk's doing
+            raise Unavailable(f"the object cannot be read: {ex.strerror or 'its file is damaged'}") from ex
 
     def _open(self, file: FileInfo, start: int, stop: int) -> Iterator[bytes]:
         assert isinstance(file.content, int)  # a handle of this store

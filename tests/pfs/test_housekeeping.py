@@ -163,10 +163,16 @@ def test_what_is_no_catalog_is_told_when_the_store_is_opened(data):
         EmbeddedPfs(data)
 
 
-def test_a_damaged_content_file_is_not_read_as_if_it_were_whole(sound, data):
-    os.truncate(content_file(data), 50_000)
-    with pytest.raises(OSError, match="damaged"):
+@pytest.mark.parametrize(
+    "damage, why",
+    [(lambda file: os.truncate(file, 50_000), "damaged"), (os.remove, "No such file")],
+    ids=["cut", "gone"],
+)
+def test_a_damaged_content_file_is_not_read_as_if_it_were_whole(sound, data, damage, why, caplog):
+    damage(content_file(data))
+    with pytest.raises(Unavailable, match=why):
         sound.open_file(sound.inspect_file(MASTER, "large"))
+    assert "large" in caplog.text and "fsck" in caplog.text
 
 
 def test_the_report_counts_what_is_there(sound):
