@@ -212,6 +212,8 @@ def read_file(path: Path) -> dict[str, Any]:
         wanted: type = {"int": int, "bool": bool}.get(str(known[name]), str)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
             raise ConfigError(f"{path}: {name} must be {WORDS[wanted]}, not {value!r}")
+        if isinstance(value, str) and "\0" in value:
+            raise ConfigError(f"{path}: {name} has a byte 0 in it")
         if not value and "Path" in str(known[name]):
             raise ConfigError(f'{path}: {name} is empty; the current folder is "."')
     return settings

@@ -166,6 +166,7 @@ def test_a_file_gives_settings(tmp_path):
         ("listen = 30600", "listen must be text in quotes"),
         ("workers = ", "not valid TOML"),
         ('data = ""', "data is empty"),
+        ('data = "a\\u0000b"', "data has a byte 0"),
     ],
 )
 def test_a_file_with_a_mistake_is_refused(tmp_path, text, message):
