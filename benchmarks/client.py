@@ -94,8 +94,8 @@ class Run:
         self.tally = Tally()
         self.finished = 0.0
 
-    def next(self) -> Request | None:
-        now = time.monotonic()
+    def next(self, now: float) -> Request | None:
+        """What is asked `now`; that time is told to `record` too, else what begins in between counts as one more."""
         if now >= self.end or self._left == 0:
             return None
         if self._left is not None and now >= self.begin:
@@ -155,14 +155,14 @@ class Connection(asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        asked = self._asked = self._run.next()
+        self._started = time.monotonic()
+        asked = self._asked = self._run.next(self._started)
         if asked is None:
             self._done = True
             self.transport.close()
             return
         self._status, self._received, self._complete = 0, 0, False
         self._kept: list[bytes] | None = [] if asked.checked else None
-        self._started = time.monotonic()
         if not asked.sends:
             self.transport.write(asked.head)
         elif asked.size <= JOINED_BYTES:
