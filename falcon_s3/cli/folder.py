@@ -11,8 +11,7 @@ import click
 
 from falcon_s3.config import Config
 from falcon_s3.keys import DATABASE as KEYS
-
-CATALOG = "catalog.sqlite3"
+from falcon_s3.pfs.catalog import CATALOG
 
 
 class NamedPath(click.Path):
