@@ -15,9 +15,9 @@ commits. What is acknowledged is on disk; a kill at any point leaves at most byt
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from falcon_s3.pfs import (
     Body,
@@ -58,6 +58,8 @@ from falcon_s3.pfs.tree import View
 from falcon_s3.pfs.uploads import Uploads
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 # How many commits a listing of commits reads at a time.
 COMMITS_AT_ONCE = 500
@@ -221,15 +223,18 @@ class EmbeddedPfs(Uploads):
 
     def _shown(self, ref: Ref) -> history.Shown:
         """Raises BranchNotFound or CommitNotFound."""
-        kept, repo = self._catalog.kept, ref.repo
-        asked = (ref.name if isinstance(ref, Branch) else ref, repo.name, repo.project)
-        shown: history.Shown | None = kept.get(asked)
-        if shown is None:
+        asked = (ref.name if isinstance(ref, Branch) else ref, ref.repo.name, ref.repo.project)
+        return self._kept(self._catalog.kept, asked, history.shown, ref)
+
+    def _kept(self, kept: Kept, asked: object, read: Callable[[Connection, Ref], Result], ref: Ref) -> Result:
+        """What was kept of what is `asked`, else what is read of `ref` now, which must not be None, and kept."""
+        found: Result | None = kept.get(asked)
+        if found is None:
             state = kept.state()
             with self._catalog.read() as connection:
-                shown = history.shown(connection, ref)
-            kept.keep(asked, shown, 0, state)
-        return shown
+                found = read(connection, ref)
+            kept.keep(asked, found, 0, state)
+        return found
 
     def list_versions(
         self, ref: Ref, prefix: str = "", after: str = "", after_commit: str = "", delimiter: str = ""
@@ -288,23 +293,11 @@ class EmbeddedPfs(Uploads):
         return self._contents.open(file, size, start, stop)
 
     def written_branch(self, ref: Ref) -> Branch:
-        kept, asked = self._catalog.kept_branches, ("written", ref)
-        branch: Branch | None = kept.get(asked)
-        if branch is None:
-            state = kept.state()
-            with self._catalog.read() as connection:
-                branch = records.written_branch(connection, ref)
-            kept.keep(asked, branch, 0, state)
-        return branch
+        return self._kept(self._catalog.kept_branches, ("written", ref), records.written_branch, ref)
 
     def check_write(self, ref: Ref, path: str) -> None:
         check_path(path)
-        kept = self._catalog.kept_branches
-        if kept.get(ref) is None:
-            state = kept.state()
-            with self._catalog.read() as connection:
-                history.check_writable(history.point(connection, ref), ref)
-            kept.keep(ref, True, 0, state)
+        self._kept(self._catalog.kept_branches, ref, _writable, ref)
 
     def put_file(
         self,
@@ -368,6 +361,11 @@ class EmbeddedPfs(Uploads):
     def close(self) -> None:
         self._janitor.close()
         self._catalog.close()
+
+
+def _writable(connection: Connection, ref: Ref) -> bool:
+    history.check_writable(history.point(connection, ref), ref)
+    return True
 
 
 def _small(data: bytes) -> Iterator[bytes]:
