@@ -80,7 +80,7 @@ class Turns(ABC):
     """The jobs of one process. Whoever derives from it says what a turn is and how jobs run in it."""
 
     def __init__(self) -> None:
-        self._queue = threading.Lock()  # around the next two, for moments
+        self._queue = threading.Lock()  # around the next three, for moments
         self._waiting: deque[Job[Any, Any]] = deque()
         self._led = False  # a thread runs what waits, or is about to
         self._moved = 0.0  # when the last turn began, ended or was asked for, by the monotonic clock
