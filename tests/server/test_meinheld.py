@@ -239,8 +239,9 @@ def test_a_client_that_would_upgrade_spoils_nobody_elses_request(gateway):
         assert gateway.request("GET", "/~/health").status == 200
 
 
-def test_a_gateway_ends_whoever_would_upgrade(start_gateway):
-    """Also where the signal comes while the error is there."""
+@pytest.mark.parametrize("_attempt", range(3))
+def test_a_gateway_ends_whoever_would_upgrade(start_gateway, _attempt):
+    """Also where the signal comes while the error is there, as it is in half of the attempts."""
     with start_gateway(engine="meinheld", workers=1) as gateway:
         gateway.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
         gateway.process.send_signal(signal.SIGTERM)
