@@ -5,9 +5,11 @@ from __future__ import annotations
 import _thread
 import functools
 import logging
+import multiprocessing
 import os
 import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -47,6 +49,10 @@ LOGGING = {
 
 # What a store raises in the middle of a download.
 ENDED_EARLY = frozenset(each.__name__ for each in (Unavailable, Changed))
+
+# Workers begin as copies of this process: what it has loaded they share, and how it was set up they are. From 3.14 on Python
+# would start them anew on Linux too. Elsewhere that is left as it was: a copy is not safe beside the libraries of macOS.
+START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 # Wakes a worker's main thread; nothing else sends it unasked. Go's runtime takes the same for the like.
 WAKING = signal.SIGURG
@@ -158,6 +164,7 @@ def join(process: BaseProcess, timeout: float | None = None) -> None:
 
 def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: bool) -> None:
     """Serve until SIGTERM or SIGINT. `near`: the store is on this machine, and answers what it reads at once."""
+    multiprocessing.set_start_method(START_METHOD, force=True)
     address = listening.address_of(host)
     server = Prefork(
         "falcon_s3",
@@ -176,8 +183,7 @@ def run(host: str, port: int, workers: int, threads: int, load: Load, *, near: b
         log_level=LogLevels.warning,
         log_dictconfig=LOGGING,
     )
-    logging.getLogger("_granian").addFilter(is_news)
-    logging.getLogger("_granian.utils").addFilter(is_short)
+    filter_messages()
     RUNNING.append(server)
     loader = functools.partial(load_worker, load, os.getpid(), port, workers, threads, near=near)
     shortens = listening.is_near(address) and hasattr(Server, "_spawn_wsgi_worker")
@@ -209,6 +215,7 @@ def load_worker(
         signal.signal(ending, signal.SIG_DFL)
     if any(server.interrupt_signal for server in RUNNING):
         os._exit(0)
+    filter_messages()  # a worker that is no copy has none
     processor = affinity.Affinity(number, workers if near else 0)
     app, close = load()
     Finalize(None, close, exitpriority=1)  # atexit is not called in processes of multiprocessing
@@ -254,6 +261,12 @@ def look_after(parent: int, chores: Sequence[Callable[[], None]]) -> None:
 
 def nothing(number: int, frame: object) -> None:
     """What is done for a signal that only wakes."""
+
+
+def filter_messages() -> None:
+    """Pass on of Granian's messages what is news, in a line; more than once is as once."""
+    logging.getLogger("_granian").addFilter(is_news)
+    logging.getLogger("_granian.utils").addFilter(is_short)
 
 
 def is_short(record: logging.LogRecord) -> bool:

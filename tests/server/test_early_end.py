@@ -15,7 +15,7 @@ from tests.server.test_workers import until
 PROGRAM = """
 import sys
 from falcon_s3 import pfs
-from falcon_s3.server.granian import run
+from falcon_s3.server import granian
 
 def body():
     yield b"some bytes"
@@ -25,15 +25,23 @@ def app(env, start):
     start("200 OK", [("content-length", "1000")])
     return body()
 
-run("127.0.0.1", int(sys.argv[1]), 1, 2, lambda: (app, lambda: None), near=False)
+def load():
+    return app, list
+
+if __name__ == "__main__":
+    granian.START_METHOD = sys.argv[3]
+    granian.run("127.0.0.1", int(sys.argv[1]), 1, 2, load, near=False)
 """
 
 
-@pytest.mark.parametrize("name", ["Unavailable", "Changed"])
-def test_a_download_that_ends_early_is_cut_off_and_told_in_a_line(name):
-    """Whatever kind of `Unavailable` the store raises."""
+@pytest.mark.parametrize("name, start", [("Unavailable", "fork"), ("Changed", "fork"), ("Unavailable", "spawn")])
+def test_a_download_that_ends_early_is_cut_off_and_told_in_a_line(name, start, tmp_path):
+    """Whatever kind of `Unavailable` the store raises, and however workers are started."""
     port = free_port()
-    server = subprocess.Popen([sys.executable, "-c", PROGRAM, str(port), name], stderr=subprocess.PIPE, text=True)
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    command = [sys.executable, str(program), str(port), name, start]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         until(lambda: server.poll() is not None or connects(client))

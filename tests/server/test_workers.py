@@ -123,6 +123,22 @@ def test_a_worker_is_replaced_once_the_system_lets_it(start_gateway, tmp_path):
         assert gateway.process.wait(20) in (0, 1)
 
 
+ANOTHER_START = """
+import multiprocessing, sys
+from falcon_s3.cli import main
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    main(sys.argv[1:])
+"""
+
+
+def test_workers_are_copies_whatever_python_would_start(start_gateway):
+    """From 3.14 on it would start them anew: with another memory allocator, and without what this process was told."""
+    with start_gateway(engine="granian", workers=1, program=("-c", ANOTHER_START)) as gateway:
+        (worker,) = workers(gateway.process.pid)
+        assert command_of(worker) == command_of(gateway.process.pid)
+
+
 def test_sighup_replaces_workers_that_are_well(start_gateway):
     """And does not say that they have died."""
     with start_gateway(engine="granian", workers=1) as gateway:
