@@ -52,6 +52,12 @@ JOB_PAGES = 4
 SAID_AGAIN_SECONDS = 60
 # What SQLite says of a full disk; before Python 3.11 there is no other way to tell (sqlite3_errstr, SQLITE_FULL).
 FULL = "database or disk is full"
+# And of a disk that fails: before Python 3.11 without SQLITE_IOERR_FSYNC, which says that it was a sync.
+FAILED = "disk I/O error"
+FAILED_SYNC = 1034
+# The two copies of what the processes share of the log (https://sqlite.org/walformat.html): where they are not good, whoever
+# comes next reads the log from its beginning, and nothing counts as moved.
+SHARED_BYTES = 96
 # So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
 LOG_PAGES = 16384
 CATALOG = "catalog.sqlite3"
@@ -199,15 +205,37 @@ class Catalog(Turns):
             with suppress(sqlite3.Error):  # what is left is moved in the turn, or it is told there why not
                 for _ in range(2):
                     with self._log_goes_on(reader):
-                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-                    held_file.sync(self._path)
+                        self._move(connection)
+                    with self._hearing_of_the_disk():
+                        held_file.sync(self._path)
             with self.turn():
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        except (sqlite3.Error, OSError) as ex:  # a full disk, say: what is in the log is safe there
+                self._move(connection)
+        except (sqlite3.Error, OSError, Unavailable) as ex:  # a full disk, say: what is in the log is safe there
             (reason, when), now = self._said, time.monotonic()
             if str(ex) != reason or now - when >= SAID_AGAIN_SECONDS:
                 self._said = (str(ex), now)
                 logger.warning("the log of the catalog was not moved: %s", ex)
+
+    def _move(self, connection: Connection) -> bool:
+        """Move of the log what can be moved; whether that was all, which is on disk then. Raises sqlite3.Error."""
+        with self._hearing_of_the_disk():
+            busy, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return not busy and pages == moved
+
+    @contextmanager
+    def _hearing_of_the_disk(self) -> Iterator[None]:
+        """Around what syncs the database: where that fails, nothing is written until it is mended.
+
+        Rule: what SQLite has moved it does not move again, and it writes over the log when the next sync is said to be one.
+        """
+        try:
+            yield
+        except (sqlite3.Error, OSError) as ex:
+            if isinstance(ex, OSError) or (
+                str(ex) == FAILED and getattr(ex, "sqlite_errorcode", FAILED_SYNC) == FAILED_SYNC
+            ):
+                self._log.fail()
+            raise
 
     @contextmanager
     def _log_goes_on(self, reader: Connection) -> Iterator[None]:
@@ -221,6 +249,8 @@ class Catalog(Turns):
         reader.execute("PRAGMA synchronous = NORMAL")
         try:
             with self.turn():
+                if self._log.has_failed():
+                    self._mend_log()
                 # A page more, which was not moved yet: where all was, who reads holds up nobody.
                 reader.execute("PRAGMA application_id = 0")
                 reader.execute("BEGIN")
@@ -232,13 +262,17 @@ class Catalog(Turns):
     def _begin_log_anew(self) -> None:
         """In a turn: move the log, so that what is written next takes its place, unless somebody reads what is there."""
         with suppress(sqlite3.Error):  # what is in the log is safe there
-            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._move(self._writer)
+
+    def _forget_what_was_moved(self) -> None:
+        """In a turn, after a sync that failed: all of the log is moved once more. Raises OSError."""
+        held_file.write(self._path.with_name(f"{CATALOG}-shm"), bytes(SHARED_BYTES))
 
     def _mend_log(self) -> None:
         """In a turn, after a sync that failed: move all of the log to the database, which is synced. Or Unavailable."""
-        with suppress(sqlite3.Error):
-            _, pages, moved = self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if pages == moved:
+        with suppress(sqlite3.Error, OSError):
+            self._forget_what_was_moved()
+            if self._move(self._writer):
                 self._log.begin_anew()
                 logger.warning("all of the log was moved to the database, and synced there: writes go on")
                 return
@@ -340,6 +374,9 @@ class Catalog(Turns):
         super().close()
         if self._late_sync is not None:
             self._late_sync.close()
+        if self._log.has_failed():  # who closes it last moves the log
+            with suppress(OSError), self.turn():
+                self._forget_what_was_moved()
         with self._turn:
             self._writer.close()
         while self._idle_readers:

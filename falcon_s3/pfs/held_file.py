@@ -1,6 +1,6 @@
-"""The sync of a file that SQLite holds open in this process.
+"""A file that SQLite holds open in this process, synced or written to.
 
-It goes over a handle that SQLite has: to close one of our own would take all locks of the process from the file
+That goes over a handle that SQLite has: to close one of our own would take all locks of the process from the file
 (fcntl(2), "Record locking"), and SQLite's are such locks.
 """
 
@@ -22,6 +22,15 @@ def sync(path: Path) -> bool:
     if handle is None:
         return False
     sync_data(handle)
+    return True
+
+
+def write(path: Path, data: bytes) -> bool:
+    """Write to the beginning of the file. False where no handle of it was found. Raises OSError."""
+    handle = _handle(path)
+    if handle is None:
+        return False
+    os.pwrite(handle, data, 0)
     return True
 
 

@@ -9,7 +9,7 @@ is odd while somebody commits, and greater by two afterwards; `SYNCED` is what i
 that was killed leaves an odd number: until the next commit whoever reads syncs, and that is all.
 
 After a sync that failed nobody knows what is on disk, and the next one may succeed without it (fsync(2), "EIO"). So that
-is noted there too, and nothing more is written until all of the log was moved to the database. Reads go on.
+is noted there too, also of the database, and nothing more is written until all of the log was moved to that. Reads go on.
 """
 
 from __future__ import annotations
@@ -78,13 +78,17 @@ class LogSync:
             try:
                 sync_data(self._log)
             except OSError as ex:
-                self._numbers[FAILED] = 1
+                self.fail()
                 logger.warning("the log of the catalog could not be synced: %s", ex)
                 raise
         if self._numbers[FAILED]:  # perhaps of what stands before that in the log
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         # Another may set more meanwhile, and then that is synced once more.
         self._numbers[SYNCED] = max(self._numbers[SYNCED], whole)
+
+    def fail(self) -> None:
+        """After a sync that failed, of the log or of the database."""
+        self._numbers[FAILED] = 1
 
     def has_failed(self) -> bool:
         return bool(self._numbers[FAILED])

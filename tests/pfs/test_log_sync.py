@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -188,6 +193,127 @@ def test_a_sync_that_fails_fails_the_write_and_those_after_it_until_the_log_was_
     assert "writes go on" in caplog.text
     put(store, MASTER, "c", b"3")
     assert [get(store, MASTER, path) for path in ("before", "b", "c")] == [b"0", b"2", b"3"]
+
+
+# Holds the lock that whoever moves the log has, as if it did, until its standard input ends. Where that lock is:
+# https://sqlite.org/walformat.html#wal_locks
+MOVE = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as shared:
+    fcntl.lockf(shared, fcntl.LOCK_EX, 1, 121)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def moving_elsewhere(store: EmbeddedPfs) -> Iterator[None]:
+    """Inside, another process is moving the log."""
+    command = [sys.executable, "-c", MOVE, f"{store._catalog._path}-shm"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        yield
+        other.communicate(timeout=30)
+
+
+def test_a_log_that_another_process_moves_was_not_moved_yet(stores, disk):
+    """Writes go on when it was."""
+    store, _ = stores
+    disk.fail(store)
+    with pytest.raises(Unavailable, match="could not be synced"):
+        put(store, MASTER, "a", b"1")
+    with moving_elsewhere(store), pytest.raises(Unavailable, match="writes wait until it does"):
+        put(store, MASTER, "b", b"2")
+    put(store, MASTER, "b", b"2")
+
+
+class Forgetful:
+    """A disk that fails to sync the database once, and loses what was written to it: what Linux reads then, or after a
+    power cut, is as old as the last sync (fsync(2), "EIO")."""
+
+    def __init__(self, monkeypatch, database: Path):
+        self._identity, self._sync = database.stat().st_ino, os.fdatasync
+        self._synced = database.read_bytes()
+        self.fails = True
+        monkeypatch.setattr(os, "fdatasync", self.sync)
+
+    def sync(self, handle: int) -> None:
+        if self.fails and os.fstat(handle).st_ino == self._identity:
+            self.fails = False
+            assert os.fstat(handle).st_size > len(self._synced), "nothing was moved: the test shows nothing"
+            os.ftruncate(handle, len(self._synced))
+            os.pwrite(handle, self._synced, 0)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self._sync(handle)
+
+
+class Mover:
+    """What moves the log of a store when it is told to, as a thread of the store does when it is long."""
+
+    def __init__(self, store: EmbeddedPfs):
+        self._catalog = store._catalog
+        self._connections = [self._catalog._connect() for _ in range(2)]
+
+    def move(self) -> None:
+        self._catalog._move_log(*self._connections)
+
+    def close(self) -> None:
+        for each in self._connections:
+            each.close()
+
+
+@pytest.fixture
+def half_lost(tmp_path, monkeypatch):
+    """A store of which half of the log was moved to the database, and is not there; and what moved it."""
+    monkeypatch.setattr(Janitor, "_clean", lambda janitor: None)
+    store = EmbeddedPfs(tmp_path / "store")
+    store.create_branch(MASTER)
+    for number in range(20):
+        put(store, MASTER, f"{number}", b"%d" % number)
+    disk, mover = Forgetful(monkeypatch, store._catalog._path), Mover(store)
+    with store._catalog.read() as connection:  # what is written from now on is not moved
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM branch").fetchone()
+        put(store, MASTER, "after", b"1")
+        mover.move()
+        connection.execute("COMMIT")
+    assert not disk.fails
+    return store, mover
+
+
+def check_nothing_is_lost(store: EmbeddedPfs) -> None:
+    check_books(store)
+    assert get(store, MASTER, "after") == b"1"
+    for number in range(20):
+        assert get(store, MASTER, f"{number}") == b"%d" % number
+
+
+@pytest.mark.parametrize("is_write", [True, False])
+def test_what_was_moved_when_the_sync_of_the_database_failed_is_moved_again(half_lost, is_write, caplog):
+    """By who writes next, or moves the log, and before that is written over."""
+    store, mover = half_lost
+    if is_write:
+        put(store, MASTER, "b", b"2")
+    else:
+        mover.move()
+    assert "writes go on" in caplog.text
+    for _ in range(2):
+        mover.move()
+        put(store, MASTER, "b", b"3")
+    check_nothing_is_lost(store)
+    mover.close()
+    store.close()
+
+
+def test_what_was_moved_when_the_sync_of_the_database_failed_is_moved_again_at_the_end(half_lost, tmp_path):
+    """SQLite moves what it takes for the rest, and removes the log, as the last one closes it."""
+    store, mover = half_lost
+    mover.close()
+    store.close()
+    store = EmbeddedPfs(tmp_path / "store")
+    check_nothing_is_lost(store)
+    store.close()
 
 
 def test_a_write_that_is_told_later_hears_of_a_sync_that_fails(stores, disk):
