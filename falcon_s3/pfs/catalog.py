@@ -43,7 +43,7 @@ Connection = sqlite3.Connection
 _run_of = attrgetter("run")
 
 # When about so many pages were written, by all processes, they are moved from the log to the database, beside other work.
-# Later is better, since what changed often is moved once; but it must be well before LOG_PAGES. What a turn and a job
+# Later is better, since what changed often is moved once; but it must be well before LOG_BYTES. What a turn and a job
 # write is told for small files: a job that writes 16 KiB takes 8 pages, and then it is about 14,000.
 CHECKPOINT_PAGES = 8192
 TURN_PAGES = 8
@@ -58,8 +58,9 @@ FAILED_SYNC = 1034
 # The two copies of what the processes share of the log (https://sqlite.org/walformat.html): where they are not good, whoever
 # comes next reads the log from its beginning, and nothing counts as moved.
 SHARED_BYTES = 96
-# So long a log, in pages, is moved by whoever writes, who then waits for it: when the others could not keep up.
-LOG_PAGES = 16384
+# A longer log is moved by whoever writes, who then waits for it: when the others could not keep up. SQLite would do so too,
+# and not tell of a disk that fails meanwhile.
+LOG_BYTES = 64 << 20
 CATALOG = "catalog.sqlite3"
 
 # Of the database, what each connection keeps in memory. The system keeps all of it; a page of a listing costs the same
@@ -150,8 +151,8 @@ class Catalog(Turns):
         else:
             for older in range(found, FORMAT):
                 writer.executescript(f"BEGIN; {MIGRATIONS[older]} PRAGMA user_version = {older + 1}; COMMIT;")
-        writer.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
-        writer.execute("PRAGMA journal_size_limit = 67108864")
+        writer.execute("PRAGMA wal_autocheckpoint = 0")
+        writer.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         writer.execute("PRAGMA synchronous = NORMAL")  # see `log_sync`; the log is synced when it is moved, as before
 
     @contextmanager
@@ -290,10 +291,10 @@ class Catalog(Turns):
 
     def _run(self, jobs: Sequence[Job[Any, Any]]) -> None:
         self.check_place()
+        if self._room.is_scarce() or self._log.size() > LOG_BYTES:
+            self._begin_log_anew()  # else the log would soon take what is left
         if self._log.has_failed():
             self._mend_log()
-        if self._room.is_scarce():
-            self._begin_log_anew()  # else the log would soon take what is left
         keeping = all(job.run is not one_by_one for job in jobs) and not self.kept_branches.is_changing()
         with self.kept.changing(), nullcontext() if keeping else self.kept_branches.changing():
             self._run_all(jobs)

@@ -98,6 +98,10 @@ class LogSync:
         self._numbers[COMMITTED] = self._numbers[SYNCED] = self.mark()
         self._numbers[FAILED] = 0
 
+    def size(self) -> int:
+        """Of the log's file, in bytes."""
+        return os.fstat(self._log).st_size
+
     def close(self) -> None:
         self._numbers.release()
         self._file.close()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -314,6 +315,33 @@ def test_what_was_moved_when_the_sync_of_the_database_failed_is_moved_again_at_t
     store = EmbeddedPfs(tmp_path / "store")
     check_nothing_is_lost(store)
     store.close()
+
+
+class FailsOnce:
+    """The connection that writes, on a disk that fails to sync when it moves the log first."""
+
+    def __init__(self, connection: sqlite3.Connection):
+        self._connection = connection
+        self.has_failed = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        if "wal_checkpoint" in statement and not self.has_failed:
+            self.has_failed = True
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(statement, values)
+
+
+def test_a_sync_of_the_database_that_fails_for_who_writes_is_mended(stores, monkeypatch, caplog):
+    """Where the log is so long that it is moved in the turn; the write itself goes on."""
+    store, _ = stores
+    writer = store._catalog._writer = FailsOnce(store._catalog._writer)
+    monkeypatch.setattr("falcon_s3.pfs.catalog.LOG_BYTES", 0)
+    put(store, MASTER, "a", b"1")
+    assert writer.has_failed
+    assert "writes go on" in caplog.text
 
 
 def test_a_write_that_is_told_later_hears_of_a_sync_that_fails(stores, disk):

@@ -333,9 +333,19 @@ def test_a_long_log_is_moved_to_the_database_while_jobs_go_on(store, monkeypatch
             store.write(lambda connection: connection.execute("INSERT INTO done VALUES (randomblob(4000))").rowcount)
             written += 4000
         until(lambda before=before: database.stat().st_size > before)  # whenever the thread that moves it comes to it
-    assert written < catalog.LOG_PAGES * 4096
+    assert written < catalog.LOG_BYTES
     assert (tmp_path / "catalog.sqlite3-wal").stat().st_size < written // 2
     assert database.stat().st_size > written // 2
+
+
+def test_a_log_that_nobody_moves_beside_is_moved_by_who_writes(store, monkeypatch, tmp_path):
+    """It does not grow with what is written."""
+    monkeypatch.setattr(catalog, "CHECKPOINT_PAGES", 1 << 30)
+    monkeypatch.setattr(catalog, "LOG_BYTES", 1 << 18)
+    for _ in range(100):
+        store.write(lambda connection: connection.execute("INSERT INTO done VALUES (randomblob(20000))").rowcount)
+    assert (tmp_path / "catalog.sqlite3-wal").stat().st_size < 1 << 19
+    assert (tmp_path / "catalog.sqlite3").stat().st_size > 1 << 20
 
 
 def test_what_was_moved_is_synced_before_the_turn(store, monkeypatch):
