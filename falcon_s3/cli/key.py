@@ -14,6 +14,7 @@ from falcon_s3.cli.folder import folder_and_form, refuse_what_is_none
 from falcon_s3.cli.table import moment, show
 from falcon_s3.key_cipher import VARIABLE, KeyStoreError
 from falcon_s3.keys import KeyStore, StoredKey
+from falcon_s3.pfs.disk_sync import make_folder
 from falcon_s3.rights import ALL, ANY, InvalidPattern, Rights, pattern_of
 
 LONGEST_NAME = 100
@@ -33,7 +34,7 @@ def on_keys(*, create: bool = False) -> Callable[[Callable[..., None]], Callable
             if not create:
                 refuse_what_is_none(data, keys=True)
             try:
-                data.mkdir(parents=True, exist_ok=True)
+                make_folder(data)
                 keys = KeyStore(data, os.environ.get(VARIABLE) or None)
                 try:
                     command(keys, **arguments)

@@ -42,6 +42,7 @@ from blake3 import blake3
 from falcon_s3.pfs import Body, Unavailable, not_written, repeats
 from falcon_s3.pfs.blocks import BlockFile
 from falcon_s3.pfs.catalog import Connection
+from falcon_s3.pfs.disk_sync import sync_folder
 from falcon_s3.pfs.repeats import Find, Followed, Repeats
 from falcon_s3.pfs.room import Room
 
@@ -353,14 +354,6 @@ def _or_unavailable() -> Iterator[None]:
         yield
     except OSError as ex:
         raise not_written("the object cannot be stored now", ex) from ex
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # The rows. All of these run inside a job of the catalog.

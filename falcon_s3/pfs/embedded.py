@@ -48,6 +48,7 @@ from falcon_s3.pfs import (
 )
 from falcon_s3.pfs.catalog import Catalog, Connection, is_there
 from falcon_s3.pfs.contents import Contents, file_in_use
+from falcon_s3.pfs.disk_sync import make_folder
 from falcon_s3.pfs.fsck import Progress, Report, fsck, silent
 from falcon_s3.pfs.janitor import GRACE_MS, Janitor
 from falcon_s3.pfs.kept import Kept
@@ -81,7 +82,7 @@ class EmbeddedPfs(Uploads):
         if not creates and not is_there(data):
             raise Unavailable(f"the store in {data} was moved or removed while it was served: no other is begun there")
         try:
-            data.mkdir(parents=True, exist_ok=True)
+            make_folder(data)
             self._contents = Contents(data, self._file_of)
             self._catalog = Catalog(data, relaxed=relaxed)
         except OSError as ex:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from pathlib import Path
 
 import pytest
 
 from falcon_s3.pfs import disk_sync
+from falcon_s3.pfs.embedded import EmbeddedPfs
 
 FULL = 51  # F_FULLFSYNC of macOS
 
@@ -46,3 +48,18 @@ def test_a_file_system_without_it_is_no_disk_that_fails(called, monkeypatch, num
     except OSError as ex:
         assert ex.errno == errno.EIO
     assert called == then
+
+
+def test_names_of_new_folders_are_synced_up_to_one_that_was_there(tmp_path, monkeypatch):
+    """Else a power cut may take a new store away as a whole, with all that was acknowledged (fsync(2))."""
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def fsync(handle: int) -> None:
+        sync(handle)
+        synced.append(Path(os.readlink(f"/proc/self/fd/{handle}")))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for _ in range(2):
+        EmbeddedPfs(tmp_path / "new" / "store").close()
+    assert [synced.count(each) for each in (tmp_path, tmp_path / "new")] == [1, 1]
