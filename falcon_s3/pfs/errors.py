@@ -83,8 +83,8 @@ class BranchNotEmpty(PfsError):
 
 
 class CommitFinished(PfsError):
-    def __init__(self, commit: Commit):
-        super().__init__(f"commit {commit} has already finished")
+    def __init__(self, commit: Commit, why: str = "has already finished"):
+        super().__init__(f"commit {commit} {why}")
 
 
 class CommitOpen(PfsError):

@@ -212,7 +212,7 @@ def delete_all(
     """Inside a job: take those versions, each a path and a commit's id, out of history; see `Pfs.delete_versions`."""
     place = history.point(connection, ref)
     if isinstance(ref, Commit):
-        raise CommitFinished(ref)
+        raise CommitFinished(ref, "loses no versions: they are taken out of history through a branch")
     if place.output:
         raise OutputBranch(ref)
     view = history.view_at(connection, place)

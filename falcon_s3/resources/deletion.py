@@ -15,6 +15,8 @@ from falcon_s3.xml import Deleted, Failure
 from falcon_s3.xml_reader import ObjectIdentifier
 
 LARGEST_DOCUMENT = 2 << 20
+# Why no version can be taken out of a bucket: no reason to say nothing of the objects that are deleted beside them.
+KEPT_VERSIONS = (pfs.CommitFinished, pfs.OutputBranch, pfs.Unsupported)
 
 
 class Deletion:
@@ -53,8 +55,7 @@ class Deletion:
         deleted += self._delete_files(req.store, ref, plain)
         try:
             deleted += self._delete_versions(req, ref, versions)
-        except pfs.Unsupported as ex:  # which is no reason to say nothing of the others
-            error = errors.of(ex)
+        except errors.S3Error as error:
             failures += [Failure(each.key, error.code, error.message, each.version_id) for each in versions]
         resp.data = xml.delete_result([] if wanted.quiet else deleted, failures)
         resp.content_type = xml.CONTENT_TYPE
@@ -72,7 +73,10 @@ class Deletion:
     ) -> list[Deleted]:
         if not objects:
             return []
-        removed = req.store.delete_versions(ref, [(each.key, each.version_id or "") for each in objects], check)
+        try:
+            removed = req.store.delete_versions(ref, [(each.key, each.version_id or "") for each in objects], check)
+        except KEPT_VERSIONS as ex:
+            raise errors.of(ex) from ex
         log_removal(req, [one for one in removed if one is not None])
         return [
             Deleted(each.key, each.version_id, each.version_id if one is not None and one.is_removal else None)

@@ -101,6 +101,20 @@ def test_versions_and_objects_are_deleted_together(s3, filled, odd):
     assert keys_of(s3, filled) == ["a", "b/c", "e f", odd]
 
 
+@pytest.mark.needs("versions")
+@pytest.mark.parametrize("condition", ["", "<Size>1</Size>"])
+def test_a_version_that_stays_is_told_beside_what_was_deleted(gateway, s3, filled, store, condition):
+    """An open commit takes deletions and loses no versions: the deletion was done, and the answer was that of none."""
+    version = s3.head_object(Bucket=filled, Key="a")["VersionId"]
+    commit = store.start_commit(buckets.parse(filled))
+    more = f"<Object><Key>a</Key><VersionId>{version}</VersionId>{condition}</Object>"
+    answer = delete(gateway, f"{commit.id}.{filled}", document("c&d", more=more))
+    assert (answer.status, answer.texts("Key"), answer.texts("Code")) == (200, ["c&d", "a"], ["AccessDenied"])
+    assert "loses no versions" in answer.texts("Message")[0]
+    assert "c&d" not in keys_of(s3, filled)
+    assert s3.head_object(Bucket=filled, Key="a")["VersionId"] == version
+
+
 @pytest.mark.parametrize("version", ["", "x"])
 def test_what_names_no_version_is_an_error_of_its_own(gateway, s3, filled, version):
     """And is not told to be deleted, while the object stays."""
