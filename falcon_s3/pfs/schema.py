@@ -70,7 +70,8 @@ CREATE TABLE piece (             -- of a content that has `pieces`: the contents
   start INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL, attributes TEXT,
   PRIMARY KEY (content, position)) WITHOUT ROWID;
 
-CREATE TABLE upload (            -- place: the branch, or minus the number of an open commit; commit_id: it is finished
+CREATE TABLE upload (            -- place: the branch, or minus the number of an open commit; commit_id: it is finished,
+                                 -- and attributes are what is told of the file but its commit and path
   id TEXT PRIMARY KEY, place INTEGER NOT NULL, path TEXT NOT NULL, started_ms INTEGER NOT NULL, attributes TEXT,
   commit_id BLOB) WITHOUT ROWID;
 CREATE INDEX upload_place ON upload (place, path, id) WHERE commit_id IS NULL;

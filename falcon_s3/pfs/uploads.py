@@ -2,14 +2,16 @@
 
 An upload belongs to a branch, not to its name: when the branch is deleted so are its uploads. Its parts are
 contents like any other, named by rows of `part` and shown nowhere; finishing turns them into the pieces of one
-content (see `pieces`) and writes nothing else again. A finished upload is remembered without its parts, so that
-the same request gets the same answer twice.
+content (see `pieces`) and writes nothing else again. A finished upload is remembered without its parts, and with the
+file it became, so that the same request gets the same answer twice: an open commit may show another file by then.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+
+import orjson
 
 from falcon_s3.pfs import (
     Body,
@@ -184,7 +186,11 @@ class Uploads:
             content = pieces.acquire(connection, wanted)
             size = sum(piece.size for piece in wanted)
             file = files.name(connection, write, path, content, size, etag, attributes)
-            connection.execute("UPDATE upload SET commit_id = ? WHERE id = ?", (bytes.fromhex(file.commit.id), upload))
+            told = orjson.dumps((*file[2:5], dict(file.attributes), file.content)).decode()
+            connection.execute(
+                "UPDATE upload SET commit_id = ?, attributes = ? WHERE id = ?",
+                (bytes.fromhex(file.commit.id), told, upload),
+            )
             return file
 
         return self._catalog.write(job)
@@ -192,11 +198,17 @@ class Uploads:
     def inspect_finished(self, ref: Ref, path: str, upload: str) -> FileInfo:
         with self._catalog.read() as connection:
             row = connection.execute(
-                "SELECT commit_id FROM upload WHERE id = ? AND place = ? AND path = ? AND commit_id IS NOT NULL",
+                "SELECT commit_id, attributes FROM upload"
+                " WHERE id = ? AND place = ? AND path = ? AND commit_id IS NOT NULL",
                 (upload, place(history.point(connection, ref)), path),
             ).fetchone()
             if row is not None:
-                view = files.view_of(connection, Commit(ref.repo, row[0].hex()))
+                commit = Commit(ref.repo, row[0].hex())
+                told = orjson.loads(row[1] or "{}")
+                if isinstance(told, list):
+                    return FileInfo(commit, path, *told)
+                # An older program finished it: what it was begun with is still there.
+                view = files.view_of(connection, commit)
                 file = files.find(connection, view, ref.repo, path)
                 if file is not None and file.commit.id == row[0].hex():
                     return file

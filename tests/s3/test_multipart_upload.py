@@ -197,6 +197,21 @@ def test_completing_again_gives_the_same_answer(gateway, bucket, unchanged):
 
 
 @pytest.mark.needs("completions")
+@pytest.mark.parametrize(("method", "body"), [("PUT", b"other"), ("DELETE", None)])
+def test_completing_again_in_an_open_commit_gives_the_same_answer(gateway, bucket, store, unchanged, method, body):
+    """It was that of the object which the commit shows by then, or 404 where it shows none."""
+    store.start_commit(buckets.parse(bucket))
+    upload, pairs = uploaded(gateway, bucket, [b"x"])
+    first = complete(gateway, bucket, upload, *pairs)
+    assert gateway.request(method, f"/{bucket}/k", body).status in (200, 204)
+    with unchanged(bucket):
+        again = complete(gateway, bucket, upload, *pairs)
+        assert gateway.request("DELETE", f"/{bucket}/k?uploadId={upload}").status == 204
+    assert (again.status, again.body) == (200, first.body)
+    assert again.headers["x-amz-version-id"] == first.headers["x-amz-version-id"]
+
+
+@pytest.mark.needs("completions")
 def test_completing_at_the_same_time_is_one_commit(gateway, bucket, store):
     for _ in range(5):
         before = head_of(store, bucket)
