@@ -188,7 +188,7 @@ class Pfs(Protocol):
 
         The version is pinned at the call: it can be read to the end whatever is deleted meanwhile. The
         iterator has `close()`. Raises FileNotFound if that version has since been removed from history, unless its
-        bytes came with the FileInfo.
+        bytes came with the FileInfo; Changed if it may be found again, in another commit.
         """
 
     def list_versions(

@@ -5,7 +5,7 @@ import time
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 
-from falcon_s3.pfs import Changed, FileNotFound, NotFound, Unavailable, Unsupported
+from falcon_s3.pfs import Changed, FileNotFound, Unavailable, Unsupported
 from falcon_s3.pfs.pachd import framing, methods
 from falcon_s3.pfs.pachd.names import branch_message
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -104,11 +104,12 @@ def test_an_empty_file_is_read_without_a_call(pfs, branch):
 
 
 def test_a_file_that_has_gone_says_so_before_the_first_byte(pfs, branch):
+    """With its commit: then it is to be found again, for a branch may show it in another one."""
     file = put(pfs, branch, "a", b"x")
     with pytest.raises(FileNotFound):
         pfs.open_file(file._replace(path="b"))
     pfs.delete_branch(branch)
-    with pytest.raises(NotFound):
+    with pytest.raises(Changed):
         pfs.open_file(file)
 
 

@@ -182,8 +182,9 @@ class PachdPfs:
         head = self._check(ref, path, attributes)
         change = writing.copy(path, source.commit, source.path, append=False)
         content = Content(source.size, {source.etag})
-        locking.write(self._calls, ref, [change], Condition([path], check, content))
-        return writing.copied(self._calls, ref, path, source, head)
+        with writing.copying(self._calls, source):
+            locking.write(self._calls, ref, [change], Condition([path], check, content))
+            return writing.copied(self._calls, ref, path, source, head)
 
     def delete_files(
         self, ref: Ref, paths: Iterable[str], check: Check | None = None, gone: set[str] | None = None

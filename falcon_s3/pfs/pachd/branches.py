@@ -34,6 +34,7 @@ from falcon_s3.pfs import (
     InvalidName,
     NotFound,
     PfsError,
+    Ref,
     Repo,
     Unavailable,
     check_branch,
@@ -123,7 +124,7 @@ def delete_branch(calls: Calls, branch: Branch, *, if_empty: bool) -> None:
     info = reading.inspect_branch(calls, branch)
     aside = None
     if if_empty:
-        if not _is_empty(calls, names.branch_info(info).head):
+        if not _is_empty(calls, branch):
             raise BranchNotEmpty(branch)
         aside = _set_aside(calls, branch)
     with failures.about(branch):
@@ -140,8 +141,8 @@ def delete_branch(calls: Calls, branch: Branch, *, if_empty: bool) -> None:
             calls.change(methods.DELETE_REPO, wire.DeleteRepoRequest(repo=names.repo_message(branch.repo), force=True))
 
 
-def _is_empty(calls: Calls, head: Commit) -> bool:
-    return next(listing.list_files(calls, head, "", "", ""), None) is None
+def _is_empty(calls: Calls, ref: Ref) -> bool:
+    return next(listing.list_files(calls, ref, "", "", ""), None) is None
 
 
 def _deletion(branch: Branch) -> wire.DeleteBranchRequest:

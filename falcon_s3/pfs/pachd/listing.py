@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from falcon_s3.pfs import Entry, FileNotFound, Ref
+from falcon_s3.pfs import CommitNotFound, Entry, FileNotFound, Ref
 from falcon_s3.pfs.pachd import failures, methods, names, paths, reading
 from falcon_s3.pfs.pachd.calls import Calls, Method, Replies
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -67,6 +67,10 @@ class Listing:
                 return self._calls.replies(method, request)
         except FileNotFound:  # a walk of what is not there, or behind whose marker nothing is
             return None
+        except CommitNotFound as ex:
+            if not self._pinned:
+                raise
+            raise reading.gone(ex.commit) from None
 
     def entries(self) -> Iterator[Entry]:
         """All behind the marker, folders included, whatever they begin with."""

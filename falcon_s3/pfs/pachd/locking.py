@@ -15,8 +15,9 @@ check: its write comes before or after ours as if ours had begun earlier.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from falcon_s3.pfs import Check, Commit, FileInfo, PfsError, Ref, Unavailable
+from falcon_s3.pfs import Check, Commit, CommitNotFound, FileInfo, PfsError, Ref, Unavailable
 from falcon_s3.pfs.pachd import lock, reading, writing
 from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.failures import BaseUnfinished
@@ -72,7 +73,8 @@ def _find(calls: Calls, ref: Ref, path: str) -> FileInfo | None:
         parent = reading.parent_of(reading.inspect_commit(calls, ref))
         if parent is None:
             raise
-        reading.inspect_commit(calls, parent, wire.FINISHED)
+        with suppress(CommitNotFound):  # squashed meanwhile
+            reading.inspect_commit(calls, parent, wire.FINISHED)
         return reading.find_file(calls, ref, path)
 
 

@@ -8,7 +8,18 @@ from collections.abc import Iterator
 import grpc
 from google.protobuf.message import DecodeError
 
-from falcon_s3.pfs import CHUNK_BYTES, Branch, Changed, Commit, Entry, FileInfo, FileNotFound, Ref, Unavailable
+from falcon_s3.pfs import (
+    CHUNK_BYTES,
+    Branch,
+    Changed,
+    Commit,
+    CommitNotFound,
+    Entry,
+    FileInfo,
+    FileNotFound,
+    Ref,
+    Unavailable,
+)
 from falcon_s3.pfs.pachd import failures, framing, methods, names, paths
 from falcon_s3.pfs.pachd.calls import Calls, Replies
 from falcon_s3.pfs.wire import pfs_pb2 as wire
@@ -52,7 +63,7 @@ def inspect_file(calls: Calls, ref: Ref, path: str) -> FileInfo:
     if info.file_type != wire.FILE or paths.received(info.file.path) != path:
         raise FileNotFound(path, ref)
     file = names.file_info(info)
-    return file if file.modified_ms else file._replace(modified_ms=started_ms(calls, file.commit))
+    return file if file.modified_ms else file._replace(modified_ms=started_ms(calls, ref))
 
 
 def started_ms(calls: Calls, ref: Ref) -> int:
@@ -79,6 +90,11 @@ def find_file(calls: Calls, ref: Ref, path: str) -> FileInfo | None:
         return None
 
 
+def gone(commit: Commit) -> Changed:
+    """What it is to who found something in a commit that is no more: a branch that showed it shows another one."""
+    return Changed(f"the commit {commit} was squashed or dropped meanwhile")
+
+
 def parent_of(info: wire.CommitInfo) -> Commit | None:
     return names.commit_info(info).parent
 
@@ -86,7 +102,8 @@ def parent_of(info: wire.CommitInfo) -> Commit | None:
 class Reader(Iterator[bytes]):
     """The bytes [start, stop) of a file of a commit: neither more nor fewer, or Unavailable.
 
-    That is Changed where the file is shorter by now, or longer, which is told before the last of its bytes is given.
+    That is Changed where the file is shorter by now, or longer, which is told before the last of its bytes is given; and
+    where the commit was squashed or dropped since the file was found in it, so that another shows it now.
 
     PFS has no end to ask for, so that the call is cancelled at `stop`. The first CHUNK_BYTES are there when this is made,
     or all: what cannot be read raises before an answer has begun, and so does what has another length by now, if it is
@@ -104,10 +121,13 @@ class Reader(Iterator[bytes]):
         if self._left:
             request = wire.GetFileRequest(file=names.file_message(file.commit, file.path), offset=start)
             request.file.path = paths.as_glob(file.path)
-            with failures.about(file.commit, file.path):
-                self._replies = calls.replies(methods.GET_FILE, request)
             try:
+                with failures.about(file.commit, file.path):
+                    self._replies = calls.replies(methods.GET_FILE, request)
                 self._begin()
+            except CommitNotFound:
+                self.close()
+                raise gone(file.commit) from None
             except BaseException:
                 self.close()
                 raise

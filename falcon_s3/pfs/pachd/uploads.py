@@ -250,7 +250,10 @@ def finished(calls: Calls, ref: Ref, path: str, identity: str) -> FileInfo:
     staged = _find(calls, ref, path, identity)
     if not staged.finished:
         raise UploadNotFound(identity)
-    return reading.inspect_file(calls, Commit(ref.repo, staged.finished), path)
+    try:
+        return reading.inspect_file(calls, Commit(ref.repo, staged.finished), path)
+    except CommitNotFound:  # it was squashed or dropped
+        raise UploadNotFound(identity) from None
 
 
 def abort(calls: Calls, ref: Ref, path: str, identity: str) -> None:

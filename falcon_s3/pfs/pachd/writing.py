@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from falcon_s3.pfs import (
@@ -28,6 +28,7 @@ from falcon_s3.pfs import (
     CommitNotFound,
     FileInfo,
     InvalidPath,
+    NotFound,
     OutputBranch,
     PfsError,
     Ref,
@@ -41,6 +42,8 @@ from falcon_s3.pfs.wire import pfs_pb2 as wire
 
 # Commits that are looked through for a write that others have followed.
 LOOK_BACK = 200
+# How often a write is looked for while others squash or drop commits.
+TRIES = 5
 # How long what `check` found holds for the write that follows it on the same thread.
 CHECKED_SECONDS = 5.0
 
@@ -182,9 +185,24 @@ def file_set(calls: Calls, ref: Ref, fill: Callable[[Stream], Content]) -> tuple
 def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit | None) -> FileInfo:
     """The file as it was just written: what `ref` shows, or what one of the commits since `before` shows.
 
-    Others may have written the same path since, or what pachd gives up. Raises InvalidPath where it gave up this
-    write, CommitFinished where it lost it, Unavailable where what was written is nowhere.
+    Others may have written the same path since, or what pachd gives up, or squashed or dropped commits. Raises InvalidPath
+    where it gave up this write, CommitFinished where it lost it, Unavailable where what was written is nowhere.
     """
+    for _ in range(TRIES):
+        try:
+            return _written(calls, ref, path, content, before)
+        except CommitNotFound as ex:  # while it was looked at: its files are in the next one, or nowhere
+            if ex.commit == ref:
+                raise
+    raise _not_shown(ref, path)
+
+
+def _not_shown(ref: Ref, path: str) -> Unavailable:
+    return Unavailable(f"the file {path} does not show in {ref} after it was written")
+
+
+def _written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit | None) -> FileInfo:
+    """What `written` does. Raises CommitNotFound for a commit that was squashed or dropped meanwhile."""
     try:
         file = reading.find_file(calls, ref, path)
     except InvalidPath:
@@ -203,7 +221,7 @@ def written(calls: Calls, ref: Ref, path: str, content: Content, before: Commit 
         file = reading.find_file(calls, names.commit_of(info.commit), path)
         if file is not None and content.is_of(file):
             return file
-    raise Unavailable(f"the file {path} does not show in {ref} after it was written")
+    raise _not_shown(ref, path)
 
 
 def _commits(calls: Calls, ref: Ref, before: Commit | None) -> Iterator[wire.CommitInfo]:
@@ -240,6 +258,19 @@ def put_file(calls: Calls, ref: Ref, path: str, body: Body, head: Commit | None)
     """
     content = put(calls, ref, path, body)
     return written(calls, ref, path, content, head)
+
+
+@contextmanager
+def copying(calls: Calls, source: FileInfo) -> Iterator[None]:
+    """Around a copy: what is not found is the source where its commit is gone, which is raised as Changed."""
+    try:
+        yield
+    except NotFound:
+        try:
+            reading.inspect_commit(calls, source.commit)
+        except CommitNotFound:
+            raise reading.gone(source.commit) from None
+        raise
 
 
 def copied(calls: Calls, ref: Ref, path: str, source: FileInfo, head: Commit | None) -> FileInfo:
