@@ -138,6 +138,20 @@ def test_memory_for_a_body_is_bounded(far, branch, proxy):
     assert taken < 40 * MEBIBYTE
 
 
+def test_memory_for_downloads_that_nobody_takes_is_bounded(far, pfs, branch, proxy):
+    """What pachd sends ahead does not grow with the downloads beside: it is all held for them."""
+    found = put(pfs, branch, "a", bytes(48 * MEBIBYTE))
+    before = proxy.received
+    readers = [far.open_file(found) for _ in range(16)]
+    seen = -1
+    while seen != proxy.received:
+        seen = proxy.received
+        time.sleep(0.3)
+    assert seen - before < len(readers) * 3 * MEBIBYTE
+    for reader in readers:
+        reader.close()
+
+
 @pytest.mark.parametrize("size", [1, 200_000, 3 * MEBIBYTE])
 def test_a_file_that_grew_since_it_was_found_is_not_read_in_part(pfs, branch, size):
     """In an open commit; its first bytes, under the length it had, would look like a whole file."""
