@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from falcon_s3.pfs import Commit
+from falcon_s3.pfs import CHUNK_BYTES, Commit
 from falcon_s3.pfs.pachd import methods, writing
+from falcon_s3.pfs.pachd import names as names_of
 from falcon_s3.pfs.pachd.names import branch_message
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 from tests.pachd.wiretap import TappedPfs
@@ -43,6 +44,11 @@ WRITES = [
         "put",
         lambda pfs, ref: (pfs.check_write(ref, "n"), pfs.put_file(ref, "n", Bytes(b"1"))),
         ["InspectBranch", "ModifyFile", "InspectFile", "InspectCommit"],
+    ),
+    (
+        "put of a long body",
+        lambda pfs, ref: pfs.put_file(ref, "n", Bytes(bytes(writing.SHORT_BYTES + 1))),
+        ["InspectBranch", "CreateFileSet", "ModifyFile", "InspectFile", "InspectCommit"],
     ),
     (
         "copy",
@@ -104,6 +110,38 @@ def test_no_stream_of_changes_goes_to_an_open_commit(pfs, full, what, call, expe
     pfs.calls()
     call(pfs, commit)
     assert pfs.calls() == expected, what
+
+
+class Finishing(Bytes):
+    """A body in whose midst something happens."""
+
+    def __init__(self, data, doing):
+        super().__init__(data)
+        self._doing = doing
+
+    def __iter__(self):
+        for number, chunk in enumerate(super().__iter__()):
+            if number == 2:
+                self._doing()
+            yield chunk
+
+
+def test_no_stream_of_changes_to_a_branch_waits_for_a_body(pfs, full):
+    """Somebody may have opened its head, and finish it in the midst of the upload, which then comes behind it."""
+    request = wire.StartCommitRequest(branch=branch_message(full))
+    commit = Commit(full.repo, pfs._calls.change(methods.START_COMMIT, request).id)
+    seen = []
+
+    def finish():
+        seen.extend(pfs.calls())
+        pfs._calls.change(methods.FINISH_COMMIT, wire.FinishCommitRequest(commit=names_of.ref_message(commit)))
+
+    data = bytes(CHUNK_BYTES) * 3
+    file = pfs.put_file(full, "n", Finishing(data, finish))
+    assert "ModifyFile" not in seen
+    assert (file.size, get(pfs, full, "n") == data) == (len(data), True)
+    assert file.commit != commit
+    assert names(pfs, commit) == ["a", "d/1", "d/2", "e/f/g", "z.txt"]
 
 
 def test_a_listing_asks_no_further_than_it_is_taken(pfs, branch):

@@ -8,7 +8,8 @@ and most reads of it fail: so it is dropped, and the write refused.
     copy_file     InspectBranch, ModifyFile, InspectFile, InspectCommit
     delete_files  InspectFile until one is there, ModifyFile, InspectBranch
 
-To an open commit, CreateFileSet and AddFileSet do what ModifyFile does to a branch.
+To an open commit, CreateFileSet and AddFileSet do what ModifyFile does to a branch. So does CreateFileSet before it where a
+body is long.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from falcon_s3.pfs import (
     Commit,
     CommitFinished,
     CommitNotFound,
+    Digests,
     FileInfo,
     InvalidPath,
     NotFound,
@@ -40,6 +42,8 @@ from falcon_s3.pfs.pachd.calls import Calls
 from falcon_s3.pfs.pachd.stream import Stream
 from falcon_s3.pfs.wire import pfs_pb2 as wire
 
+# A body that is no longer is there before its stream of changes begins.
+SHORT_BYTES = 256 << 10
 # Commits that are looked through for a write that others have followed.
 LOOK_BACK = 200
 # How often a write is looked for while others squash or drop commits.
@@ -151,15 +155,52 @@ def modify(calls: Calls, ref: Ref, changes: Iterable[bytes]) -> None:
 
 
 def put(calls: Calls, ref: Ref, path: str, body: Body) -> Content:
-    """Write one file, as one stream of changes. Raises what the body raises."""
-    return _changed(calls, ref, lambda stream: send_body(stream, path, body))
+    """Write one file, as one stream of changes. Raises what the body raises.
+
+    A body that takes its time comes as a file set first: somebody may have opened the branch's head, and finish it meanwhile.
+    """
+    begun = Begun(body)
+    if begun.is_whole or isinstance(ref, Commit):
+        return _changed(calls, ref, lambda stream: send_body(stream, path, begun))
+    identity, content = file_set(calls, ref, lambda stream: send_body(stream, path, begun))
+    modify(calls, ref, [from_file_set(path, identity)])
+    return content
+
+
+class Begun:
+    """A body of which the beginning has come, or all of it."""
+
+    def __init__(self, body: Body):
+        self._body = body
+        self._rest = iter(body)
+        self._came: list[bytes] = []
+        size = 0
+        for chunk in self._rest:
+            self._came.append(chunk)
+            size += len(chunk)
+            if size > SHORT_BYTES:
+                break
+        self.is_whole = size <= SHORT_BYTES
+
+    def __iter__(self) -> Iterator[bytes]:
+        came, self._came = self._came, []
+        came.reverse()
+        while came:
+            yield came.pop()
+        yield from self._rest
+
+    def beginning(self) -> bytes:
+        return self._body.beginning()
+
+    def digests(self) -> Digests:
+        return self._body.digests()
 
 
 def _changed(calls: Calls, ref: Ref, fill: Callable[[Stream], Content]) -> Content:
     """Changes made to a branch, as a commit, or to an open commit: there they come as a file set, in one short call.
 
     A ModifyFile in whose midst its commit is finished spoils it for good in pachd: nothing that it shows can be read any
-    more. AddFileSet looks at the commit in the transaction that adds to it.
+    more. To a branch, whose head may be an open commit, it is short (`put`). AddFileSet looks at the commit in the transaction that adds to it.
     """
     if isinstance(ref, Commit):
         identity, content = file_set(calls, ref, fill)
