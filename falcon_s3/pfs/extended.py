@@ -43,8 +43,14 @@ class ExtendedPfs(EmbeddedPfs):
         return self._catalog.read()
 
     def look(self, job: Callable[[Connection], Result]) -> Result:
+        """What a job reads, all of it as at one moment, whatever others do meanwhile."""
         with self._catalog.read() as connection:
-            return job(connection)
+            connection.execute("BEGIN")
+            try:
+                return job(connection)
+            finally:
+                if connection.in_transaction:  # a disk that fails ends it
+                    connection.execute("ROLLBACK")
 
     def change(self, job: Callable[[Connection], Result]) -> Result:
         """Run a job in a transaction; its result is on disk."""

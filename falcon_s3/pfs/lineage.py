@@ -145,10 +145,11 @@ def changed(connection: Connection, target: Target, path: str) -> bool:
 
 
 def back(connection: Connection, target: Target) -> tuple[str, Target | None]:
-    """The branch that the commit was made on, and the commit before it."""
-    branch, parent = connection.execute(
-        'SELECT branch, parent FROM "commit" WHERE number = ?', (target.point.number,)
-    ).fetchone()
+    """The branch that the commit was made on, and the commit before it. Raises NotFound for one that is gone meanwhile."""
+    row = connection.execute('SELECT branch, parent FROM "commit" WHERE number = ?', (target.point.number,)).fetchone()
+    if row is None:
+        raise NotFound(f"commit {target} not found")
+    branch, parent = row
     return branch, None if parent is None else Target(target.repo, at(connection, parent))
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice, takewhile
 
 from google.protobuf.empty_pb2 import Empty
 
-from falcon_s3.pfs import Branch, CommitInfo, lineage, records, repos, squash, targets, undo
+from falcon_s3.pfs import Branch, CommitInfo, NotFound, lineage, records, repos, squash, targets, undo
 from falcon_s3.pfs.catalog import Connection
 from falcon_s3.pfs.extended import ExtendedPfs
 from falcon_s3.pfs.schema import NEVER
@@ -86,12 +87,18 @@ class Commits:
         }
 
     def _message(self, info: CommitInfo) -> wire.CommitInfo:
-        def job(connection: Connection) -> wire.CommitInfo:
-            target = targets.resolve(connection, Named(info.commit.repo, "", info.commit.id))
-            children = lineage.children(connection, target)
-            return commit_info(info, children, undo.error_of(connection, target), self._store.size(target.point))
+        named = Named(info.commit.repo, "", info.commit.id)
+        return self._store.look(lambda connection: self._told(connection, targets.resolve(connection, named), info))
 
-        return self._store.look(job)
+    def _told(self, connection: Connection, target: Target, info: CommitInfo) -> wire.CommitInfo:
+        children = lineage.children(connection, target)
+        return commit_info(info, children, undo.error_of(connection, target), self._store.size(target.point))
+
+    def _messages(self, infos: Iterable[CommitInfo]) -> Iterator[wire.CommitInfo]:
+        """Without those that are squashed or dropped before their turn comes."""
+        for info in infos:
+            with suppress(NotFound):
+                yield self._message(info)
 
     def _resolve(self, commit: wire.Commit) -> Target:
         named = named_of(commit)
@@ -108,8 +115,17 @@ class Commits:
         return info
 
     def inspect_commit(self, request: wire.InspectCommitRequest, context: Context) -> wire.CommitInfo:
-        info = self._store.inspect_commit(self._resolve(request.commit).commit)
-        return self._message(self._finished(info, context) if request.wait in ENDED else info)
+        named = named_of(request.commit)
+
+        def job(connection: Connection) -> tuple[CommitInfo, wire.CommitInfo]:
+            target = targets.resolve(connection, named)
+            info = records.inspect_commit(connection, target.commit)
+            return info, self._told(connection, target, info)
+
+        info, message = self._store.look(job)
+        if request.wait in ENDED and info.finished_ms is None:
+            return self._message(self._finished(info, context))
+        return message
 
     def list_commits(self, request: wire.ListCommitRequest, _context: Context) -> Iterator[wire.CommitInfo]:
         if request.HasField("from") and not request.HasField("to"):
@@ -122,7 +138,7 @@ class Commits:
         number = request.number if request.number > 0 else None
         if request.reverse:
             infos = reversed(deque(infos, maxlen=number))
-        yield from map(self._message, islice(infos, number))
+        yield from self._messages(islice(infos, number))
 
     def _listed(self, request: wire.ListCommitRequest) -> Iterable[CommitInfo]:
         """The commits of a request, newest first."""
@@ -178,14 +194,14 @@ class Commits:
     def list_sets(self, request: wire.ListCommitSetRequest, _context: Context) -> Iterator[wire.CommitSetInfo]:
         project = project_of(request.project) if request.HasField("project") else None
         for identity in self._store.look(lineage.list_sets):
-            infos = self._store.look(
-                lambda connection, identity=identity: lineage.commit_set(connection, identity)  # type: ignore[misc]
-            )
-            shown = [info for info in infos if project in (None, info.commit.repo.project)]
-            if shown:
-                yield wire.CommitSetInfo(
-                    commit_set=wire.CommitSet(id=identity), commits=list(map(self._message, shown))
+            infos: list[CommitInfo] = []
+            with suppress(NotFound):  # squashed or dropped since
+                infos = self._store.look(
+                    lambda connection, identity=identity: lineage.commit_set(connection, identity)  # type: ignore[misc]
                 )
+            shown = list(self._messages(info for info in infos if project in (None, info.commit.repo.project)))
+            if shown:
+                yield wire.CommitSetInfo(commit_set=wire.CommitSet(id=identity), commits=shown)
 
     def clear(self, request: wire.ClearCommitRequest, _context: Context) -> Empty:
         """What was written to an open commit is gone."""
