@@ -36,21 +36,16 @@ METADATA = "x-amz-meta-"
 METADATA_BYTES = 2048
 NO_ENCRYPTION = "the gateway encrypts nothing. Leave it out, and encrypt the disk, or before you send."
 NO_LOCK = "objects are not locked. Leave it out, and give out keys that cannot remove versions for good."
-# Headers on a write that would promise what is not kept, and what is told of them.
+# How the headers on a write begin that would promise what is not kept, and what is told of them. S3 adds to its families.
 REFUSED_HEADERS = {
-    "x-amz-object-lock-legal-hold": NO_LOCK,
-    "x-amz-object-lock-mode": NO_LOCK,
-    "x-amz-object-lock-retain-until-date": NO_LOCK,
+    "x-amz-object-lock-": NO_LOCK,
     "x-amz-server-side-encryption": NO_ENCRYPTION,
-    "x-amz-server-side-encryption-aws-kms-key-id": NO_ENCRYPTION,
-    "x-amz-server-side-encryption-context": NO_ENCRYPTION,
-    "x-amz-server-side-encryption-customer-algorithm": NO_ENCRYPTION,
-    "x-amz-server-side-encryption-customer-key": NO_ENCRYPTION,
-    "x-amz-server-side-encryption-customer-key-md5": NO_ENCRYPTION,
-    "x-amz-copy-source-server-side-encryption-customer-algorithm": NO_ENCRYPTION,
+    "x-amz-copy-source-server-side-encryption": NO_ENCRYPTION,
     "x-amz-write-offset-bytes": "nothing is appended to an object. Write it anew, or from parts.",
 }
-_REFUSED = frozenset(REFUSED_HEADERS)
+_REFUSED = tuple(REFUSED_HEADERS)
+# The key of a client's that an object is read with.
+_KEY = frozenset(f"x-amz-server-side-encryption-customer-{part}" for part in ("algorithm", "key", "key-md5"))
 # The name of a file in a Content-Disposition, and its form for any letters (RFC 6266 section 4).
 FILENAME = re.compile(r"""\bfilename=(?:"([^"\\]+)"|([^\s";,]+))""", re.IGNORECASE)
 EXTENDED = re.compile(r"\bfilename\*=", re.IGNORECASE)
@@ -64,14 +59,19 @@ def refuse_headers(headers: Mapping[str, str], bucket: str, everybody: Rights) -
     Raises InvalidArgument, InvalidStorageClass, NotImplemented.
     """
     check_grants(headers, bucket, everybody)
-    if not _REFUSED.isdisjoint(headers):
-        name = next(name for name in REFUSED_HEADERS if name in headers)
-        raise errors.NotImplemented(
-            f"The header {name} is not implemented: {REFUSED_HEADERS[name]}", fields={"Header": name}
-        )
+    for name, value in headers.items():
+        if name.startswith(_REFUSED) and value.lower() != "false":  # which asks for nothing
+            reason = next(REFUSED_HEADERS[each] for each in _REFUSED if name.startswith(each))
+            raise errors.NotImplemented(f"The header {name} is not implemented: {reason}", fields={"Header": name})
     wanted = headers.get("x-amz-storage-class", "STANDARD")
     if wanted != "STANDARD":
         raise errors.InvalidStorageClass(fields={"StorageClassRequested": wanted})
+
+
+def refuse_key(headers: Mapping[str, str]) -> None:
+    """Raise InvalidRequest for a key of the client's that a read comes with: no object is encrypted with one."""
+    if not _KEY.isdisjoint(headers):
+        raise errors.InvalidRequest("The encryption parameters are not applicable to this object.")
 
 
 def refuse_lost_text(headers: Mapping[str, str]) -> None:

@@ -11,6 +11,8 @@ from falcon_s3.rights import check_grants
 
 # Whose the objects of a bucket are (S3 API, GetBucketOwnershipControls): there is one owner.
 OWNERSHIP = "BucketOwnerEnforced"
+# Whose the names of buckets are (S3 API, CreateBucket): everybody's.
+NAMESPACE = "global"
 # The header that tells where a bucket is.
 REGION = "x-amz-bucket-region"
 # No CreateBucketConfiguration comes near this.
@@ -35,6 +37,8 @@ class Bucket:
             raise errors.NotImplemented("Object lock is not implemented.")
         if req.lower_headers.get("x-amz-object-ownership", OWNERSHIP) != OWNERSHIP:
             raise errors.NotImplemented(f"All objects belong to the owner of the bucket: there is only {OWNERSHIP}.")
+        if req.lower_headers.get("x-amz-bucket-namespace", NAMESPACE) != NAMESPACE:
+            raise errors.NotImplemented(f"There is one space of names for all buckets: {NAMESPACE}.")
         if req.lower_headers.get("content-length", "0") != "0" or "transfer-encoding" in req.lower_headers:
             expected = body_headers.expected_of(req.lower_headers)
             xml_reader.read_create_bucket(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from falcon_s3 import body, body_headers, checksums, errors, multipart, pfs, tags, xml
+from falcon_s3 import attributes, body, body_headers, checksums, errors, multipart, pfs, tags, xml
 from falcon_s3.conditions import http_date
 from falcon_s3.pfs import FileInfo, Pfs
 from falcon_s3.request import S3Request
@@ -34,6 +34,7 @@ class Description:
         behind = multipart.marker(req.lower_headers, "x-amz-part-number-marker")
         most = min(multipart.marker(req.lower_headers, "x-amz-max-parts") or MOST_PARTS, MOST_PARTS)
         file = version.asked_for(req)
+        attributes.refuse_key(req.lower_headers)
         # Of how many parts a checksum is put together S3 tells behind it everywhere but here.
         bare = {name: value.partition("-")[0] for name, value in checksums.kept(file.attributes).items()}
         checksum = multipart.checksum_elements(bare)

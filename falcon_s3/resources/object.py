@@ -63,6 +63,7 @@ class Object:
     def _answer(self, req: S3Request, resp: falcon.Response, file: FileInfo) -> tuple[int, int] | None:
         """Set status and headers; gives the bytes [start, stop) to be sent, None for an answer without any."""
         headers, kept = req.lower_headers, file.attributes
+        attributes.refuse_key(headers)
         overrides = override(req)
         answer = {
             "ETag": f'"{file.etag}"',

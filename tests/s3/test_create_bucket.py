@@ -102,7 +102,12 @@ def test_a_body_that_is_no_configuration_creates_nothing(gateway, bucket, body):
 
 
 @pytest.mark.parametrize(
-    "headers", [{"x-amz-bucket-object-lock-enabled": "true"}, {"x-amz-object-ownership": "ObjectWriter"}]
+    "headers",
+    [
+        {"x-amz-bucket-object-lock-enabled": "true"},
+        {"x-amz-object-ownership": "ObjectWriter"},
+        {"x-amz-bucket-namespace": "account-regional"},
+    ],
 )
 def test_a_bucket_that_is_to_be_more_is_refused_and_not_made(gateway, bucket, headers):
     gateway.request("PUT", f"/{bucket}-d", b"", headers).refused(501, "NotImplemented")

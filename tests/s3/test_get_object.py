@@ -169,6 +169,16 @@ def test_an_error_has_no_header_of_the_object(gateway, bucket, method, query):
     assert (answer.headers["Content-Type"], bool(answer.headers["x-amz-request-id"])) == ("application/xml", True)
 
 
+@pytest.mark.parametrize("part", ["algorithm", "key", "key-MD5"])
+def test_what_is_encrypted_with_no_key_is_read_with_none(gateway, bucket, part):
+    """Who sends a key and gets the object takes it for encrypted."""
+    gateway.request("PUT", f"/{bucket}/k", b"x")
+    headers = {f"x-amz-server-side-encryption-customer-{part}": "AES256", "x-amz-object-attributes": "ETag"}
+    for query in ("", "?attributes"):
+        gateway.request("GET", f"/{bucket}/k{query}", None, headers).refused(400, "InvalidRequest")
+    assert gateway.request("HEAD", f"/{bucket}/k", None, headers).status == 400
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_is_not_there_is_not_found(gateway, bucket, method):
     gateway.request("PUT", f"/{bucket}/a/b", b"x")

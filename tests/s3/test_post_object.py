@@ -286,6 +286,7 @@ def test_the_connection_can_be_used_again(gateway, bucket):
         ({"x-amz-storage-class": "GLACIER"}, 400, "InvalidStorageClass"),
         ({"x-amz-website-redirect-location": "x"}, 400, "InvalidRedirectLocation"),
         ({"x-amz-server-side-encryption": "AES256"}, 501, "NotImplemented"),
+        ({"x-amz-object-lock-event-hold": "ON"}, 501, "NotImplemented"),
         ({"x-amz-grant-read": "x"}, 501, "NotImplemented"),
         ({"Content-Type": "a/b\r\nX-Evil: 1"}, 400, "InvalidArgument"),
         ({"x-amz-meta-a": "b\0"}, 400, "InvalidArgument"),

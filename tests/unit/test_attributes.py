@@ -54,6 +54,10 @@ def test_a_redirection_leads_to_an_address_or_within_the_bucket(text):
     ("headers", "error"),
     [
         *(({name: "x"}, errors.NotImplemented) for name in attributes.REFUSED_HEADERS),
+        ({"x-amz-object-lock-event-hold": "ON"}, errors.NotImplemented),
+        ({"x-amz-object-lock-event-hold-duration-days": "3"}, errors.NotImplemented),
+        ({"x-amz-server-side-encryption-bucket-key-enabled": "true"}, errors.NotImplemented),
+        ({"x-amz-copy-source-server-side-encryption-customer-key": "x"}, errors.NotImplemented),
         ({"x-amz-storage-class": "GLACIER"}, errors.InvalidStorageClass),
         ({"x-amz-acl": "public-read"}, errors.NotImplemented),
         ({"x-amz-acl": "log-delivery-write"}, errors.NotImplemented),
@@ -71,6 +75,7 @@ def test_what_would_be_dropped_is_refused(headers, error):
     [
         ({}, Rights()),
         ({"x-amz-storage-class": "STANDARD"}, Rights()),
+        ({"x-amz-server-side-encryption-bucket-key-enabled": "false"}, Rights()),
         ({"x-amz-acl": ""}, Rights()),
         ({"x-amz-acl": "private"}, Rights()),
         ({"x-amz-acl": "bucket-owner-read"}, Rights()),
