@@ -28,6 +28,8 @@ _RANGE = re.compile(r"\s*bytes\s*=\s*(?:([0-9]+)\s*)?-\s*(?:([0-9]+)\s*)?\Z", re
 _DIGITS = 19
 # The conditions of a read that is refused unless they hold; the others say that nothing need be sent.
 _REFUSING = ("If-Match", "If-Unmodified-Since")
+# The condition of an abort: when the upload began.
+STARTED = "x-amz-if-match-initiated-time"
 
 
 def not_modified(headers: Mapping[str, str], etag: str, modified_ms: int) -> bool:
@@ -127,9 +129,7 @@ def delete_check(etag: str | None, size: str | None, modified: str | None) -> pf
     """
     if etag is None and size is None and modified is None:
         return None
-    seconds = None if modified is None else _seconds(modified) or _iso_seconds(modified)
-    if modified is not None and seconds is None:
-        raise errors.InvalidArgument("The last modified time of a condition must be a date.")
+    seconds = None if modified is None else _moment(modified, "last modified")
     if size is not None and not (size.isascii() and size.isdigit()):
         raise errors.InvalidArgument("The size of a condition must be a whole number of bytes.")
 
@@ -145,6 +145,24 @@ def delete_check(etag: str | None, size: str | None, modified: str | None) -> pf
                 raise errors.PreconditionFailed(fields={"Condition": name})
 
     return check
+
+
+def check_started(started_ms: int, wanted: str) -> None:
+    """Raise PreconditionFailed for an upload that began in another second than is `wanted`, InvalidArgument for no date.
+
+    Source: S3 API, AbortMultipartUpload (x-amz-if-match-initiated-time).
+    """
+    if started_ms // 1000 != _moment(wanted, "initiated"):
+        raise errors.PreconditionFailed(fields={"Condition": STARTED})
+
+
+def _moment(value: str, what: str) -> int:
+    """A date of HTTP or of ISO 8601 in seconds since the epoch; raises InvalidArgument for what is none."""
+    seconds = _seconds(value)
+    seconds = _iso_seconds(value) if seconds is None else seconds
+    if seconds is None:
+        raise errors.InvalidArgument(f"The {what} time of a condition must be a date.")
+    return seconds
 
 
 def _check_none_match(unwanted: str) -> pfs.Check:

@@ -147,8 +147,10 @@ class Uploads:
 
     def abort(self, req: S3Request, resp: falcon.Response) -> None:
         """AbortMultipartUpload (S3 API): of one that was completed, whose object stays, it is no error."""
-        ref, upload = req.ref, req.query["uploadId"]
+        ref, upload, started = req.ref, req.query["uploadId"], req.lower_headers.get(conditions.STARTED)
         try:
+            if started is not None:  # when an upload began never changes
+                conditions.check_started(req.store.inspect_upload(ref, req.key, upload).started_ms, started)
             req.store.abort_upload(ref, req.key, upload)
         except pfs.UploadNotFound:  # programs clean up behind a completion too, and S3 lets them
             req.store.inspect_finished(ref, req.key, upload)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -235,6 +236,22 @@ def test_of_an_abort_and_a_completion_at_once_one_holds(gateway, bucket):
         assert gateway.request("GET", f"/{bucket}/{key}").status == statuses[0]
 
 
+def test_an_upload_is_aborted_where_it_began_when_its_client_says(gateway, s3, bucket):
+    upload = start(gateway, bucket)
+    [listed] = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    place = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    with pytest.raises(ClientError) as refused:
+        s3.abort_multipart_upload(**place, IfMatchInitiatedTime=listed["Initiated"] - timedelta(seconds=1))
+    assert refused.value.response["Error"]["Code"] == "PreconditionFailed"
+    answer = gateway.request(
+        "DELETE", f"/{bucket}/k?uploadId={upload}", None, {"x-amz-if-match-initiated-time": "soon"}
+    )
+    answer.refused(400, "InvalidArgument")
+    assert gateway.request("GET", f"/{bucket}?uploads").texts("UploadId") == [upload]
+    s3.abort_multipart_upload(**place, IfMatchInitiatedTime=listed["Initiated"])
+    assert gateway.request("GET", f"/{bucket}?uploads").texts("UploadId") == []
+
+
 @pytest.mark.needs("completions")
 def test_an_abort_of_what_was_completed_changes_nothing_and_is_no_error(gateway, bucket, unchanged):
     """Programs abort behind every upload, whatever became of it; it may be a while later."""
@@ -403,6 +420,7 @@ def test_no_upload_begins_in_a_bucket_that_is_not_there(gateway, place):
     ("headers", "status", "code"),
     [
         ({"x-amz-server-side-encryption": "AES256"}, 501, "NotImplemented"),
+        ({"x-amz-object-lock-event-hold": "ON"}, 501, "NotImplemented"),
         ({"x-amz-storage-class": "GLACIER"}, 400, "InvalidStorageClass"),
         ({"x-amz-acl": "log-delivery-write"}, 501, "NotImplemented"),
         ({"x-amz-tagging": "a=%FF"}, 400, "InvalidArgument"),
