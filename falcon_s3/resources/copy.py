@@ -85,7 +85,10 @@ STORAGE_CLASS = "x-amz-storage-class"
 
 
 def find_source(req: S3Request, source: copies.Source) -> FileInfo:
-    """The file that a copy is made from. Raises AccessDenied, PreconditionFailed, and what `version.find` raises."""
+    """The file that a copy is made from.
+
+    Raises AccessDenied, InvalidRequest for a delete marker, PreconditionFailed, and what else `version.find` raises.
+    """
     place = req.place_of(source.bucket)
     req.rights.check(place, Right.READ)
     try:
@@ -95,5 +98,9 @@ def find_source(req: S3Request, source: copies.Source) -> FileInfo:
         is_key = isinstance(error, errors.NoSuchKey)
         error.fields = {"Key": source.key} if is_key else {"BucketName": source.bucket}
         raise error from ex
+    except errors.MethodNotAllowed as ex:  # it is the source that can only be deleted, and not what is written
+        raise errors.InvalidRequest(
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+        ) from ex
     copies.check(req.lower_headers, file.etag, file.modified_ms)
     return file
