@@ -20,6 +20,8 @@ from falcon_s3.rights import ALL, Right
 
 # What is served up to this size goes out in one piece.
 ONE_PIECE_BYTES = 256 << 10
+# Says that a body is a piece of the object (RFC 9110 section 14.5), as of curl, which goes on with an upload so (`-C`).
+PIECE = "content-range"
 # The parameters that say what a header of the answer is (S3 API, GetObject).
 OVERRIDES = {f"response-{name}": name for name in attributes.DESCRIBING}
 
@@ -129,6 +131,12 @@ class Object:
             raise errors.InvalidArgument("This operation does not accept a version-id.")
         attributes.refuse_headers(headers, req.place, req.everybody)
         attributes.refuse_lost_text(headers)
+        if PIECE in headers:
+            raise errors.NotImplemented(
+                "The header Content-Range is not implemented: an object is written as a whole, and what came before is"
+                " not kept. Send all of it, or in parts.",
+                fields={"Header": "Content-Range"},
+            )
         kept = attributes.of_headers(headers)
         check = conditions.put_check(headers.get("if-match"), headers.get("if-none-match"))
         expected = body_headers.expected_of(headers)

@@ -134,6 +134,17 @@ def test_a_header_that_asks_for_more_never_fails_the_server(gateway, bucket, hea
     assert answer.status in (200, 400, 501)
 
 
+def test_a_piece_does_not_take_the_place_of_the_whole(gateway, bucket, unchanged):
+    """curl -C goes on with an upload so: the object would be its end alone."""
+    gateway.request("PUT", f"/{bucket}/k", DATA)
+    with unchanged(bucket):
+        answer = gateway.request(
+            "PUT", f"/{bucket}/k", DATA[9:], {"Content-Range": f"bytes 9-{len(DATA) - 1}/{len(DATA)}"}
+        )
+        assert "Content-Range" in answer.refused(501, "NotImplemented")
+    assert gateway.request("GET", f"/{bucket}/k").body == DATA
+
+
 def test_a_redirection_to_no_address_is_refused(gateway, bucket):
     headers = {"x-amz-website-redirect-location": "other"}
     gateway.request("PUT", f"/{bucket}/k", DATA, headers).refused(400, "InvalidRedirectLocation")
