@@ -64,7 +64,9 @@ CONDITIONAL: Mapping[tuple[str, str, str], frozenset[str]] = {
     (OBJECT, "POST", "uploadId"): ETAGS,
     (OBJECT, "DELETE", ""): frozenset(("if-match",)),
 }
-# Beside which other a condition is not looked at (RFC 9110 section 13.2.2).
+# Those that hold up a write; If-Modified-Since is of reads alone (RFC 9110 section 13.1.3).
+OF_WRITES = CONDITIONS - {"if-modified-since"}
+# Beside which other a condition is not looked at (section 13.2.2).
 LIFTED_BY = {"if-unmodified-since": "if-match", "if-modified-since": "if-none-match"}
 READS = frozenset(("GET", "HEAD"))
 # What means something in its own case alone, so that in another it is a mistake and no remark; and what would change
@@ -116,6 +118,8 @@ class S3Router:
                 take_conditions(req, (shape, req.method, sub))
         if responder is None:
             raise refusal(shape, req.method, sub)
+        if req.method not in READS:
+            refuse_conditions(req.lower_headers, (shape, req.method, sub))
         return self, {req.method: responder}, {}, None
 
 
@@ -207,6 +211,21 @@ def take_conditions(req: S3Request, operation: tuple[str, str, str]) -> None:
             )
     if found:
         req.lower_headers = {**req.lower_headers, **found}
+
+
+def refuse_conditions(headers: Mapping[str, str], operation: tuple[str, str, str]) -> None:
+    """Raise NotImplemented for a condition of a write that it does not look at: what it was to keep would be gone.
+
+    A part of an upload, say, takes the place of nothing.
+    """
+    looked_at = CONDITIONAL.get(operation)
+    if looked_at is None or OF_WRITES.isdisjoint(headers):
+        return
+    for name in (OF_WRITES - looked_at) & headers.keys():
+        if LIFTED_BY.get(name) not in headers:
+            raise errors.NotImplemented(
+                f"The header {name} is not implemented with {operation[1]}.", fields={"Header": name}
+            )
 
 
 def refusal(shape: str, verb: str, sub: str) -> errors.S3Error:

@@ -55,6 +55,39 @@ def test_what_s3_does_not_take_is_refused_and_not_ignored(gateway, bucket, uncha
         put(gateway, bucket, b"1", **headers).refused(501, "NotImplemented")
 
 
+EARLY = "Sat, 01 Jan 2000 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "headers"),
+    [
+        ("PUT", "", {"If-Unmodified-Since": EARLY}),
+        ("PUT", "", {"If-Unmodified-Since": EARLY, "x-amz-copy-source": "{}/other"}),
+        ("POST", "?uploadId=any", {"If-Unmodified-Since": EARLY}),
+        ("DELETE", "", {"If-Unmodified-Since": EARLY}),
+        ("DELETE", "", {"If-None-Match": "*"}),
+    ],
+)
+def test_a_condition_that_is_not_looked_at_is_refused_and_not_passed_over(
+    gateway, bucket, unchanged, method, query, headers
+):
+    for key in ("k", "other"):
+        gateway.request("PUT", f"/{bucket}/{key}", b"1")
+    headers = {name: value.format(bucket) for name, value in headers.items()}
+    with unchanged(bucket):
+        answer = gateway.request(method, f"/{bucket}/k{query}", None if method == "DELETE" else b"2", headers)
+        assert "if-" in answer.refused(501, "NotImplemented")
+
+
+def test_a_condition_that_another_lifts_or_that_is_of_reads_is_passed_over(gateway, bucket):
+    """As RFC 9110 wants it (sections 13.1.3 and 13.1.4)."""
+    put(gateway, bucket, b"1")
+    assert put(gateway, bucket, b"2", If_Match=etag_of(b"1"), If_Unmodified_Since=EARLY).status == 200
+    assert put(gateway, bucket, b"3", If_Modified_Since=EARLY).status == 200
+    # Some clients send the condition of a completion with all that comes before, too.
+    assert gateway.request("POST", f"/{bucket}/k?uploads", None, {"If-None-Match": "*"}).status == 200
+
+
 def test_a_refused_write_of_a_large_body_leaves_the_connection_well(gateway, bucket):
     put(gateway, bucket, b"1")
     for _ in range(3):
