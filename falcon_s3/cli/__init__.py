@@ -27,8 +27,10 @@ from falcon_s3.server.backend import Greeting
 
 DEFAULTS = Config()
 PREFIX = "FALCON_S3_"
-# What is read from the environment and is no option of `serve`.
-OTHER_VARIABLES = ("ACCESS_KEY", "SECRET_KEY", "KEYS_SECRET", "PURE", "PFSD_LISTEN")
+# Settings of `serve` that are no options, for what is on a command line others see.
+SECRETS = ("ACCESS_KEY", "SECRET_KEY", "KEYS_SECRET", "PACHD_TOKEN")
+# What else is read from the environment and is no option of `serve`.
+OTHER_VARIABLES = (*SECRETS, "PURE", "PFSD_LISTEN")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -177,9 +179,11 @@ def serve(config_file: Path | None, **chosen: Any) -> None:
     FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY (or access_key and secret_key in the file), never from the command
     line, where others could see it. With any key every request must be signed;
     without one everybody who reaches the gateway may do everything, so it listens on this machine only.
+    FALCON_S3_KEYS_SECRET is what the secrets of stored keys are encrypted with, if it is not in the folder.
 
     In front of pachd the access key and the secret key are both a token of Pachyderm (`pachctl auth get-robot-token`).
     Where its auth is off any two equal keys will do, or none, and again it listens on this machine only.
+    FALCON_S3_PACHD_TOKEN is a token of the gateway's own, with which uploads that nobody completes are discarded.
 
     \b
       falcon-s3 serve
@@ -208,8 +212,8 @@ def warn_of_misspelt(environment: Iterable[str]) -> None:
 def configured(config_file: Path | None, chosen: dict[str, Any]) -> Config:
     """The configuration: flags and variables over the file over pachctl's variables over the defaults."""
     settings = read_file(config_file) if config_file else {}
-    for name in ("access_key", "secret_key", "keys_secret", "pachd_token"):
-        chosen[name] = os.environ.get(f"{PREFIX}{name.upper()}") or None
+    for name in SECRETS:
+        chosen[name.lower()] = os.environ.get(f"{PREFIX}{name}") or None
     settings |= {name: value for name, value in chosen.items() if value is not None}
     if settings.get("pachd") and "data" in settings:
         raise ConfigError(

@@ -175,11 +175,19 @@ def test_a_mistake_in_the_file_is_one_line(served, tmp_path):
 
 def test_a_misspelt_variable_is_told(served):
     """With the name that was meant; what Kubernetes sets for a service of our name is left alone."""
-    result, config = served(FALCON_S3_DURABILTY="relaxed", FALCON_S3_PORT="tcp://10.0.0.1:30600", FALCON_S3_PURE="")
+    result, config = served(
+        FALCON_S3_DURABILTY="relaxed",
+        FALCON_S3_PACHD_TOKENS="x",
+        FALCON_S3_PORT="tcp://10.0.0.1:30600",
+        FALCON_S3_PURE="",
+    )
 
     assert config is not None
     warnings = [line for line in result.output.splitlines() if line.startswith("Warning")]
-    assert warnings == ["Warning: FALCON_S3_DURABILTY is not read: did you mean FALCON_S3_DURABILITY?"]
+    assert warnings == [
+        "Warning: FALCON_S3_DURABILTY is not read: did you mean FALCON_S3_DURABILITY?",
+        "Warning: FALCON_S3_PACHD_TOKENS is not read: did you mean FALCON_S3_PACHD_TOKEN?",
+    ]
 
 
 def test_help_names_every_variable():
@@ -190,7 +198,7 @@ def test_help_names_every_variable():
     assert all(
         f"FALCON_S3_{option.name.upper()}" in text for option in options if option.name not in ("help", "config_file")
     )
-    assert all(name in text for name in (*KEYS, "FALCON_S3_CONFIG"))
+    assert all(name in text for name in (*KEYS, "FALCON_S3_CONFIG", "FALCON_S3_KEYS_SECRET", "FALCON_S3_PACHD_TOKEN"))
     assert "\n    falcon-s3 serve\n" in text  # the examples keep their lines
 
 
