@@ -23,8 +23,9 @@ from falcon_s3.spelling import path_of
 
 Responder = Callable[[S3Request, falcon.Response], None]
 
-# Behind a sub-resource: the bytes come from another object, which the header x-amz-copy-source names.
+# Behind a sub-resource: the bytes come from another object, which this header names.
 COPY = "+copy"
+SOURCE = "x-amz-copy-source"
 SERVICE, BUCKET, OBJECT, OWN = "service", "bucket", "object", "own"
 
 # Parameters that say how an operation is done, never which one; X-Amz-* and the last ones belong to `auth`.
@@ -108,7 +109,7 @@ class S3Router:
             req.query = parse_query(query)
             names = tuple(req.query)
             sub = (sub_resource if len(query) <= KEPT_CHARACTERS else sub_resource.__wrapped__)(names)
-        copy = COPY if req.method == "PUT" and "x-amz-copy-source" in req.lower_headers else ""
+        copy = COPY if req.method == "PUT" and SOURCE in req.lower_headers else ""
         sub += copy
         responder = self._operations.get((shape, req.method, sub))
         if responder is None and (req.method in READS or _sign_py.SIGNATURE in req.query):
@@ -232,6 +233,11 @@ def refusal(shape: str, verb: str, sub: str) -> errors.S3Error:
     """Why nothing answers: the operation is not there, or the verb means nothing here."""
     if shape == OWN:
         return errors.NoSuchKey("There is no such endpoint below /~/.")
+    if sub.endswith(COPY):
+        return errors.NotImplemented(
+            f"The header {SOURCE} is not implemented with this: what is copied becomes an object, or a part of an upload.",
+            fields={"Header": SOURCE},
+        )
     if sub:
         return errors.NotImplemented(f"{verb} with ?{sub} is not implemented.", fields={"Header": sub})
     return errors.MethodNotAllowed(fields={"Method": verb, "ResourceType": shape.upper()})

@@ -350,6 +350,14 @@ def test_what_cannot_be_done_is_refused(gateway, filled, unchanged, headers, sta
         copy(gateway, f"{filled}/k", filled, **headers).refused(status, code)
 
 
+@pytest.mark.parametrize("target", ["", "/", "/copy?acl"])
+def test_only_an_object_is_a_copy(gateway, filled, unchanged, target):
+    with unchanged(filled):
+        answer = gateway.request("PUT", f"/{filled}{target}", None, {"x-amz-copy-source": f"{filled}/k"})
+        assert "x-amz-copy-source" in answer.refused(501, "NotImplemented")
+    assert answer.text("Header") == "x-amz-copy-source"
+
+
 def test_a_target_has_no_version(gateway, filled, unchanged):
     with unchanged(filled):
         copy(gateway, f"{filled}/k", filled, f"c?versionId={MISSING}").refused(400, "InvalidArgument")
