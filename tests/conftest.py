@@ -21,12 +21,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.s3 import etags
 
 # Examples may be slow on a loaded machine: how long a test takes says nothing about what it tests.
-settings.register_profile("falcon-s3", deadline=None, print_blob=True)
+settings.register_profile("falcon-s3", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("falcon-s3")
 
 ACCESS_KEY = "AKIDEXAMPLE"
