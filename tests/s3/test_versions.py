@@ -97,6 +97,12 @@ def test_a_version_of_another_repo_is_none_here(gateway, history):
     gateway.request("GET", f"/{other}/k?versionId={version}").refused(404, "NoSuchVersion")
 
 
+@pytest.mark.parametrize("bucket", ["no.such", "0123456789ab4cdef0123456789abcde.no.such"])
+def test_of_a_bucket_that_is_not_there_no_version_is_asked_for(gateway, bucket):
+    target = f"/{bucket}/k?versionId=0123456789ab4cdef0123456789abcde"
+    gateway.request("GET", target).refused(404, "NoSuchBucket")
+
+
 def test_a_version_is_never_written(gateway, history, unchanged):
     bucket, (version, *_) = history
     with unchanged(bucket):

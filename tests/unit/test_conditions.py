@@ -195,6 +195,21 @@ def test_a_range_is_what_slicing_gives(size: int, first: int, last: int) -> None
             assert content[slice(*found)] == expected != b""
 
 
+@pytest.fixture
+def in_new_york(monkeypatch):
+    monkeypatch.setenv("TZ", "EST5")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_date_without_a_zone_is_utc_wherever_the_server_is(in_new_york):
+    """The form of C's asctime() (RFC 9110 section 5.6.7)."""
+    assert decide({"if-modified-since": "Sun Nov  6 08:49:37 1994"}) == NOT_MODIFIED
+    assert decide({"if-modified-since": "Sun Nov  6 08:49:36 1994"}) == FULL
+
+
 TEXTS = st.text(max_size=60) | st.from_regex(r'[bytes=0-9,"*W/ ]{0,40}', fullmatch=True)
 DATES = st.from_regex(r"[A-Z][a-z]{2},? [0-9 :,+-]{0,30}( GMT| -0000| [A-Za-z]{1,4})?", fullmatch=True)
 
