@@ -36,7 +36,7 @@ PAGE = "SELECT id, low, high, first, total, live FROM page "
 PAGE_FOR = (
     "SELECT id, low, high, first, total, live, (SELECT entry.first FROM entry"
     f" WHERE entry.page = page.id AND entry.path = ? AND entry.last = {NEVER})"
-    f" FROM page WHERE line = ? AND last = {NEVER} AND low <= ? ORDER BY low DESC LIMIT 1"
+    f" FROM page INDEXED BY page_live WHERE line = ? AND last = {NEVER} AND low <= ? ORDER BY low DESC LIMIT 1"
 )
 
 

@@ -54,7 +54,7 @@ SELECT json_group_array(json_array(
   place, page.id, total, live,
   (SELECT first FROM entry WHERE page = page.id AND entry.path = wanted.path AND entry.last = {NEVER})))
 FROM wanted LEFT JOIN page ON page.id = (
-  SELECT id FROM page WHERE line = ? AND last = {NEVER} AND low <= wanted.path ORDER BY low DESC LIMIT 1)
+  SELECT id FROM page INDEXED BY page_live WHERE line = ? AND last = {NEVER} AND low <= wanted.path ORDER BY low DESC LIMIT 1)
 AND (high IS NULL OR high > wanted.path)""",
     "(?, ?)",
 )

@@ -239,6 +239,9 @@ def test_old_commits_cost_the_same_after_all_was_overwritten_and_removed(many, f
         many.pfs.delete_branch(branch, if_empty=True)
     many.pfs.delete_files(branch, kept)
     assert many.steps(many.page(branch)) < usual
+    write_to = few.steps(lambda: put(few.pfs, few.branch, "~"))
+    assert many.steps(lambda: put(many.pfs, branch, "~")) < write_to + A_FEW_STEPS
+    many.pfs.delete_files(branch, ["~"])
     assert many.steps(lambda: many.pfs.delete_branch(branch, if_empty=True)) < usual
 
 
