@@ -32,7 +32,7 @@ from falcon_s3.pfs.kept import Kept
 from falcon_s3.pfs.late_sync import LateSync
 from falcon_s3.pfs.log_sync import LogSync
 from falcon_s3.pfs.room import Room
-from falcon_s3.pfs.schema import FORMAT, MIGRATIONS, SCHEMA
+from falcon_s3.pfs.schema import ADDED, FORMAT, MIGRATIONS, SCHEMA
 from falcon_s3.pfs.tally import Tally
 from falcon_s3.pfs.turns import Job, Turns, one_by_one
 
@@ -151,6 +151,8 @@ class Catalog(Turns):
         else:
             for older in range(found, FORMAT):
                 writer.executescript(f"BEGIN; {MIGRATIONS[older]} PRAGMA user_version = {older + 1}; COMMIT;")
+            with suppress(sqlite3.OperationalError):  # a full disk, say: it is slower without
+                writer.execute(ADDED)
         writer.execute("PRAGMA wal_autocheckpoint = 0")
         writer.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         writer.execute("PRAGMA synchronous = NORMAL")  # see `log_sync`; the log is synced when it is moved, as before

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -251,8 +252,14 @@ class EmbeddedPfs(Uploads):
     def delete_versions(
         self, ref: Ref, wanted: Iterable[tuple[str, str]], check: Check | None = None
     ) -> list[FileVersion | None]:
-        wanted = list(wanted)
-        return self._catalog.write(lambda connection: versions.delete_all(connection, ref, wanted, check))
+        left = list(wanted)
+        removed: list[FileVersion | None] = []
+        while True:
+            some = self._catalog.write(partial(versions.delete_all, ref=ref, wanted=left, check=check))
+            removed += some
+            left = left[len(some) :]
+            if not left:
+                return removed
 
     def set_attributes(self, ref: Ref, file: FileInfo, attributes: Mapping[str, str]) -> None:
         encoded = files.encoded(attributes)

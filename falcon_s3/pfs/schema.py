@@ -36,6 +36,7 @@ CREATE TABLE line (              -- commits that follow each other without a for
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   repo INTEGER NOT NULL, base_line INTEGER, base_number INTEGER, tip INTEGER NOT NULL);
 CREATE INDEX line_repo ON line (repo);
+CREATE INDEX line_base ON line (base_line, base_number);
 
 CREATE TABLE version (           -- what each commit of a line did to a path; content NULL: removed it
   line INTEGER NOT NULL, path TEXT NOT NULL, number INTEGER NOT NULL,
@@ -81,6 +82,9 @@ CREATE TABLE part (              -- of an upload that is under way
   size INTEGER NOT NULL, etag TEXT NOT NULL, modified_ms INTEGER NOT NULL, attributes TEXT,
   PRIMARY KEY (upload, number)) WITHOUT ROWID;
 """
+
+# What came to a format later, that its older programs need not know.
+ADDED = "CREATE INDEX IF NOT EXISTS line_base ON line (base_line, base_number)"
 
 # By the format of an older program: what makes the next one of it.
 MIGRATIONS = {

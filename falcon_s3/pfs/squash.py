@@ -94,7 +94,7 @@ def _followers(connection: Connection, lines: list[tuple[int, int, int]], place:
 def _hand_over(connection: Connection, repo_id: int, squashed: Place, paths: list[str], follower: Place) -> None:
     """Make what the commit did to these paths what the follower did, unless it did something to them itself."""
     view = history.view(connection, follower.line, follower.number)
-    standing = versions.lines_on(connection, repo_id, *follower)
+    standing = versions.lines_on(connection, *follower)
     for path in paths:
         if follower.line != squashed.line:
             _own_page(connection, view, path)

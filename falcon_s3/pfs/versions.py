@@ -31,9 +31,38 @@ from falcon_s3.pfs.contents import release
 from falcon_s3.pfs.schema import NEVER
 from falcon_s3.pfs.tree import Readers, View, about, after_prefix, folder_of
 
+# Versions are taken out in one turn until so many lines were looked at: each that has a page of the path takes
+# about 0.1 ms, and a repo may have a line for each of thousands of branches.
+MOST_LINES = 2000
 # How many rows a listing fetches at a time; fewer where folders hide most of them.
 ROWS = 1000
 FOLDED_ROWS = 64
+
+
+ROW = (
+    'SELECT path, -version.number, "commit".id, content, size, etag, modified_ms FROM version'
+    ' JOIN "commit" ON "commit".number = version.number WHERE version.line = ? AND '
+)
+VERSION = ROW + "path = ? AND version.number "
+NEWEST = VERSION + "<= ? ORDER BY version.number DESC LIMIT ?"
+# In the order of the primary key: the oldest version of a path first.
+FOLLOWING = ROW + "path > ? AND path < ? AND version.number <= ? ORDER BY path, version.number LIMIT ?"
+
+
+# The lines that stand on a commit of a line, and those that stand on them.
+STANDING = (
+    "WITH RECURSIVE standing (line) AS (SELECT id FROM line WHERE base_line = ? AND base_number >= ?"
+    " UNION ALL SELECT line.id FROM standing JOIN line ON line.base_line = standing.line) SELECT line FROM standing"
+)
+OWN_PAGE = (
+    "SELECT 1 FROM (SELECT high FROM page INDEXED BY page_live"
+    f" WHERE line = ? AND last = {NEVER} AND low <= ? ORDER BY low DESC LIMIT 1) WHERE high IS NULL OR high > ?"
+)
+# Those that begin near the path first.
+PAGES = (
+    "SELECT id, first, last FROM page WHERE line = ? AND low <= ? AND (high IS NULL OR high > ?)"
+    " AND first < ? AND last > ? ORDER BY low DESC"
+)
 
 
 class Row(NamedTuple):
@@ -79,18 +108,36 @@ def number_of(connection: Connection, repo_id: int, commit: str) -> tuple[int, i
 def _rows(readers: Readers, view: View, start: str, below: int, stop: str | None, most: int) -> list[Row]:
     """The first `most` rows from the path `start` on, of that path only those with a number under `below`."""
     with readers.read() as connection:
-        found = [
-            connection.execute(
-                'SELECT path, -version.number, "commit".id, content, size, etag, modified_ms FROM version'
-                ' JOIN "commit" ON "commit".number = version.number'
-                " WHERE version.line = ? AND path >= ? AND path < ? AND version.number <= ?"
-                " AND (path > ? OR version.number < ?) ORDER BY path, version.number DESC LIMIT ?",
-                (line, start, b"" if stop is None else stop, number, start, below, most),
-            ).fetchall()
-            for line, number in chain(view)
-        ]
+        found = [_rows_of_line(connection, line, number, start, below, stop, most) for line, number in chain(view)]
     # Text sorts as UTF-8 in SQLite and by code point here, which is the same order.
-    return [Row._make(row) for row in (found[0] if len(found) == 1 else islice(merge(*found), most))]
+    return found[0] if len(found) == 1 else list(islice(merge(*found), most))
+
+
+def _rows_of_line(
+    connection: Connection, line: int, number: int, start: str, below: int, stop: str | None, most: int
+) -> list[Row]:
+    """What `_rows` gives of one line.
+
+    Not in one statement: to give the newest version of a path first, SQLite would read and sort all that it has.
+    """
+    found = _of_path(connection, line, start, min(number, below - 1), most)
+    left = most - len(found)
+    if not left:
+        return found
+    following = [
+        Row._make(row)
+        for row in connection.execute(FOLLOWING, (line, start, b"" if stop is None else stop, number, left))
+    ]
+    if len(following) < left:
+        return found + sorted(following)
+    last = following[-1].path  # which may have newer versions
+    whole = sorted(row for row in following if row.path != last)
+    return found + whole + _of_path(connection, line, last, number, left - len(whole))
+
+
+def _of_path(connection: Connection, line: int, path: str, number: int, most: int) -> list[Row]:
+    """The newest versions of a path in a line up to the commit `number`, the newest first."""
+    return [Row._make(row) for row in connection.execute(NEWEST, (line, path, number, most))]
 
 
 def versions(
@@ -160,20 +207,11 @@ def removal(connection: Connection, view: View, path: str) -> Row | None:
     return row if row is not None and row.content is None else None
 
 
-VERSION = (
-    'SELECT path, -version.number, "commit".id, content, size, etag, modified_ms FROM version'
-    ' JOIN "commit" ON "commit".number = version.number WHERE version.line = ? AND path = ? AND version.number '
-)
-
-
 def _newest(connection: Connection, view: View, path: str, below: int = NEVER) -> Row | None:
     """The newest version of a path that the view stands on, of those with a number under `below`."""
     for line, number in chain(view):  # a line's numbers are greater than its base's
-        row = connection.execute(
-            VERSION + "<= ? ORDER BY version.number DESC LIMIT 1", (line, path, min(number, below - 1))
-        ).fetchone()
-        if row is not None:
-            return Row._make(row)
+        for row in _of_path(connection, line, path, min(number, below - 1), 1):
+            return row
     return None
 
 
@@ -209,7 +247,10 @@ def find(connection: Connection, repo_id: int, view: View, path: str, commit: st
 def delete_all(
     connection: Connection, ref: Ref, wanted: Sequence[tuple[str, str]], check: Check | None
 ) -> list[FileVersion | None]:
-    """Inside a job: take those versions, each a path and a commit's id, out of history; see `Pfs.delete_versions`."""
+    """Inside a job: take those versions, each a path and a commit's id, out of history; see `Pfs.delete_versions`.
+
+    Of those that `check` does not see perhaps only the first ones, so that others may write: as many as are given.
+    """
     place = history.point(connection, ref)
     if isinstance(ref, Commit):
         raise CommitFinished(ref, "loses no versions: they are taken out of history through a branch")
@@ -217,17 +258,24 @@ def delete_all(
         raise OutputBranch(ref)
     view = history.view_at(connection, place)
     removed: list[FileVersion | None] = []
+    lines = 0
     for path, commit in wanted:
+        if lines >= MOST_LINES and check is None:
+            break
         found = find(connection, place.repo_id, view, path, commit)
         if found is not None and check is not None:
             check(file_info(ref.repo, found.row))
-        removed.append(delete(connection, place.repo_id, found) if found is not None else None)
+        if found is None:
+            removed.append(None)
+            continue
+        removed.append(_file_version(found.row, found.is_latest))
+        lines += delete(connection, place.repo_id, found)
     return removed
 
 
-def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
-    """Inside a job: take the version out of history, and let every listing show what is left."""
-    line, row, latest = found
+def delete(connection: Connection, repo_id: int, found: Found) -> int:
+    """Inside a job: take the version out of history, and let every listing show what is left; of how many lines."""
+    line, row, _ = found
     number = -row.age
     connection.execute("DELETE FROM version WHERE line = ? AND path = ? AND number = ?", (line, row.path, number))
     # An open commit may have written the path again, after its version was removed.
@@ -235,9 +283,10 @@ def delete(connection: Connection, repo_id: int, found: Found) -> FileVersion:
     connection.execute("UPDATE repo SET purged = purged + 1 WHERE id = ?", (repo_id,))
     if row.content is not None:
         release(connection, row.content)
-    for affected in lines_on(connection, repo_id, line, number):
-        list_anew(connection, affected, row.path, number)
-    return _file_version(row, latest)
+    affected = lines_on(connection, line, number)
+    for each in affected:
+        list_anew(connection, each, row.path, number)
+    return len(affected)
 
 
 def set_attributes(connection: Connection, ref: Ref, file: FileInfo, attributes: str | None) -> None:
@@ -254,27 +303,19 @@ def set_attributes(connection: Connection, ref: Ref, file: FileInfo, attributes:
     )
 
 
-def lines_on(connection: Connection, repo_id: int, line: int, number: int) -> list[int]:
+def lines_on(connection: Connection, line: int, number: int) -> list[int]:
     """The line itself and every line that stands on its commit `number`."""
-    rows = connection.execute("SELECT id, base_line, base_number FROM line WHERE repo = ? ORDER BY id", (repo_id,))
-    found = {line}
-    for each, base_line, base_number in rows:  # a base has a smaller id than what stands on it
-        if base_line in found and (base_line != line or base_number >= number):
-            found.add(each)
-    return sorted(found)
+    return [line, *(each for (each,) in connection.execute(STANDING, (line, number)))]
 
 
 def list_anew(connection: Connection, line: int, path: str, number: int) -> None:
     """Let the pages of the line show, in place of the version `number` of the path, the one before."""
+    if not connection.execute(OWN_PAGE, (line, path, path)).fetchone():
+        return  # its base's pages are shown, of which no line has copies without one that is live
     view = history.view(connection, line, NEVER - 1)
     before = _newest(connection, view, path, number)
     end = _following(connection, view, path, number)
-    pages = connection.execute(
-        "SELECT id, last FROM page WHERE line = ? AND low <= ? AND (high IS NULL OR high > ?)"
-        " AND first < ? AND last > ?",
-        (line, path, path, end, number),
-    ).fetchall()
-    for page, last in pages:
+    for page, last in _pages(connection, line, path, number, end):
         # What did not end while the page was read has no end in it, as `growth` leaves it.
         shown = None
         if before is not None and before.content is not None:
@@ -294,3 +335,14 @@ def list_anew(connection: Connection, line: int, path: str, number: int) -> None
             )
             total, live = total + 1, live + (shown[1] == NEVER)
         connection.execute("UPDATE page SET total = total + ?, live = live + ? WHERE id = ?", (total, live, page))
+
+
+def _pages(connection: Connection, line: int, path: str, number: int, end: int) -> list[tuple[int, int]]:
+    """The pages of a line that show the path at commits of [number, end), each with where it ends."""
+    found, left = [], end - number
+    for page, first, last in connection.execute(PAGES, (line, path, path, end, number)):
+        found.append((page, last))
+        left -= min(last, end) - max(first, number)
+        if not left:  # no two show the same path at the same commit
+            break
+    return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from falcon_s3.pfs import Branch, BranchNotEmpty, Commit, Repo
+from falcon_s3.pfs import Branch, BranchNotEmpty, Commit, FileVersion, Repo, versions
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.tree import PAGE_ENTRIES
 from tests.pfs.bodies import put
@@ -245,17 +245,15 @@ def test_old_commits_cost_the_same_after_all_was_overwritten_and_removed(many, f
     assert many.steps(lambda: many.pfs.delete_branch(branch, if_empty=True)) < usual
 
 
-@pytest.mark.parametrize(
-    "versions", [5_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
-)
-def test_a_page_costs_the_same_when_one_of_its_files_has_many_versions(few, versions):
+@pytest.mark.parametrize("count", [5_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+def test_a_page_costs_the_same_when_one_of_its_files_has_many_versions(few, count):
     usual = few.steps(few.page(few.branch))
     branch = fresh_branch(few)
     few.pfs.create_branch(branch, few.full)
     busy = few.paths[500]
-    write(few.pfs, branch, [busy] * (versions // 2))
+    write(few.pfs, branch, [busy] * (count // 2))
     halfway = few.pfs.inspect_branch(branch).head
-    write(few.pfs, branch, [busy] * (versions // 2))
+    write(few.pfs, branch, [busy] * (count // 2))
     for ref in (branch, halfway, few.full):
         assert few.page(ref)() == few.paths[:PAGE]
         assert few.steps(few.page(ref)) < usual * 3
@@ -263,6 +261,19 @@ def test_a_page_costs_the_same_when_one_of_its_files_has_many_versions(few, vers
             assert few.steps(few.page(ref, after)) < usual * 3
         assert few.steps(lambda: few.pfs.inspect_file(ref, busy)) < usual
     assert few.steps(few.page(branch, "", "/")) < few.steps(few.page(few.branch, "", "/")) * 3
+
+    def page(path: str, commit: str) -> list[FileVersion]:
+        return list(itertools.islice(few.pfs.list_versions(branch, "", path, commit), PAGE))
+
+    usual = few.steps(lambda: page(few.paths[501], ""))
+    listed: list[FileVersion] = []
+    while len(listed) < count:
+        path, commit = (listed[-1].path, listed[-1].commit) if listed else (few.paths[499], "")
+        assert few.steps(lambda path=path, commit=commit: page(path, commit)) < usual * 3
+        listed += page(path, commit)
+    found = [each for each in listed if each.path == busy]
+    assert len(found) == len(set(found)) >= count
+    assert [each.is_latest for each in found] == [True] + [False] * (len(found) - 1)
 
 
 def test_a_version_taken_out_costs_the_same_however_long_the_page_becomes(few):
@@ -275,6 +286,51 @@ def test_a_version_taken_out_costs_the_same_however_long_the_page_becomes(few):
     few.pfs.delete_versions(branch, markers[1:-1])
     assert few.steps(lambda: few.pfs.delete_versions(branch, markers[-1:])) < first * 2
     assert few.page(branch)() == few.paths[:PAGE]
+
+
+def test_a_version_taken_out_costs_the_same_among_few_files_and_many(few, many):
+    def delete(filled: Filled, place: int) -> int:
+        path = filled.paths[place]
+        for _ in range(2):
+            put(filled.pfs, filled.branch, path, b"x")
+        written = [(each.path, each.commit) for each in filled.pfs.list_versions(filled.branch, path)]
+        return filled.steps(lambda: filled.pfs.delete_versions(filled.branch, written[1:2]))
+
+    usual = delete(few, -1)
+    assert delete(many, -1) < usual * 2
+
+
+def test_a_version_taken_out_costs_the_same_among_few_branches_and_many(few):
+    branch, path = fresh_branch(few), few.paths[0]
+    few.pfs.create_branch(branch, few.full)
+    for _ in range(3):
+        put(few.pfs, branch, path, b"x")
+    written = [(each.path, each.commit) for each in few.pfs.list_versions(branch, path)]
+    usual = few.steps(lambda: few.pfs.delete_versions(branch, written[:1]))
+    for _ in range(200):
+        few.pfs.create_branch(fresh_branch(few))
+    assert few.steps(lambda: few.pfs.delete_versions(branch, written[1:2])) < usual + A_FEW_STEPS
+
+
+def test_versions_that_show_on_many_branches_are_taken_out_in_several_turns(few, monkeypatch):
+    monkeypatch.setattr(versions, "MOST_LINES", 5)
+    branch = fresh_branch(few)
+    few.pfs.create_branch(branch)
+    write(few.pfs, branch, few.paths[:6])
+    head = few.pfs.inspect_branch(branch).head
+    others = [fresh_branch(few) for _ in range(3)]
+    for other in others:
+        few.pfs.create_branch(other, head)
+        put(few.pfs, other, "own")
+    turns: list[int] = []
+    run = few.pfs._catalog._run
+    monkeypatch.setattr(few.pfs._catalog, "_run", lambda jobs: (turns.append(len(jobs)), run(jobs)))
+    wanted = [(each.path, each.commit) for each in few.pfs.list_versions(branch)]
+    removed = few.pfs.delete_versions(branch, [*wanted, ("none", wanted[0][1])])
+    assert [None if each is None else each.path for each in removed] == [*few.paths[:6], None]
+    assert len(turns) == 4
+    assert [[each.path for each in few.pfs.list_files(ref)] for ref in (branch, *others)] == [[], *[["own"]] * 3]
+    few.pfs.delete_versions(branch, [])
 
 
 def test_the_store_is_sound_after_all_this(many):
