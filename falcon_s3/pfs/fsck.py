@@ -8,7 +8,7 @@ writes first afterwards moves it, while the others wait. Says what does not fit;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import DIGESTS, Contents
 from falcon_s3.pfs.history import view
 from falcon_s3.pfs.schema import NEVER
+from falcon_s3.pfs.tree import Cover, View
 
 # Contents read from the catalog at a time; the small ones come with their bytes, up to `contents.INLINE_BYTES`.
 BATCH = 256
@@ -38,16 +39,6 @@ class Report:
     bytes: int = 0  # of all contents, each counted once
     orphans: int = 0
     problems: list[str] = field(default_factory=list)
-
-
-class _Moment:
-    """A reader that always gives the same connection, which is inside one read transaction."""
-
-    def __init__(self, connection: Connection):
-        self._connection = connection
-
-    def read(self) -> AbstractContextManager[Connection]:
-        return nullcontext(self._connection)
 
 
 # Each query gives one row for every thing that does not fit; the row fills the sentence.
@@ -149,45 +140,72 @@ def _check_lines(catalog: Catalog, report: Report, progress: Progress) -> None:
         lines = connection.execute(
             "SELECT line.id FROM line JOIN repo ON repo.id = line.repo WHERE repo.project IS NOT NULL ORDER BY line.id"
         ).fetchall()
+    checked: set[int] = set()
     for done, (line,) in enumerate(lines):
         progress("lines", done, len(lines))
         with _moment(catalog) as connection:
-            _check_line(connection, line, report)
+            _check_line(connection, line, checked, report)
 
 
-def _check_line(connection: Connection, line: int, report: Report) -> None:
+def _check_line(connection: Connection, line: int, checked: set[int], report: Report) -> None:
+    """What the line's newest commit lists; of the pages that were checked before, as others stand on them too, only
+    that the line has nothing to say of their files: else a store would be read as often as it has branches.
+    """
     tip = connection.execute(
         "SELECT tip FROM line JOIN repo ON repo.id = line.repo WHERE repo.project IS NOT NULL AND line.id = ?", (line,)
     ).fetchone()
     if tip is None:  # its repo was deleted meanwhile
         return
     shown = view(connection, line, *tip)
-    listed = 0
-    for entry in tree.entries(_Moment(connection), shown, "", "", ""):
-        listed += 1
-        version = tree.find(connection, shown, entry.path)
-        if version is None or (version.size, version.etag) != (entry.size, entry.etag):
-            report.problems.append(f"line {line} lists {entry.path}, which is not its version")
-    there = sum(1 for _ in _paths(connection, shown))
+    listed = there = 0
+    position: str | None = ""
+    while position is not None:
+        cover = tree.covering(connection, shown, position)
+        position = cover.high
+        if cover.page not in checked:
+            listed += _check_listed(connection, shown, cover, report)
+            there += sum(1 for _ in _paths(connection, shown, cover))
+        elif cover.number != shown.number:  # the page is of a line that this one stands on
+            there += connection.execute(OWN, (line, *_stretch(cover))).fetchone()[0]
+        if cover.page:
+            checked.add(cover.page)
     if listed != there:
         report.problems.append(f"line {line} lists {listed} files and has versions of {there}")
 
 
-def _paths(connection: Connection, shown: tree.View) -> Iterator[str]:
-    """The paths that versions say the view shows."""
+OWN = "SELECT count(*) FROM version WHERE line = ? AND path >= ? AND path < ?"
+
+
+def _stretch(cover: Cover) -> tuple[str, str | bytes]:
+    return cover.low, tree.END if cover.high is None else cover.high
+
+
+def _check_listed(connection: Connection, shown: View, cover: Cover, report: Report) -> int:
+    """What a page lists, against the versions; gives how many files these are."""
+    rows = connection.execute(
+        f"SELECT path, about{tree.SPAN}", (cover.page, *_stretch(cover), cover.number, cover.number)
+    ).fetchall()
+    for path, about in rows:
+        version = tree.find(connection, shown, path)
+        size, _, etag = about.split(" ", 2)
+        if version is None or (str(version.size), version.etag) != (size, etag):
+            report.problems.append(f"line {shown.line} lists {path}, which is not its version")
+    return len(rows)
+
+
+def _paths(connection: Connection, shown: View, cover: Cover) -> Iterator[str]:
+    """The paths that versions say the view shows in the stretch of a page."""
     seen: set[str] = set()
-    step: tree.View | None = shown
+    step: View | None = shown
     while step is not None:
         for path, _, content in connection.execute(
-            "SELECT path, max(number), content FROM version WHERE line = ? AND number <= ? GROUP BY path",
-            (step.line, step.number),
+            "SELECT path, max(number), content FROM version WHERE line = ? AND path >= ? AND path < ?"
+            " AND number <= ? GROUP BY path",
+            (step.line, *_stretch(cover), step.number),
         ):
-            if path in seen:
-                continue
-            if shown.base is not None:  # a line without a base sees each path once
-                seen.add(path)
-            if content is not None:
+            if path not in seen and content is not None:
                 yield path
+            seen.add(path)
         step = step.base
 
 

@@ -333,6 +333,24 @@ def test_versions_that_show_on_many_branches_are_taken_out_in_several_turns(few,
     few.pfs.delete_versions(branch, [])
 
 
+def test_a_branch_is_checked_at_the_cost_of_its_own_pages(meter, tmp_path):
+    """And not at that of all files of what it stands on."""
+    pfs = EmbeddedPfs(tmp_path / "store")
+    pfs._janitor.close()
+    filled = Filled(pfs, meter, FEW, Repo("default", "few"))
+    usual = filled.steps(pfs.fsck)
+    for _ in range(8):
+        branch = fresh_branch(filled)
+        pfs.create_branch(branch, filled.full)
+        put(pfs, branch, "~")
+    assert filled.steps(pfs.fsck) - usual < 8 * usual / 4
+    # What a branch has changed without a page of its own is found, though the page was checked with another one.
+    added = "INSERT INTO version SELECT line, ?, number, NULL, 0, '', 0, NULL FROM version WHERE path = '~' LIMIT 1"
+    pfs._catalog.write(lambda connection: connection.execute(added, (filled.paths[0],)).rowcount)
+    assert any("has versions of" in problem for problem in pfs.fsck().problems)
+    pfs.close()
+
+
 def test_the_store_is_sound_after_all_this(many):
     report = many.pfs.fsck()
     assert (report.problems, report.orphans) == ([], 0)
