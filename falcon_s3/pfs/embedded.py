@@ -148,15 +148,23 @@ class EmbeddedPfs(Uploads):
     def list_commits(self, where: Repo | Branch, limit: int | None = None) -> Iterator[CommitInfo]:
         """Commits of a branch or a whole repo, newest first. Raises BranchNotFound, RepoNotFound (at the call)."""
         with self._catalog.read() as connection:
-            start = records.newest_commit(connection, where)
+            if isinstance(where, Repo):
+                return self._commits_of(where, records.commit_numbers(connection, where, limit))
+            start = history.point(connection, where).number
         return self._list_commits(where, start, limit)
 
-    def _list_commits(self, where: Repo | Branch, start: int | None, limit: int | None) -> Iterator[CommitInfo]:
+    def _commits_of(self, repo: Repo, numbers: Sequence[int]) -> Iterator[CommitInfo]:
+        for place in range(0, len(numbers), COMMITS_AT_ONCE):
+            with self._catalog.read() as connection:
+                commits = records.commits_of(connection, repo, numbers[place : place + COMMITS_AT_ONCE])
+            yield from commits
+
+    def _list_commits(self, branch: Branch, start: int | None, limit: int | None) -> Iterator[CommitInfo]:
         left = limit
         while start is not None and (left is None or left > 0):
             most = COMMITS_AT_ONCE if left is None else min(left, COMMITS_AT_ONCE)
             with self._catalog.read() as connection:
-                commits, start = records.list_commits(connection, where, start, most)
+                commits, start = records.list_commits(connection, branch, start, most)
             yield from commits
             left = None if left is None else left - len(commits)
 

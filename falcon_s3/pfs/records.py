@@ -5,7 +5,11 @@ They are only read here; `history` makes them.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import orjson
 
 from falcon_s3.pfs import (
     Branch,
@@ -105,41 +109,37 @@ def _commit_info(repo: Repo, row: tuple[bytes, bytes | None, str, int, int | Non
     return CommitInfo(Commit(repo, identity.hex()), before, branch, started_ms, finished_ms, message)
 
 
-def newest_commit(connection: Connection, where: Repo | Branch) -> int | None:
-    """The number from which `list_commits` lists. Raises BranchNotFound, RepoNotFound."""
-    if isinstance(where, Branch):
-        return point(connection, where).number
-    row = connection.execute(
-        'SELECT (SELECT max(number) FROM "commit" WHERE "commit".repo = repo.id) FROM repo'
-        " WHERE project = ? AND name = ?",
-        (where.project, where.name),
-    ).fetchone()
-    if row is None:
-        raise RepoNotFound(where)
-    newest: int | None = row[0]
-    return newest
+def commit_numbers(connection: Connection, repo: Repo, limit: int | None) -> Sequence[int]:
+    """The numbers of all commits of a repo, the greatest first, at most `limit`. Raises RepoNotFound.
 
-
-def list_commits(
-    connection: Connection, where: Repo | Branch, start: int, limit: int
-) -> tuple[list[CommitInfo], int | None]:
-    """Commits from the number `start` back, newest first, at most `limit`; and the number to go on from.
-
-    Of a branch: what its head stands on; of a repo: all of its commits.
+    All at once, in eight bytes each: to find a part of them in order, SQLite sorts all.
     """
-    if isinstance(where, Branch):
-        repo = where.repo
-        rows = connection.execute(
-            "WITH RECURSIVE step (number) AS (SELECT ? UNION ALL SELECT parent FROM step"
-            ' JOIN "commit" USING (number) WHERE parent IS NOT NULL LIMIT ?)'
-            + COMMITS
-            + " JOIN step ON step.number = made.number ORDER BY made.number DESC",
-            (start, limit),
-        ).fetchall()
-        return [_commit_info(repo, row) for row in rows], rows[-1][7] if rows else None
+    row = first_row(connection, "SELECT id FROM repo WHERE project = ? AND name = ?", (repo.project, repo.name))
+    if row is None:
+        raise RepoNotFound(repo)
+    numbers = connection.execute(
+        'SELECT number FROM "commit" WHERE repo = ? ORDER BY number DESC LIMIT ?',
+        (*row, -1 if limit is None else limit),
+    )
+    return array("q", (number for (number,) in numbers))
+
+
+def list_commits(connection: Connection, branch: Branch, start: int, limit: int) -> tuple[list[CommitInfo], int | None]:
+    """Commits that a branch stands on from the number `start` back, the newest first, at most `limit`; and where to go on."""
     rows = connection.execute(
-        COMMITS + " JOIN repo ON repo.id = made.repo WHERE repo.project = ? AND repo.name = ? AND made.number <= ?"
-        " ORDER BY made.number DESC LIMIT ?",
-        (where.project, where.name, start, limit),
+        "WITH RECURSIVE step (number) AS (SELECT ? UNION ALL SELECT parent FROM step"
+        ' JOIN "commit" USING (number) WHERE parent IS NOT NULL LIMIT ?)'
+        + COMMITS
+        + " JOIN step ON step.number = made.number ORDER BY made.number DESC",
+        (start, limit),
     ).fetchall()
-    return [_commit_info(where, row) for row in rows], rows[-1][6] - 1 if len(rows) == limit else None
+    return [_commit_info(branch.repo, row) for row in rows], rows[-1][7] if rows else None
+
+
+def commits_of(connection: Connection, repo: Repo, numbers: Sequence[int]) -> list[CommitInfo]:
+    """The commits of these numbers, the newest first; those that are gone are left out."""
+    rows = connection.execute(
+        COMMITS + " WHERE made.number IN (SELECT value FROM json_each(?)) ORDER BY made.number DESC",
+        (orjson.dumps(list(numbers)).decode(),),
+    ).fetchall()
+    return [_commit_info(repo, row) for row in rows]

@@ -333,6 +333,16 @@ def test_versions_that_show_on_many_branches_are_taken_out_in_several_turns(few,
     few.pfs.delete_versions(branch, [])
 
 
+def test_a_commit_costs_the_same_in_a_list_of_few_and_of_many(few, many):
+    def cost(filled: Filled) -> float:
+        numbers = [len(list(filled.pfs.list_commits(filled.repo, limit))) for limit in (None, 1, 700)]
+        assert numbers[1:] == [1, 700]
+        assert numbers[0] > 700
+        return filled.steps(lambda: list(filled.pfs.list_commits(filled.repo))) / numbers[0]
+
+    assert cost(many) < cost(few) * 1.5
+
+
 def test_a_branch_is_checked_at_the_cost_of_its_own_pages(meter, tmp_path):
     """And not at that of all files of what it stands on."""
     pfs = EmbeddedPfs(tmp_path / "store")
