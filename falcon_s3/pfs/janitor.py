@@ -19,7 +19,7 @@ from falcon_s3.pfs import Unavailable, filesets, pieces
 from falcon_s3.pfs.catalog import Catalog, Connection
 from falcon_s3.pfs.contents import Contents, release
 from falcon_s3.pfs.schema import now_ms
-from falcon_s3.pfs.uploads import drop_stale
+from falcon_s3.pfs.uploads import drop_some, stale
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 CLEAN_SECONDS = 3600
 # Content that nothing names any more stays this long, for readers that are about to open it.
 GRACE_MS = 3_600_000
-# Rows deleted in one transaction.
+# Rows deleted in one transaction; more only of an upload, or a content, that has more parts.
 BATCH = 1000
 
 
@@ -108,8 +108,10 @@ def collect(
     With `orphans` also every file that no row names. Gives how many contents and files went.
     """
     before_ms = 0 if upload_ms is None else now_ms() - upload_ms
-    while not stop() and catalog.write(lambda connection: drop_stale(connection, before_ms, BATCH // 10)):
-        pass
+    with catalog.read() as connection:
+        left = stale(connection, before_ms)
+    while left and not stop():
+        del left[: catalog.write(lambda connection: drop_some(connection, left, BATCH))]
     expired_ms = now_ms() - grace_ms  # whoever reads one when its time is over may finish
     while not stop() and catalog.write(lambda connection: filesets.drop_expired(connection, expired_ms, BATCH // 10)):
         pass
@@ -129,14 +131,14 @@ def collect(
         if stop():
             break
         with catalog.read() as connection:
-            left = contents.stale() if shard is None else contents.orphans(connection, shard)
-        if left:
+            files = contents.stale() if shard is None else contents.orphans(connection, shard)
+        if files:
             # What a commit that failed left at the end of the log a power cut would make part of it, unless that is written over.
             catalog.write(lambda connection: connection.execute("PRAGMA application_id = 0").rowcount)
             catalog.settle()
-        for file in left:
+        for file in files:
             file.unlink(missing_ok=True)
-        count += len(left)
+        count += len(files)
     return count
 
 
@@ -158,11 +160,17 @@ def _delete_freed(connection: Connection, before_ms: int) -> list[str | None]:
     rows = connection.execute(
         "SELECT id, file, pieces FROM content WHERE freed_ms <= ? ORDER BY freed_ms LIMIT ?", (before_ms, BATCH)
     ).fetchall()
-    connection.executemany("DELETE FROM content WHERE id = ?", [(row[0],) for row in rows])
-    for content, _, many in rows:
+    deleted: list[str | None] = []
+    done = 0
+    for content, file, many in rows:
+        if done >= BATCH:
+            break
+        connection.execute("DELETE FROM content WHERE id = ?", (content,))
         if many:
             pieces.delete(connection, content)
-    return [row[1] for row in rows]
+        deleted.append(file)
+        done += 1 + many
+    return deleted
 
 
 def _purge_some(connection: Connection) -> bool:

@@ -272,22 +272,32 @@ def _take_parts(connection: Connection, upload: str, wanted: Sequence[tuple[int,
     return taken
 
 
-def drop(connection: Connection, upload: str) -> None:
-    """Inside a job: the upload and its parts are no more."""
-    for (content,) in connection.execute("SELECT content FROM part WHERE upload = ?", (upload,)).fetchall():
+def drop(connection: Connection, upload: str) -> int:
+    """Inside a job: the upload and its parts are no more; gives how many parts these were."""
+    parts = connection.execute("SELECT content FROM part WHERE upload = ?", (upload,)).fetchall()
+    for (content,) in parts:
         release(connection, content)
     connection.execute("DELETE FROM part WHERE upload = ?", (upload,))
     connection.execute("DELETE FROM upload WHERE id = ?", (upload,))
+    return len(parts)
 
 
-def drop_stale(connection: Connection, before_ms: int, most: int) -> int:
-    """Inside a job: drop up to `most` uploads that began before, or whose branch or commit is gone; gives how many."""
+def stale(connection: Connection, before_ms: int) -> list[str]:
+    """The uploads that began before, or whose branch or commit is gone. Reads all there are: not for a job."""
     rows = connection.execute(
         "SELECT id FROM upload WHERE started_ms < ?"
         " OR (place > 0 AND NOT EXISTS (SELECT 1 FROM branch WHERE branch.id = upload.place))"
-        ' OR (place < 0 AND NOT EXISTS (SELECT 1 FROM "commit" WHERE "commit".number = -upload.place)) LIMIT ?',
-        (before_ms, most),
+        ' OR (place < 0 AND NOT EXISTS (SELECT 1 FROM "commit" WHERE "commit".number = -upload.place))',
+        (before_ms,),
     ).fetchall()
-    for (upload,) in rows:
-        drop(connection, upload)
-    return len(rows)
+    return [upload for (upload,) in rows]
+
+
+def drop_some(connection: Connection, uploads: Sequence[str], most: int) -> int:
+    """Inside a job: drop the first of the uploads, one at least, until they had so many parts; gives how many."""
+    parts = 0
+    for dropped, upload in enumerate(uploads):
+        if parts >= most:
+            return dropped
+        parts += 1 + drop(connection, upload)
+    return len(uploads)

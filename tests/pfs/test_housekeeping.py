@@ -512,3 +512,33 @@ def test_an_upload_that_cannot_be_locked_leaves_nothing(sound, data, monkeypatch
         with pytest.raises(Unavailable, match="No locks available"):
             put(sound, MASTER, "new", LARGE[::-1])
     assert list((data / "incoming").iterdir()) == []
+
+
+def test_uploads_and_files_of_many_parts_go_in_turns_of_a_few_of_them(data, monkeypatch):
+    """Else others would wait to write until thousands of parts were let go of."""
+    pfs = EmbeddedPfs(data, relaxed=True)
+    pfs._janitor.close()
+    pfs.create_branch(MASTER)
+    for number in range(12):
+        path = f"path{number:02}"
+        upload = pfs.start_upload(MASTER, path).id
+        parts = [pfs.put_part(MASTER, path, upload, each, Bytes(b"%d %d" % (number, each))) for each in range(1, 6)]
+        if number % 2:
+            pfs.finish_upload(MASTER, path, upload, [(each.number, each.etag) for each in parts], "etag")
+    pfs.delete_branch(MASTER)
+    monkeypatch.setattr(janitor, "BATCH", 10)
+    changes: list[int] = []
+    run = pfs._catalog._run
+
+    def counted(jobs):
+        before = pfs._catalog._writer.total_changes
+        run(jobs)
+        changes.append(pfs._catalog._writer.total_changes - before)
+
+    monkeypatch.setattr(pfs._catalog, "_run", counted)
+    assert pfs.collect(grace_ms=-1000) == 12 * 5 + 6
+    assert max(changes) < 40  # each upload and each file is 16
+    with pfs._catalog.read() as connection:
+        for table in ("upload", "part", "piece", "content", "version"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    pfs.close()
