@@ -37,9 +37,13 @@ def above(edges: dict[Branch, set[Branch]], branch: Branch) -> list[Branch]:
     return in_order(found)
 
 
-def below(edges: dict[Branch, set[Branch]], branch: Branch) -> list[Branch]:
-    """All that is made from the branch, directly or not."""
-    return in_order(each for each in edges if branch in above(edges, each))
+def turned(edges: dict[Branch, set[Branch]]) -> dict[Branch, set[Branch]]:
+    """Of each branch, what is made from it directly: `above` of these is all that is made from it."""
+    found: dict[Branch, set[Branch]] = {}
+    for branch, upstream in edges.items():
+        for each in upstream:
+            found.setdefault(each, set()).add(branch)
+    return found
 
 
 def in_order(branches: Iterable[Branch]) -> list[Branch]:
@@ -57,8 +61,10 @@ def list_branches(connection: Connection, repo: Repo | None) -> list[BranchInfo]
     return [_branch_info(row, edges) for row in rows]
 
 
-def inspect_branch(connection: Connection, branch: Branch) -> BranchInfo:
-    """Raises NotFound."""
+def inspect_branch(
+    connection: Connection, branch: Branch, edges: dict[Branch, set[Branch]] | None = None
+) -> BranchInfo:
+    """`edges` are those of `graph`, where they are known. Raises NotFound."""
     repo_id(connection, branch.repo)
     row = connection.execute(
         records.BRANCHES + " WHERE repo.project = ? AND repo.name = ? AND branch.name = ?",
@@ -66,7 +72,7 @@ def inspect_branch(connection: Connection, branch: Branch) -> BranchInfo:
     ).fetchone()
     if row is None:
         raise NotFound(f'branch "{branch.name}" not found in repo {full(branch.repo)}')
-    return _branch_info(row, graph(connection))
+    return _branch_info(row, graph(connection) if edges is None else edges)
 
 
 def _branch_info(row: tuple[str, str, str, int, int, bytes, int], edges: dict[Branch, set[Branch]]) -> BranchInfo:
@@ -85,7 +91,7 @@ def create_branch(connection: Connection, branch: Branch, head: Named | None, pr
     for upstream in provenance:
         if upstream.repo == branch.repo:
             raise Refused(f"branch {branch_text(branch)} cannot be made from a branch of its own repo")
-        inspect_branch(connection, upstream)
+        inspect_branch(connection, upstream, edges)
         if branch in above(edges, upstream):
             raise Refused(f"branch {branch_text(upstream)} is made from {branch_text(branch)}: that would be a circle")
     target = None
@@ -110,7 +116,7 @@ def create_branch(connection: Connection, branch: Branch, head: Named | None, pr
 def delete_branch(connection: Connection, branch: Branch, force: bool) -> None:
     """Delete the branch; its repo and commits stay. Raises NotFound, and StillUsed without `force`."""
     inspect_branch(connection, branch)
-    made = below(graph(connection), branch)
+    made = above(turned(graph(connection)), branch)
     if made and not force:
         raise StillUsed(f"cannot delete branch {branch_text(branch)}: {branch_text(made[0])} is made from it")
     found = history.point(connection, branch)

@@ -46,7 +46,8 @@ class Branches:
         branch = branch_of(request.branch)
 
         def job(connection: Connection) -> wire.BranchInfo:
-            return message(branches.inspect_branch(connection, branch), branches.graph(connection))
+            edges = branches.graph(connection)
+            return message(branches.inspect_branch(connection, branch, edges), edges, branches.turned(edges))
 
         return self._store.look(job)
 
@@ -57,9 +58,11 @@ class Branches:
             return branches.list_branches(connection, repo), branches.graph(connection)
 
         infos, edges = self._store.look(job)
+        made = branches.turned(edges)
         for info in reversed(infos) if request.reverse else infos:
-            yield message(info, edges)
+            yield message(info, edges, made)
 
 
-def message(info: BranchInfo, edges: dict[Branch, set[Branch]]) -> wire.BranchInfo:
-    return branch_info(info, branches.above(edges, info.branch), branches.below(edges, info.branch))
+def message(info: BranchInfo, edges: dict[Branch, set[Branch]], made: dict[Branch, set[Branch]]) -> wire.BranchInfo:
+    """`edges` say of each branch what it is made from, `made` what is made from it."""
+    return branch_info(info, branches.above(edges, info.branch), branches.above(made, info.branch))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from falcon_s3.pfs import Branch, branches, folders, lineage, targets
 from falcon_s3.pfs.catalog import Connection
@@ -67,33 +67,24 @@ class Walks:
 
     def walk_up(self, request: wire.WalkBranchProvenanceRequest, _context: Context) -> Iterator[wire.BranchInfo]:
         """What the branches are made from, nearest first."""
-        yield from self._walk(request, branches.graph)
+        yield from self._walk(request, down=False)
 
     def walk_down(self, request: wire.WalkBranchSubvenanceRequest, _context: Context) -> Iterator[wire.BranchInfo]:
         """What is made from the branches, nearest first."""
-
-        def reversed_graph(connection: Connection) -> Edges:
-            found: Edges = {}
-            for branch, upstream in branches.graph(connection).items():
-                for each in upstream:
-                    found.setdefault(each, set()).add(branch)
-            return found
-
-        yield from self._walk(request, reversed_graph)
+        yield from self._walk(request, down=True)
 
     def _walk(
-        self,
-        request: wire.WalkBranchProvenanceRequest | wire.WalkBranchSubvenanceRequest,
-        edges_of: Callable[[Connection], Edges],
+        self, request: wire.WalkBranchProvenanceRequest | wire.WalkBranchSubvenanceRequest, *, down: bool
     ) -> list[wire.BranchInfo]:
         starts = [branch_picked(each) for each in request.start]
 
         def job(connection: Connection) -> list[wire.BranchInfo]:
+            edges = branches.graph(connection)
+            made = branches.turned(edges)
             for each in starts:
-                branches.inspect_branch(connection, each)
-            graph = branches.graph(connection)
-            met = walk(edges_of(connection), starts, request.max_depth, request.max_branches)
-            return [message(branches.inspect_branch(connection, each), graph) for each in met]
+                branches.inspect_branch(connection, each, edges)
+            met = walk(made if down else edges, starts, request.max_depth, request.max_branches)
+            return [message(branches.inspect_branch(connection, each, edges), edges, made) for each in met]
 
         return self._store.look(job)
 
