@@ -370,6 +370,17 @@ class Catalog(Turns):
         except sqlite3.Error as ex:
             raise unavailable(ex) from ex
 
+    @contextmanager
+    def moment(self) -> Iterator[Connection]:
+        """As `read`, but all that is read is as at one moment: else each statement sees what was written before it."""
+        with self.read() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:  # a disk that fails ends it
+                    connection.execute("ROLLBACK")
+
     def close(self) -> None:
         self._closing = True
         self._checkpoint_due.set()

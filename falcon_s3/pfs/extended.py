@@ -44,13 +44,8 @@ class ExtendedPfs(EmbeddedPfs):
 
     def look(self, job: Callable[[Connection], Result]) -> Result:
         """What a job reads, all of it as at one moment, whatever others do meanwhile."""
-        with self._catalog.read() as connection:
-            connection.execute("BEGIN")
-            try:
-                return job(connection)
-            finally:
-                if connection.in_transaction:  # a disk that fails ends it
-                    connection.execute("ROLLBACK")
+        with self._catalog.moment() as connection:
+            return job(connection)
 
     def change(self, job: Callable[[Connection], Result]) -> Result:
         """Run a job in a transaction; its result is on disk."""

@@ -8,7 +8,6 @@ writes first afterwards moves it, while the others wait. Says what does not fit;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,17 +122,6 @@ def _problems_of(catalog: Catalog) -> list[str]:
     return [f"catalog: {line}" for line in lines if line != "ok"]
 
 
-@contextmanager
-def _moment(catalog: Catalog) -> Iterator[Connection]:
-    """A connection that sees the catalog as it is now."""
-    with catalog.read() as connection:
-        connection.execute("BEGIN")
-        try:
-            yield connection
-        finally:
-            connection.execute("COMMIT")
-
-
 def _check_lines(catalog: Catalog, report: Report, progress: Progress) -> None:
     """Listings, which come from the pages, against the versions, line by line."""
     with catalog.read() as connection:
@@ -143,7 +131,7 @@ def _check_lines(catalog: Catalog, report: Report, progress: Progress) -> None:
     checked: set[int] = set()
     for done, (line,) in enumerate(lines):
         progress("lines", done, len(lines))
-        with _moment(catalog) as connection:
+        with catalog.moment() as connection:
             _check_line(connection, line, checked, report)
 
 
