@@ -7,8 +7,10 @@ from falcon_s3 import tunables
 
 def main() -> None:
     tunables.begin_anew(sys.argv[1:])
-    from falcon_s3.cli import main as command  # which takes its time to load
-
+    try:
+        from falcon_s3.cli import main as command  # which takes its time to load
+    except KeyboardInterrupt:
+        sys.exit("Aborted!")  # what click says and does of one that comes later
     command(prog_name="falcon-s3")
 
 

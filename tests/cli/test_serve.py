@@ -318,3 +318,23 @@ def test_an_engine_that_is_not_installed_says_how(tmp_path):
     )  # fmt: skip
 
     assert "MEINHELD_NOGREEN=1 pip install" in error
+
+
+# Control-C while the command is loaded, which takes a second or two where nothing of it is in memory.
+INTERRUPTED = """
+import sys
+
+class Loads:
+    def find_spec(self, name, path, target=None):
+        if name == "falcon_s3.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Loads())
+from falcon_s3.__main__ import main
+main()
+"""
+
+
+def test_an_interrupt_at_the_beginning_is_one_line():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Aborted!\n")
