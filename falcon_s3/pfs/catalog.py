@@ -268,8 +268,10 @@ class Catalog(Turns):
             self._move(self._writer)
 
     def _forget_what_was_moved(self) -> None:
-        """In a turn, after a sync that failed: all of the log is moved once more. Raises OSError."""
-        held_file.write(self._path.with_name(f"{CATALOG}-shm"), bytes(SHARED_BYTES))
+        """In a turn, after a sync that failed: all of the log is moved once more. Raises OSError where that cannot be said."""
+        shared = self._path.with_name(f"{CATALOG}-shm")
+        if not held_file.write(shared, bytes(SHARED_BYTES)):
+            raise FileNotFoundError(shared)
 
     def _mend_log(self) -> None:
         """In a turn, after a sync that failed: move all of the log to the database, which is synced. Or Unavailable."""
@@ -294,7 +296,7 @@ class Catalog(Turns):
     def _run(self, jobs: Sequence[Job[Any, Any]]) -> None:
         self.check_place()
         if self._room.is_scarce() or self._log.size() > LOG_BYTES:
-            self._begin_log_anew()  # else the log would soon take what is left
+            self._begin_log_anew()  # else it would soon take what is left of the disk, or grow without bounds
         if self._log.has_failed():
             self._mend_log()
         keeping = all(job.run is not one_by_one for job in jobs) and not self.kept_branches.is_changing()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from falcon_s3.pfs import FileNotFound, Unavailable
+from falcon_s3.pfs import FileNotFound, Unavailable, held_file
 from falcon_s3.pfs.embedded import EmbeddedPfs
 from falcon_s3.pfs.janitor import Janitor
 from falcon_s3.pfs.log_sync import LogSync
@@ -313,6 +313,19 @@ def test_what_was_moved_when_the_sync_of_the_database_failed_is_moved_again_at_t
     mover.close()
     store.close()
     store = EmbeddedPfs(tmp_path / "store")
+    check_nothing_is_lost(store)
+    store.close()
+
+
+def test_what_cannot_be_moved_again_is_not_taken_for_moved(half_lost, monkeypatch, tmp_path):
+    """Where no handle is found over which SQLite is told: nothing is written until there is one."""
+    store, mover = half_lost
+    with monkeypatch.context() as patch:
+        patch.setattr(held_file, "HANDLES", tmp_path / "nowhere")
+        with pytest.raises(Unavailable):
+            put(store, MASTER, "b", b"2")
+    put(store, MASTER, "b", b"2")
+    mover.close()
     check_nothing_is_lost(store)
     store.close()
 

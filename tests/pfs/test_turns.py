@@ -338,6 +338,11 @@ def test_a_long_log_is_moved_to_the_database_while_jobs_go_on(store, monkeypatch
     assert database.stat().st_size > written // 2
 
 
+def test_sqlite_does_not_move_the_log_by_itself(store):
+    """At the end of a write it would, and not tell of a disk that fails to keep what was moved."""
+    assert store.write(lambda connection: connection.execute("PRAGMA wal_autocheckpoint").fetchone()) == (0,)
+
+
 def test_a_log_that_nobody_moves_beside_is_moved_by_who_writes(store, monkeypatch, tmp_path):
     """It does not grow with what is written."""
     monkeypatch.setattr(catalog, "CHECKPOINT_PAGES", 1 << 30)

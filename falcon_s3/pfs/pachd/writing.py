@@ -200,7 +200,8 @@ def _changed(calls: Calls, ref: Ref, fill: Callable[[Stream], Content]) -> Conte
     """Changes made to a branch, as a commit, or to an open commit: there they come as a file set, in one short call.
 
     A ModifyFile in whose midst its commit is finished spoils it for good in pachd: nothing that it shows can be read any
-    more. To a branch, whose head may be an open commit, it is short (`put`). AddFileSet looks at the commit in the transaction that adds to it.
+    more. To a branch, whose head may be an open commit, it is short (`put`). AddFileSet looks at the commit in the
+    transaction that adds to it.
     """
     if isinstance(ref, Commit):
         identity, content = file_set(calls, ref, fill)
